@@ -1,0 +1,1 @@
+# Which permutations of which shader are built. Names are <op>_<variant>; see br_shader in CMakeLists.txt.

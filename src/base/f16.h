@@ -1,0 +1,63 @@
+/* IEEE 754 binary16 and bfloat16 conversions, round to nearest even. */
+#ifndef BR_BASE_F16_H
+#define BR_BASE_F16_H
+
+#include <stdint.h>
+#include <string.h>
+
+static inline float br_f32_from_bits(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline uint32_t br_f32_to_bits(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline float br_f32_from_f16(uint16_t half)
+{
+    uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
+    uint32_t magnitude = half & 0x7fffu;
+    if (magnitude >= 0x7c00u) /* infinity, NaN */
+        return br_f32_from_bits(sign | 0x7f800000u | (magnitude & 0x3ffu) << 13);
+    /* Shift into place, then correct the exponent bias 15 -> 127 by a multiplication, which also normalises subnormals. */
+    float scaled = br_f32_from_bits(magnitude << 13) * 0x1p112f;
+    return br_f32_from_bits(sign | br_f32_to_bits(scaled));
+}
+
+static inline uint16_t br_f32_to_f16(float value)
+{
+    uint32_t bits = br_f32_to_bits(value);
+    uint16_t sign = (uint16_t)(bits >> 16 & 0x8000u);
+    uint32_t magnitude = bits & 0x7fffffffu;
+    if (magnitude > 0x7f800000u) /* NaN stays NaN */
+        return sign | 0x7e00u;
+    if (magnitude >= 0x477ff000u) /* rounds to 2^16 or more */
+        return sign | 0x7c00u;
+    if (magnitude < 0x38800000u) { /* subnormal half: adding 0.5 lets the FPU round at 2^-24 */
+        float rounded = br_f32_from_bits(magnitude) + 0.5f;
+        return sign | (uint16_t)(br_f32_to_bits(rounded) - 0x3f000000u);
+    }
+    uint32_t odd = magnitude >> 13 & 1u;
+    return sign | (uint16_t)((magnitude - 0x38000000u + 0xfffu + odd) >> 13);
+}
+
+static inline float br_f32_from_bf16(uint16_t half)
+{
+    return br_f32_from_bits((uint32_t)half << 16);
+}
+
+static inline uint16_t br_f32_to_bf16(float value)
+{
+    uint32_t bits = br_f32_to_bits(value);
+    if ((bits & 0x7fffffffu) > 0x7f800000u)
+        return (uint16_t)(bits >> 16 | 0x40u);
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+#endif

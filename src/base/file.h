@@ -1,0 +1,46 @@
+/* Files: whole-file reads, read-only mappings, and writes that appear complete or not at all. Paths are UTF-8. */
+#ifndef BR_BASE_FILE_H
+#define BR_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/status.h"
+
+/* A read-only mapping of a whole file. */
+typedef struct br_file_map {
+    const uint8_t *data; /* owned by the mapping; NULL for an empty file */
+    size_t size;
+} br_file_map;
+
+/* Errors: BR_ERROR_NOT_FOUND, BR_ERROR_IO; a folder is BR_ERROR_IO. On failure *out_map is zeroed. */
+BR_MUST_CHECK br_status br_file_map_init(const char *path, br_file_map *out_map);
+void br_file_map_finish(br_file_map *map);
+
+/* The whole file plus a terminating NUL that is not counted in *out_size. The caller frees *out_data with free().
+ * A file of more than `max_size` bytes is refused with BR_ERROR_FORMAT. */
+BR_MUST_CHECK br_status br_file_read(const char *path, size_t max_size, char **out_data, size_t *out_size);
+
+bool br_file_exists(const char *path);
+bool br_file_is_dir(const char *path);
+/* "a/b" + "c" -> "a/b/c"; malloc'd, NULL when out of memory. */
+char *br_path_join(const char *folder, const char *name);
+
+/* A file being written under a temporary name beside `path`. Exactly one of commit and abort ends it. */
+typedef struct br_file_writer {
+    FILE *stream; /* owned; write here */
+    char *path, *temporary; /* owned */
+} br_file_writer;
+
+/* Checks that the folder exists and can be written to. Errors: BR_ERROR_IO with path and reason. */
+BR_MUST_CHECK br_status br_file_writer_begin(const char *path, br_file_writer *out_writer);
+/* Flushes, syncs and renames. On failure nothing remains on disk. Ends the writer in either case. */
+BR_MUST_CHECK br_status br_file_writer_commit(br_file_writer *writer);
+/* Removes the temporary file. Takes a zeroed writer. */
+void br_file_writer_abort(br_file_writer *writer);
+/* begin, write, commit. */
+BR_MUST_CHECK br_status br_file_write(const char *path, const void *data, size_t size);
+
+#endif
