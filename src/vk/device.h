@@ -1,0 +1,99 @@
+/* Choosing and opening a Vulkan device, and what the engine may rely on there. One device is used by one thread at a time. */
+#ifndef BR_VK_DEVICE_H
+#define BR_VK_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <volk.h>
+
+#include "base/log.h"
+#include "base/status.h"
+
+/* What a device can do and how much of it the engine uses. Plain data: ops choose their variants from it without touching Vulkan. */
+typedef struct br_vk_caps {
+    char name[256], driver[256], driver_info[256];
+    uint32_t vendor_id, device_id, api_version, driver_version;
+    uint8_t device_uuid[16], driver_uuid[16], cache_uuid[16];
+    VkPhysicalDeviceType type;
+    /* limits */
+    uint64_t max_storage_range;   /* bytes that one binding may span */
+    uint64_t max_buffer_size;     /* bytes of one allocation */
+    uint32_t max_groups[3];       /* workgroups a dimension */
+    uint32_t max_group_size[3];
+    uint32_t max_invocations;     /* a workgroup */
+    uint32_t max_shared;          /* bytes a workgroup */
+    uint32_t max_push;            /* bytes */
+    uint32_t max_storage_buffers; /* a stage */
+    uint32_t max_allocations;
+    uint64_t storage_alignment;   /* bytes; offsets of bindings are multiples of it */
+    uint64_t atom_size;           /* nonCoherentAtomSize */
+    double timestamp_period;      /* ns a tick */
+    uint32_t timestamp_bits;      /* 0: no timestamps */
+    /* subgroups */
+    uint32_t subgroup_size, subgroup_min, subgroup_max;
+    bool subgroup_size_control, subgroup_arithmetic, subgroup_shuffle;
+    /* numbers: four separate facts (PORTABILITY rule 10) */
+    bool f16_storage;    /* 16-bit floats in storage buffers */
+    bool f16_arithmetic; /* shaderFloat16 */
+    bool i8_storage, i8_arithmetic;
+    bool integer_dot, cooperative_matrix;
+    bool executable_properties; /* VK_KHR_pipeline_executable_properties */
+    /* memory */
+    bool unified_memory;         /* device-local memory is host-visible and is what the host uses too */
+    uint64_t device_local_bytes; /* the largest device-local heap */
+    uint64_t host_visible_bytes; /* the largest host-visible heap */
+} br_vk_caps;
+
+/* Counts since the device was opened; tests assert on them. */
+typedef struct br_vk_counters {
+    uint64_t memory_allocations; /* vkAllocateMemory calls */
+    uint64_t buffers;            /* buffers created */
+    uint64_t pipelines;          /* pipelines built */
+    uint64_t recorded_commands;  /* dispatches and copies recorded */
+    uint64_t submissions;
+    uint64_t memory_bytes;       /* allocated now */
+    uint64_t memory_peak_bytes;
+    uint64_t validation_errors;  /* messages of the validation layers, errors and warnings about synchronization */
+} br_vk_counters;
+
+typedef struct br_vk_instance br_vk_instance;
+
+typedef struct br_vk_instance_params {
+    const br_log *log; /* borrowed for the life of the instance; may be NULL */
+    bool validation;   /* core and synchronization validation; fails when the layers are missing */
+} br_vk_instance_params;
+
+/* Errors: BR_ERROR_NO_VULKAN when there is no loader ("install ..."), or none that gives an instance. The environment variable
+ * BRUME_VALIDATION=1 turns validation on as well. */
+BR_MUST_CHECK br_status br_vk_instance_create(const br_vk_instance_params *params, br_vk_instance **out_instance);
+void br_vk_instance_destroy(br_vk_instance *instance);
+int br_vk_instance_device_count(const br_vk_instance *instance);
+/* Borrowed; index as in `-d INDEX`: discrete first, then integrated, virtual, CPU; stable within a kind. Devices without what the engine needs
+ * (Vulkan 1.1, a compute queue, 5 storage buffers a stage, 128 bytes of push constants) are listed too: *out_reason is NULL for usable ones,
+ * else one line. */
+const br_vk_caps *br_vk_instance_caps(const br_vk_instance *instance, int index, const char **out_reason);
+/* `selector` is NULL (the first usable device), an index, or a part of the name (case-insensitive, must match one device only or the first match
+ * of several equal names). Errors: BR_ERROR_NOT_FOUND listing the devices, BR_ERROR_NO_VULKAN when there is none. */
+BR_MUST_CHECK br_status br_vk_instance_select(const br_vk_instance *instance, const char *selector, int *out_index);
+
+typedef struct br_vk_device br_vk_device;
+
+typedef struct br_vk_device_params {
+    br_vk_instance *instance;     /* borrowed; outlives the device */
+    int index;
+    const char *cache_dir;        /* where the pipeline cache lives; NULL: no cache on disk */
+    uint64_t max_storage_range;   /* lowers the device's own limit (tests); 0: the device's */
+    uint32_t max_shared, max_invocations, max_groups; /* likewise */
+    bool no_f16;                  /* pretend that there is no 16-bit storage or arithmetic */
+} br_vk_device_params;
+
+BR_MUST_CHECK br_status br_vk_device_create(const br_vk_device_params *params, br_vk_device **out_device);
+/* Waits for the device to be idle, writes the pipeline cache, releases everything. Takes NULL. All buffers, pipelines and recordings must be gone,
+ * except pipelines obtained from br_vk_device_pipeline, which belong to the device. */
+void br_vk_device_destroy(br_vk_device *device);
+const br_vk_caps *br_vk_device_caps(const br_vk_device *device);
+const br_vk_counters *br_vk_device_counters(const br_vk_device *device);
+
+#endif

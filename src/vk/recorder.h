@@ -1,0 +1,57 @@
+/* Records dispatches into command buffers that can be replayed. Barriers come from the hazards between the ranges that dispatches read and
+ * write, so independent dispatches overlap. Long recordings are split into several submissions by estimated FLOPs (GPU watchdogs). */
+#ifndef BR_VK_RECORDER_H
+#define BR_VK_RECORDER_H
+
+#include "vk/buffer.h"
+#include "vk/pipeline.h"
+
+#define BR_VK_BINDING_MAX 8
+
+typedef enum br_vk_access { BR_VK_READ = 1, BR_VK_WRITE = 2, BR_VK_READ_WRITE = 3 } br_vk_access;
+
+typedef struct br_vk_binding {
+    const br_vk_buffer *buffer;
+    uint64_t offset, size; /* bytes; offset is a multiple of caps.storage_alignment */
+    br_vk_access access;
+} br_vk_binding;
+
+typedef struct br_vk_dispatch {
+    const char *name; /* debug label and timestamp name; copied */
+    const br_vk_pipeline *pipeline;
+    uint32_t binding_count;
+    br_vk_binding bindings[BR_VK_BINDING_MAX];
+    const void *push; /* copied; the pipeline's push_size bytes */
+    uint32_t groups[3];
+    uint64_t flops;
+} br_vk_dispatch;
+
+typedef struct br_vk_recorder br_vk_recorder;
+typedef struct br_vk_recording br_vk_recording;
+
+typedef struct br_vk_recorder_params {
+    br_vk_device *device; /* borrowed; outlives recorder and recording */
+    const char *name;
+    uint32_t dispatch_max;     /* how many dispatches will be recorded at the most */
+    uint64_t flops_per_submit; /* 0: chosen by the kind of device */
+    bool timestamps;           /* one pair of timestamps around every dispatch */
+} br_vk_recorder_params;
+
+BR_MUST_CHECK br_status br_vk_recorder_create(const br_vk_recorder_params *params, br_vk_recorder **out_recorder);
+/* Abandons a recording that was not ended. Takes NULL. */
+void br_vk_recorder_destroy(br_vk_recorder *recorder);
+BR_MUST_CHECK br_status br_vk_recorder_dispatch(br_vk_recorder *recorder, const br_vk_dispatch *dispatch);
+/* Ends recording and consumes the recorder, on failure too. */
+BR_MUST_CHECK br_status br_vk_recorder_end(br_vk_recorder *recorder, br_vk_recording **out_recording);
+
+/* Submits everything and waits. Host writes made before the call are seen by it, its writes are seen by the host after it.
+ * Errors: BR_ERROR_DEVICE_LOST with the recording's name. */
+BR_MUST_CHECK br_status br_vk_recording_run(br_vk_recording *recording);
+/* Number of barriers and submissions it consists of (tests, inspect). */
+uint32_t br_vk_recording_barriers(const br_vk_recording *recording);
+uint32_t br_vk_recording_submissions(const br_vk_recording *recording);
+/* Timestamps of the last run: begin and end of dispatch `index` in ns since the first one. False without timestamps. */
+bool br_vk_recording_time(const br_vk_recording *recording, uint32_t index, double *out_begin, double *out_end);
+void br_vk_recording_destroy(br_vk_recording *recording);
+
+#endif
