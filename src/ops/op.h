@@ -1,0 +1,135 @@
+/* The operations: one constructor each, which checks shapes and appends a node. Free of Vulkan, so models can include it; how an op becomes
+ * dispatches is in emit.h.
+ *
+ * Numbers: x and y are activations, f32 or f16 (one dtype through an op); matrices and kernels are f32 or f16; vectors (bias, gamma, beta) are f32. All sums
+ * are f32. Every constructor returns BR_NONE when an argument is BR_NONE where one is required, so errors pass through. */
+#ifndef BR_OPS_OP_H
+#define BR_OPS_OP_H
+
+#include "graph/graph.h"
+
+typedef enum br_op {
+#define BR_OP(name) BR_OP_##name,
+#include "ops/ops.def"
+#undef BR_OP
+    BR_OP_COUNT
+} br_op;
+
+typedef enum br_activation {
+    BR_ACTIVATION_NONE,
+    BR_ACTIVATION_SILU,
+    BR_ACTIVATION_GELU,       /* x/2 · (1 + erf(x/√2)), to f32 accuracy */
+    BR_ACTIVATION_GELU_TANH,  /* its tanh approximation */
+    BR_ACTIVATION_QUICK_GELU, /* x · sigmoid(1.702 x) */
+} br_activation;
+
+/* y[..., N] = act(x[..., K] · weight[N, K]ᵀ + bias[N]) + residual */
+typedef struct br_linear_params {
+    br_value x;
+    br_value weight;   /* [N, K] */
+    br_value bias;     /* [N] f32, or BR_NONE */
+    br_value residual; /* y's shape and dtype, or [N] f32 (added to every row), or BR_NONE */
+    br_activation activation;
+} br_linear_params;
+br_value br_op_linear(br_graph *graph, const char *name, const br_linear_params *params);
+
+/* y[B, Ho, Wo, O] = conv(x[B, H, W, I], weight[O, KH, KW, I]) + bias + residual; Ho = (H + top + bottom - KH) / stride + 1. */
+typedef struct br_conv2d_params {
+    br_value x;
+    br_value weight;   /* [O, KH, KW, I] */
+    br_value bias;     /* f32 [O], [1, O] or [B, O] (a vector for every picture), or BR_NONE */
+    br_value residual; /* y's shape and dtype, or BR_NONE */
+    int stride;
+    int pad_top, pad_left, pad_bottom, pad_right;
+} br_conv2d_params;
+br_value br_op_conv2d(br_graph *graph, const char *name, const br_conv2d_params *params);
+
+/* y = act((x - mean) / sqrt(var + eps) · gamma + beta), mean and (biased) variance over H, W and the channels of a group. x: [B, H, W, C] */
+typedef struct br_group_norm_params {
+    br_value x, gamma, beta; /* [C] */
+    int groups;
+    float eps;
+    br_activation activation; /* NONE or SILU */
+} br_group_norm_params;
+br_value br_op_group_norm(br_graph *graph, const char *name, const br_group_norm_params *params);
+
+/* Over the last dimension. x: [..., D] */
+typedef struct br_layer_norm_params {
+    br_value x, gamma, beta; /* [D] */
+    float eps;
+} br_layer_norm_params;
+br_value br_op_layer_norm(br_graph *graph, const char *name, const br_layer_norm_params *params);
+
+/* y[B, Tq, D] = softmax(scale · q kᵀ) v for each of NH heads of width D / NH. No [Tq, Tk] matrix is ever stored. */
+typedef struct br_attention_params {
+    br_value q;    /* [B, Tq, D] */
+    br_value k, v; /* [B, Tk, D] */
+    int heads;
+    float scale; /* 0: 1/sqrt(D / NH) */
+    bool causal; /* position i sees 0 .. i; needs Tq == Tk */
+} br_attention_params;
+br_value br_op_attention(br_graph *graph, const char *name, const br_attention_params *params);
+
+/* y[..., D] = x[..., 0:D] · gelu(x[..., D:2D]), exact gelu */
+br_value br_op_geglu(br_graph *graph, const char *name, br_value x);
+br_value br_op_activation(br_graph *graph, const char *name, br_value x, br_activation activation);
+/* Same shape and dtype. */
+br_value br_op_add(br_graph *graph, const char *name, br_value a, br_value b);
+/* [B, H, W, Ca] , [B, H, W, Cb] -> [B, H, W, Ca + Cb] */
+br_value br_op_concat(br_graph *graph, const char *name, br_value a, br_value b);
+/* [B, H, W, C] -> [B, height, width, C], source index floor(i · H / height) */
+br_value br_op_upsample_nearest(br_graph *graph, const char *name, br_value x, int64_t height, int64_t width);
+
+/* y[B, T, D] = table[tokens[B, T]] + positions[T]. Tokens outside the table are clamped on the device; the tokenizer checks them at the door. */
+typedef struct br_embedding_params {
+    br_value tokens;    /* i32 [B, T] */
+    br_value table;     /* [V, D] */
+    br_value positions; /* [P, D], P >= T, or BR_NONE */
+    br_dtype dtype;     /* of y */
+} br_embedding_params;
+br_value br_op_embedding(br_graph *graph, const char *name, const br_embedding_params *params);
+
+/* y f32 [1, dim]: sinusoids of the step buffer's timestep (diffusers get_timestep_embedding). */
+typedef struct br_timestep_embedding_params {
+    br_value step; /* the step buffer, see br_graph_step */
+    int64_t dim;
+    bool flip_sin_to_cos;
+    float freq_shift; /* downscale_freq_shift */
+    float max_period; /* 10000 */
+} br_timestep_embedding_params;
+br_value br_op_timestep_embedding(br_graph *graph, const char *name, const br_timestep_embedding_params *params);
+
+/* The INPUT that holds one br_step (shaders/common/abi.h) as i32 [sizeof(br_step) / 4]. */
+br_value br_graph_step(br_graph *graph);
+
+/* y[copies · B, H, W, C] of `dtype` = input_scale · x, repeated: what the UNet sees. x: f32 state [B, H, W, C] */
+br_value br_op_model_input(br_graph *graph, const char *name, br_value step, br_value x, int copies, br_dtype dtype);
+
+/* The sampler's update of decision 3, in place on the states x and history (see br_step). */
+typedef struct br_sampler_step_params {
+    br_value step;
+    br_value out;     /* model output [B or 2B, H, W, C]; 2B: the unconditional pictures first, combined with `guidance` */
+    br_value x;       /* f32 state [B, H, W, C] */
+    br_value history; /* f32 state [BR_HISTORY_MAX, B·H·W·C] */
+    br_value noise;   /* f32 input [B, H, W, C] */
+} br_sampler_step_params;
+void br_op_sampler_step(br_graph *graph, const char *name, const br_sampler_step_params *params);
+
+typedef enum br_layout_change {
+    BR_LAYOUT_KEEP,
+    BR_LAYOUT_NCHW_TO_NHWC, /* [B, C, H, W] -> [B, H, W, C] */
+    BR_LAYOUT_NHWC_TO_NCHW,
+} br_layout_change;
+
+/* y = scale · x + shift in another dtype and layout. */
+typedef struct br_convert_params {
+    br_value x;
+    br_dtype dtype;
+    br_layout_change layout;
+    float scale, shift;
+} br_convert_params;
+br_value br_op_convert(br_graph *graph, const char *name, const br_convert_params *params);
+
+const char *br_op_name(br_op op);
+
+#endif
