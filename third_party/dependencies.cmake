@@ -1,28 +1,31 @@
-# Every library Brume uses, found as an installed package; nothing is downloaded and no code is copied here.
-# brume_dependencies carries all of them.
+# Every library Brume uses, found as an installed package; nothing is downloaded and no code is copied here. README.md beside this
+# file says for each: version, license, why. brume_dependencies carries all of them to the sources; BRUME_LIBRARIES are the ones
+# to link.
 find_package(PkgConfig REQUIRED)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
 
-# Vulkan headers (Apache-2.0 OR MIT), Debian libvulkan-dev 1.3.239. Only the headers: volk opens the loader at run time.
 find_path(VULKAN_INCLUDE_DIR vulkan/vulkan.h REQUIRED)
-# volk (MIT), Debian libvulkan-volk-dev: loads the Vulkan loader at run time, so the binary starts without one and can say so.
 find_path(VOLK_INCLUDE_DIR volk.h REQUIRED)
-# libpng 1.6 (libpng-2.0): reading and writing PNG with text chunks.
 find_package(PNG 1.6 REQUIRED)
-# jansson 2.14 (MIT), Debian libjansson-dev: JSON with a depth limit and duplicate-key refusal, which hostile headers call for.
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.13)
-# utf8proc 2.8 (MIT), Debian libutf8proc-dev: Unicode categories, lower-casing and NFC for the tokenizer.
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc>=2.5)
+
+set(BRUME_LIBRARIES PNG::PNG PkgConfig::JANSSON PkgConfig::UTF8PROC Threads::Threads ${CMAKE_DL_LIBS})
+if(NOT WIN32)
+  list(APPEND BRUME_LIBRARIES m)
+endif()
 
 add_library(brume_dependencies INTERFACE)
 target_include_directories(brume_dependencies SYSTEM INTERFACE ${VULKAN_INCLUDE_DIR} ${VOLK_INCLUDE_DIR})
 target_compile_definitions(brume_dependencies INTERFACE VK_NO_PROTOTYPES)
-target_link_libraries(brume_dependencies INTERFACE PNG::PNG PkgConfig::JANSSON PkgConfig::UTF8PROC m ${CMAKE_DL_LIBS})
+target_link_libraries(brume_dependencies INTERFACE ${BRUME_LIBRARIES})
 
-# glslang (BSD-3-Clause) and SPIRV-Tools (Apache-2.0) compile and check the shaders at build time.
+# These compile, check and optimise the shaders at build time.
 find_program(GLSLANG_VALIDATOR NAMES glslangValidator glslang REQUIRED)
 find_program(SPIRV_VAL spirv-val REQUIRED)
+find_program(SPIRV_OPT spirv-opt)
 
-# cmocka 1.1 (Apache-2.0), Debian libcmocka-dev: unit tests.
 if(BRUME_TESTS)
-  pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+  pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka>=1.1)
 endif()
