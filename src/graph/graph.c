@@ -1,0 +1,304 @@
+#include "graph/graph.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Values of more elements than this are refused: 32-bit indices in the shaders, and nothing a picture needs. */
+#define VALUE_COUNT_MAX ((int64_t)1 << 34)
+
+void br_graph_init(br_graph *graph)
+{
+    *graph = (br_graph){0};
+    br_arena_init(&graph->arena);
+}
+
+void br_graph_finish(br_graph *graph)
+{
+    br_arena_finish(&graph->arena);
+    free(graph->values);
+    free(graph->nodes);
+    br_status_free(graph->error);
+    *graph = (br_graph){0};
+}
+
+bool br_graph_failed(const br_graph *graph)
+{
+    return graph->error != NULL;
+}
+
+br_value br_graph_fail(br_graph *graph, br_code code, const char *format, ...)
+{
+    if (graph->error)
+        return BR_NONE;
+    char message[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    graph->error = br_fail(code, "%.*s%s%s", (int)(graph->scope_length ? graph->scope_length - 1 : 0), graph->scope,
+                           graph->scope_length ? ": " : "", message);
+    return BR_NONE;
+}
+
+void br_graph_push(br_graph *graph, const char *format, ...)
+{
+    size_t room = sizeof graph->scope - graph->scope_length;
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(graph->scope + graph->scope_length, room, format, args);
+    va_end(args);
+    if (length < 0 || (size_t)length + 1 >= room) {
+        graph->scope[graph->scope_length] = '\0';
+        br_graph_fail(graph, BR_ERROR_ARGUMENT, "names nested deeper than %zu characters", sizeof graph->scope);
+        return;
+    }
+    graph->scope_length += (size_t)length;
+    graph->scope[graph->scope_length++] = '/';
+    graph->scope[graph->scope_length] = '\0';
+}
+
+void br_graph_pop(br_graph *graph)
+{
+    if (!graph->scope_length)
+        return;
+    do
+        graph->scope_length--;
+    while (graph->scope_length && graph->scope[graph->scope_length - 1] != '/');
+    graph->scope[graph->scope_length] = '\0';
+}
+
+static void out_of_memory(br_graph *graph)
+{
+    br_graph_fail(graph, BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while building a graph of %d nodes", graph->node_count);
+}
+
+static br_value add_value(br_graph *graph, br_value_info info)
+{
+    if (graph->error)
+        return BR_NONE;
+    int64_t count = 1;
+    for (int i = 0; i < info.shape.rank; i++) {
+        if (info.shape.dim[i] < 1 || info.shape.dim[i] > VALUE_COUNT_MAX / count)
+            return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s has shape %s, expected sizes of 1 or more and at most 2^34 elements", info.name,
+                                 br_shape_format(info.shape).text);
+        count *= info.shape.dim[i];
+    }
+    if (graph->value_count == graph->value_capacity) {
+        int capacity = graph->value_capacity ? 2 * graph->value_capacity : 256;
+        br_value_info *values = realloc(graph->values, (size_t)capacity * sizeof *values);
+        if (!values) {
+            out_of_memory(graph);
+            return BR_NONE;
+        }
+        graph->values = values;
+        graph->value_capacity = capacity;
+    }
+    graph->values[graph->value_count] = info;
+    return graph->value_count++;
+}
+
+static const char *keep_name(br_graph *graph, bool scoped, const char *name)
+{
+    const char *kept = scoped ? br_arena_printf(&graph->arena, "%s%s", graph->scope, name) : br_arena_strdup(&graph->arena, name);
+    if (!kept)
+        out_of_memory(graph);
+    return kept;
+}
+
+static br_value outside(br_graph *graph, br_value_kind kind, const char *name, br_dtype dtype, br_shape shape)
+{
+    const char *kept = keep_name(graph, true, name);
+    return add_value(graph, (br_value_info){.name = kept, .kind = kind, .dtype = dtype, .shape = shape, .producer = -1, .alias = BR_NONE});
+}
+
+br_value br_graph_input(br_graph *graph, const char *name, br_dtype dtype, br_shape shape)
+{
+    return outside(graph, BR_VALUE_INPUT, name, dtype, shape);
+}
+
+br_value br_graph_state(br_graph *graph, const char *name, br_dtype dtype, br_shape shape)
+{
+    return outside(graph, BR_VALUE_STATE, name, dtype, shape);
+}
+
+br_value br_graph_weight(br_graph *graph, const char *name, br_dtype dtype, br_shape shape, br_weight_layout layout)
+{
+    if (graph->error)
+        return BR_NONE;
+    for (br_value i = 0; i < graph->value_count; i++) {
+        const br_value_info *info = &graph->values[i];
+        if (info->kind != BR_VALUE_WEIGHT || strcmp(info->name, name) != 0)
+            continue;
+        if (info->dtype == dtype && br_shape_equal(info->shape, shape) && info->layout == layout)
+            return i;
+    }
+    const char *kept = keep_name(graph, false, name);
+    return add_value(graph, (br_value_info){.name = kept,
+                                            .kind = BR_VALUE_WEIGHT,
+                                            .dtype = dtype,
+                                            .shape = shape,
+                                            .producer = -1,
+                                            .alias = BR_NONE,
+                                            .layout = layout});
+}
+
+br_value br_graph_view(br_graph *graph, br_value value, br_shape shape)
+{
+    if (value == BR_NONE || graph->error)
+        return BR_NONE;
+    br_value_info info = graph->values[value];
+    if (br_shape_count(info.shape) != br_shape_count(shape))
+        return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s %s cannot be viewed as %s", info.name, br_shape_format(info.shape).text,
+                             br_shape_format(shape).text);
+    info.alias = br_graph_root(graph, value);
+    info.shape = shape;
+    return add_value(graph, info);
+}
+
+void br_graph_output(br_graph *graph, br_value value, const char *name)
+{
+    if (value == BR_NONE || graph->error)
+        return;
+    br_value_info *root = &graph->values[br_graph_root(graph, value)];
+    if (root->kind != BR_VALUE_TEMP) {
+        br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s cannot be an output: it is not made by a node", root->name);
+        return;
+    }
+    root->kind = graph->values[value].kind = BR_VALUE_OUTPUT;
+    graph->values[value].name = keep_name(graph, true, name);
+    if (!graph->error)
+        root->name = graph->values[value].name;
+}
+
+static bool grow_nodes(br_graph *graph)
+{
+    if (graph->node_count < graph->node_capacity)
+        return true;
+    int capacity = graph->node_capacity ? 2 * graph->node_capacity : 128;
+    br_node *nodes = realloc(graph->nodes, (size_t)capacity * sizeof *nodes);
+    if (!nodes) {
+        out_of_memory(graph);
+        return false;
+    }
+    graph->nodes = nodes;
+    graph->node_capacity = capacity;
+    return true;
+}
+
+br_value br_graph_node(br_graph *graph, const br_node_params *params)
+{
+    assert(params->input_count <= BR_NODE_INPUT_MAX && params->output_count >= 1 && params->output_count <= BR_NODE_OUTPUT_MAX);
+    if (graph->error || !grow_nodes(graph))
+        return BR_NONE;
+    void *attrs = br_arena_alloc(&graph->arena, params->attrs_size ? params->attrs_size : 1);
+    const char *name = keep_name(graph, true, params->name);
+    if (!attrs)
+        out_of_memory(graph);
+    if (graph->error)
+        return BR_NONE;
+    if (params->attrs_size)
+        memcpy(attrs, params->attrs, params->attrs_size);
+    br_node node = {.op = params->op,
+                    .name = name,
+                    .input_count = params->input_count,
+                    .output_count = params->output_count,
+                    .attrs = attrs,
+                    .in_place = params->in_place};
+    memcpy(node.inputs, params->inputs, sizeof node.inputs);
+    for (int i = 0; i < params->output_count; i++) {
+        br_value state = params->outputs[i].state;
+        node.outputs[i] = state != BR_NONE ? state
+                                           : add_value(graph, (br_value_info){.name = name,
+                                                                              .kind = BR_VALUE_TEMP,
+                                                                              .dtype = params->outputs[i].dtype,
+                                                                              .shape = params->outputs[i].shape,
+                                                                              .producer = graph->node_count,
+                                                                              .alias = BR_NONE});
+        if (node.outputs[i] == BR_NONE)
+            return BR_NONE;
+    }
+    graph->nodes[graph->node_count++] = node;
+    return node.outputs[0];
+}
+
+static br_status verify_node(const br_graph *graph, int index)
+{
+    const br_node *node = &graph->nodes[index];
+    for (int i = 0; i < node->input_count; i++) {
+        br_value input = node->inputs[i];
+        if (input == BR_NONE)
+            continue;
+        if (input < 0 || input >= graph->value_count)
+            return br_fail(BR_ERROR_ARGUMENT, "%s reads value %d of %d", node->name, input, graph->value_count);
+        const br_value_info *root = &graph->values[br_graph_root(graph, input)];
+        bool made = root->kind != BR_VALUE_TEMP && root->kind != BR_VALUE_OUTPUT;
+        if (!made && root->producer >= index)
+            return br_fail(BR_ERROR_ARGUMENT, "%s reads %s before it is made", node->name, root->name);
+    }
+    for (int i = 0; i < node->output_count; i++) {
+        const br_value_info *info = &graph->values[node->outputs[i]];
+        if (info->kind == BR_VALUE_INPUT || info->kind == BR_VALUE_WEIGHT)
+            return br_fail(BR_ERROR_ARGUMENT, "%s writes %s, which comes from outside", node->name, info->name);
+    }
+    if (node->in_place >= node->input_count)
+        return br_fail(BR_ERROR_ARGUMENT, "%s works in place on input %d of %d", node->name, node->in_place, node->input_count);
+    return NULL;
+}
+
+br_status br_graph_verify(br_graph *graph)
+{
+    if (graph->error) {
+        br_status error = graph->error;
+        graph->error = NULL;
+        return error;
+    }
+    for (int i = 0; i < graph->node_count; i++)
+        BR_TRY(verify_node(graph, i));
+    for (br_value i = 0; i < graph->value_count; i++) {
+        const br_value_info *info = &graph->values[i];
+        if (info->alias != BR_NONE && br_graph_bytes(graph, i) != br_graph_bytes(graph, info->alias))
+            return br_fail(BR_ERROR_ARGUMENT, "%s is viewed in another size than it has", info->name);
+    }
+    return NULL;
+}
+
+const br_value_info *br_graph_value(const br_graph *graph, br_value value)
+{
+    assert(value >= 0 && value < graph->value_count);
+    return &graph->values[value];
+}
+
+br_shape br_graph_shape(const br_graph *graph, br_value value)
+{
+    return br_graph_value(graph, value)->shape;
+}
+
+br_dtype br_graph_dtype(const br_graph *graph, br_value value)
+{
+    return br_graph_value(graph, value)->dtype;
+}
+
+br_value br_graph_root(const br_graph *graph, br_value value)
+{
+    while (br_graph_value(graph, value)->alias != BR_NONE)
+        value = graph->values[value].alias;
+    return value;
+}
+
+int64_t br_graph_bytes(const br_graph *graph, br_value value)
+{
+    const br_value_info *info = br_graph_value(graph, value);
+    return br_shape_count(info->shape) * br_dtype_size(info->dtype);
+}
+
+br_value br_graph_find(const br_graph *graph, const char *name)
+{
+    for (br_value i = 0; i < graph->value_count; i++)
+        if (strcmp(graph->values[i].name, name) == 0)
+            return i;
+    return BR_NONE;
+}
