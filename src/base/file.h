@@ -9,7 +9,7 @@
 
 #include "base/status.h"
 
-/* A read-only mapping of a whole file. */
+/* A read-only mapping of a whole file. Nothing is read until it is looked at. The file must not shrink while it is mapped. */
 typedef struct br_file_map {
     const uint8_t *data; /* owned by the mapping; NULL for an empty file */
     size_t size;
@@ -31,10 +31,11 @@ char *br_path_join(const char *folder, const char *name);
 /* A file being written under a temporary name beside `path`. Exactly one of commit and abort ends it. */
 typedef struct br_file_writer {
     FILE *stream; /* owned; write here */
-    char *path, *temporary; /* owned */
+    char *path, *temporary; /* owned; temporary is NULL when writing in place */
 } br_file_writer;
 
-/* Checks that the folder exists and can be written to. Errors: BR_ERROR_IO with path and reason. */
+/* Checks that the folder exists and can be written to. A device or a pipe (/dev/stdout) is written in place.
+ * Errors: BR_ERROR_IO with path and reason. */
 BR_MUST_CHECK br_status br_file_writer_begin(const char *path, br_file_writer *out_writer);
 /* Flushes, syncs and renames. On failure nothing remains on disk. Ends the writer in either case. */
 BR_MUST_CHECK br_status br_file_writer_commit(br_file_writer *writer);

@@ -32,6 +32,14 @@ void br_status_free(br_status status)
         free(status);
 }
 
+/* Messages quote names from files and from the command line; a line break or an escape sequence in one must not reach a terminal. */
+static void make_one_line(char *message)
+{
+    for (; *message; message++)
+        if ((unsigned char)*message < 0x20 || *message == 0x7f)
+            *message = '?';
+}
+
 static br_status make(br_code code, const char *suffix, const char *format, va_list args)
 {
     va_list measured;
@@ -48,6 +56,7 @@ static br_status make(br_code code, const char *suffix, const char *format, va_l
         memcpy(status->message + length, ": ", 2);
         memcpy(status->message + length + 2, suffix, tail - 1);
     }
+    make_one_line(status->message);
     return status;
 }
 
