@@ -1,0 +1,32 @@
+/* Weights of a model file on the device, in the layout and precision that a graph asks for. */
+#ifndef BR_EXEC_BIND_H
+#define BR_EXEC_BIND_H
+
+#include "graph/graph.h"
+#include "vk/buffer.h"
+#include "weights/weights.h"
+
+typedef struct br_bound_weights br_bound_weights;
+
+/* Where a value's bytes are on the device. */
+typedef struct br_location {
+    br_vk_buffer *buffer; /* borrowed; NULL: nowhere */
+    uint64_t offset;
+} br_location;
+
+typedef struct br_bind_params {
+    br_vk_device *device;       /* borrowed; outlives the result */
+    const br_graph *graph;      /* its WEIGHT values are bound */
+    const br_weights *weights;  /* borrowed during the call */
+    const char *name;           /* of the component, for messages: "unet" */
+} br_bind_params;
+
+/* Checks that every weight of the graph is in the file with the right shape, then converts and uploads. Errors: BR_ERROR_FORMAT (missing tensor, wrong shape),
+ * BR_ERROR_OUT_OF_DEVICE_MEMORY. */
+BR_MUST_CHECK br_status br_bound_weights_create(const br_bind_params *params, br_bound_weights **out_weights);
+void br_bound_weights_destroy(br_bound_weights *weights);
+/* By the tensor's name, dtype and layout, so graphs of other sizes of the same model share one upload. {NULL} when it is not there. */
+br_location br_bound_weights_find(const br_bound_weights *weights, const br_value_info *info);
+uint64_t br_bound_weights_bytes(const br_bound_weights *weights);
+
+#endif

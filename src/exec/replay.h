@@ -1,0 +1,32 @@
+/* A program recorded once on a device, to be run many times. Nothing is recorded or allocated by br_replay_run. */
+#ifndef BR_EXEC_REPLAY_H
+#define BR_EXEC_REPLAY_H
+
+#include "exec/bind.h"
+#include "exec/program.h"
+
+typedef struct br_value_binding {
+    br_value value; /* INPUT, STATE, OUTPUT (or WEIGHT, which then goes before `weights`) */
+    br_location location;
+} br_value_binding;
+
+typedef struct br_replay_params {
+    br_vk_device *device;            /* borrowed; outlives the replay */
+    const br_program *program;       /* borrowed; outlives the replay */
+    const br_bound_weights *weights; /* borrowed; outlives the replay; may be NULL */
+    br_vk_buffer *arena;             /* at least program->plan.arena_bytes; may be shared by programs that run one after the other */
+    const br_value_binding *bindings;
+    int binding_count;
+    bool timestamps;
+} br_replay_params;
+
+typedef struct br_replay br_replay;
+
+/* Builds pipelines and records. Errors: BR_ERROR_ARGUMENT for a value without a place; BR_ERROR_VULKAN when a pipeline cannot be built. */
+BR_MUST_CHECK br_status br_replay_create(const br_replay_params *params, br_replay **out_replay);
+void br_replay_destroy(br_replay *replay);
+/* Submits and waits. */
+BR_MUST_CHECK br_status br_replay_run(br_replay *replay);
+const br_vk_recording *br_replay_recording(const br_replay *replay);
+
+#endif
