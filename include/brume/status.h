@@ -18,17 +18,17 @@ extern "C" {
 
 typedef enum br_code {
     BR_OK = 0,
-    BR_ERROR_ARGUMENT,             /* a parameter is out of its range */
-    BR_ERROR_FORMAT,               /* a file or a text does not have the form it should have */
-    BR_ERROR_UNSUPPORTED,          /* well formed, but nothing Brume can run */
-    BR_ERROR_NOT_FOUND,            /* file, tensor, device or name that does not exist */
-    BR_ERROR_IO,                   /* read, write or rename failed; disk full */
+    BR_ERROR_ARGUMENT,    /* a parameter is out of its range */
+    BR_ERROR_FORMAT,      /* a file or a text does not have the form it should have */
+    BR_ERROR_UNSUPPORTED, /* well formed, but nothing Brume can run */
+    BR_ERROR_NOT_FOUND,   /* file, tensor, device or name that does not exist */
+    BR_ERROR_IO,          /* read, write or rename failed; disk full */
     BR_ERROR_OUT_OF_HOST_MEMORY,
     BR_ERROR_OUT_OF_DEVICE_MEMORY,
-    BR_ERROR_NO_VULKAN,            /* no Vulkan loader, or no usable device */
+    BR_ERROR_NO_VULKAN, /* no Vulkan loader, or no usable device */
     BR_ERROR_DEVICE_LOST,
-    BR_ERROR_VULKAN,               /* any other VkResult */
-    BR_ERROR_CANCELLED,            /* a callback asked to stop */
+    BR_ERROR_VULKAN,    /* any other VkResult */
+    BR_ERROR_CANCELLED, /* a callback asked to stop */
 } br_code;
 
 typedef struct br_error *br_status;

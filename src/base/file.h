@@ -30,7 +30,7 @@ char *br_path_join(const char *folder, const char *name);
 
 /* A file being written under a temporary name beside `path`. Exactly one of commit and abort ends it. */
 typedef struct br_file_writer {
-    FILE *stream; /* owned; write here */
+    FILE *stream;           /* owned; write here */
     char *path, *temporary; /* owned; temporary is NULL when writing in place */
 } br_file_writer;
 

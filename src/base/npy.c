@@ -16,13 +16,7 @@ static const char MAGIC[6] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
 #define ALIGNMENT 64
 #define HEADER_MAX 4096 /* ours and numpy's take 128 bytes */
 
-typedef enum {
-    ELEMENT_F2,
-    ELEMENT_F4,
-    ELEMENT_F8,
-    ELEMENT_I4,
-    ELEMENT_I8
-} element;
+typedef enum { ELEMENT_F2, ELEMENT_F4, ELEMENT_F8, ELEMENT_I4, ELEMENT_I8 } element;
 
 static const struct {
     const char *descr;

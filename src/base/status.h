@@ -33,10 +33,10 @@ BR_MUST_CHECK br_status br_status_prefix(br_status status, const char *format, .
             goto fail;    \
     } while (0)
 
-#define BR_FAIL_GOTO(...)             \
-    do {                              \
+#define BR_FAIL_GOTO(...)              \
+    do {                               \
         status = br_fail(__VA_ARGS__); \
-        goto fail;                    \
+        goto fail;                     \
     } while (0)
 
 #endif

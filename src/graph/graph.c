@@ -83,8 +83,8 @@ static br_value add_value(br_graph *graph, br_value_info info)
     int64_t count = 1;
     for (int i = 0; i < info.shape.rank; i++) {
         if (info.shape.dim[i] < 1 || info.shape.dim[i] > VALUE_COUNT_MAX / count)
-            return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s has shape %s, expected sizes of 1 or more and at most 2^34 elements", info.name,
-                                 br_shape_format(info.shape).text);
+            return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s has shape %s, expected sizes of 1 or more and at most 2^34 elements",
+                                 info.name, br_shape_format(info.shape).text);
         count *= info.shape.dim[i];
     }
     if (graph->value_count == graph->value_capacity) {
@@ -112,7 +112,8 @@ static const char *keep_name(br_graph *graph, bool scoped, const char *name)
 static br_value outside(br_graph *graph, br_value_kind kind, const char *name, br_dtype dtype, br_shape shape)
 {
     const char *kept = keep_name(graph, true, name);
-    return add_value(graph, (br_value_info){.name = kept, .kind = kind, .dtype = dtype, .shape = shape, .producer = -1, .alias = BR_NONE});
+    return add_value(graph,
+                     (br_value_info){.name = kept, .kind = kind, .dtype = dtype, .shape = shape, .producer = -1, .alias = BR_NONE});
 }
 
 br_value br_graph_input(br_graph *graph, const char *name, br_dtype dtype, br_shape shape)

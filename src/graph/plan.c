@@ -67,7 +67,8 @@ static void make_blocks(const br_graph *graph, const br_plan *plan, int64_t alig
             } else {
                 block = work->block_count++;
                 int64_t bytes = br_graph_bytes(graph, out);
-                work->blocks[block] = (plan_block){.size = (bytes + alignment - 1) / alignment * alignment, .offset = -1, .first = n};
+                work->blocks[block] =
+                    (plan_block){.size = (bytes + alignment - 1) / alignment * alignment, .offset = -1, .first = n};
             }
             work->block_of[out] = block;
             if (plan->last[out] > work->blocks[block].last)

@@ -6,7 +6,7 @@
 
 typedef struct br_plan {
     int value_count;
-    int64_t *offsets; /* owned; bytes in the arena for roots of kind TEMP that are used, -1 for all other values */
+    int64_t *offsets;  /* owned; bytes in the arena for roots of kind TEMP that are used, -1 for all other values */
     int *first, *last; /* owned; node that makes and node that last reads each root, -1 when neither */
     int64_t arena_bytes;
     int64_t lower_bound_bytes; /* the most that is alive at one node: no plan can be smaller */

@@ -15,14 +15,14 @@
 #define BR_TEST_SKIP 77
 
 /* Fails with the message of `expr` when it is an error. */
-#define assert_status_ok(expr)                                     \
-    do {                                                           \
-        br_status br_test_status_ = (expr);                        \
-        if (br_test_status_) {                                     \
+#define assert_status_ok(expr)                                                  \
+    do {                                                                        \
+        br_status br_test_status_ = (expr);                                     \
+        if (br_test_status_) {                                                  \
             print_error("%s: %s\n", #expr, br_status_message(br_test_status_)); \
-            br_status_free(br_test_status_);                       \
-            fail();                                                \
-        }                                                          \
+            br_status_free(br_test_status_);                                    \
+            fail();                                                             \
+        }                                                                       \
     } while (0)
 
 /* Fails unless `expr` is an error with this code whose message contains `text`. */
