@@ -1,0 +1,277 @@
+#include "models/blocks.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Transformer2DModel's own GroupNorm and its LayerNorms (diffusers models/attention.py) are fixed, whatever the UNet's norm_eps says. */
+#define TRANSFORMER_GROUP_NORM_EPS 1e-6f
+#define TRANSFORMER_LAYER_NORM_EPS 1e-5f
+
+#define TENSOR_NAME_MAX 320
+
+void br_builder_init(br_builder *builder, br_graph *graph, br_dtype dtype, br_dtype matrix_dtype)
+{
+    *builder = (br_builder){.graph = graph, .dtype = dtype, .matrix_dtype = matrix_dtype};
+}
+
+size_t br_builder_enter(br_builder *builder, const char *tensor_format, const char *node_format, ...)
+{
+    size_t mark = builder->prefix_length;
+    char node[64];
+    va_list args, again;
+    va_start(args, node_format);
+    va_copy(again, args);
+    size_t room = sizeof builder->prefix - mark;
+    int length = vsnprintf(builder->prefix + mark, room, tensor_format, args);
+    vsnprintf(node, sizeof node, node_format, again);
+    va_end(again);
+    va_end(args);
+    if (length < 0 || (size_t)length + 2 > room) {
+        br_graph_fail(builder->graph, BR_ERROR_ARGUMENT, "tensor names longer than %zu characters", sizeof builder->prefix);
+        length = 0;
+    }
+    builder->prefix_length += (size_t)length;
+    builder->prefix[builder->prefix_length++] = '.';
+    builder->prefix[builder->prefix_length] = '\0';
+    br_graph_push(builder->graph, "%s", node);
+    return mark;
+}
+
+void br_builder_leave(br_builder *builder, size_t mark)
+{
+    builder->prefix_length = mark;
+    builder->prefix[mark] = '\0';
+    br_graph_pop(builder->graph);
+}
+
+typedef struct tensor_name {
+    char text[TENSOR_NAME_MAX];
+} tensor_name;
+
+static tensor_name name_tensor(const br_builder *builder, const char *name, const char *suffix)
+{
+    tensor_name full;
+    snprintf(full.text, sizeof full.text, "%s%s%s", builder->prefix, name, suffix);
+    return full;
+}
+
+br_value br_builder_matrix(br_builder *builder, const char *name, int64_t rows, int64_t columns)
+{
+    return br_graph_weight(builder->graph, name_tensor(builder, name, "").text, builder->matrix_dtype, br_shape_of(rows, columns), BR_WEIGHT_PLAIN);
+}
+
+br_value br_builder_kernel(br_builder *builder, const char *name, int64_t out, int64_t kernel, int64_t in)
+{
+    return br_graph_weight(builder->graph, name_tensor(builder, name, "").text, builder->matrix_dtype, br_shape_of(out, kernel, kernel, in),
+                           BR_WEIGHT_OHWI);
+}
+
+br_value br_builder_vector(br_builder *builder, const char *name, int64_t size)
+{
+    return br_graph_weight(builder->graph, name_tensor(builder, name, "").text, BR_F32, br_shape_of(size), BR_WEIGHT_PLAIN);
+}
+
+br_value br_layer_linear(br_builder *builder, const br_layer_linear_params *params)
+{
+    if (params->x == BR_NONE)
+        return BR_NONE;
+    char weight[96], bias[96];
+    snprintf(weight, sizeof weight, "%s.weight", params->name);
+    snprintf(bias, sizeof bias, "%s.bias", params->name);
+    int64_t in = br_shape_last(br_graph_shape(builder->graph, params->x));
+    return br_op_linear(builder->graph, params->name,
+                        &(br_linear_params){.x = params->x,
+                                            .weight = br_builder_matrix(builder, weight, params->out, in),
+                                            .bias = params->bias ? br_builder_vector(builder, bias, params->out) : BR_NONE,
+                                            .residual = params->residual,
+                                            .activation = params->activation});
+}
+
+br_value br_layer_conv(br_builder *builder, const br_layer_conv_params *params)
+{
+    if (params->x == BR_NONE)
+        return BR_NONE;
+    char weight[96], bias[96];
+    snprintf(weight, sizeof weight, "%s.weight", params->name);
+    snprintf(bias, sizeof bias, "%s.bias", params->name);
+    int64_t in = br_shape_last(br_graph_shape(builder->graph, params->x));
+    return br_op_conv2d(builder->graph, params->name,
+                        &(br_conv2d_params){.x = params->x,
+                                            .weight = br_builder_kernel(builder, weight, params->out, params->kernel, in),
+                                            .bias = params->bias != BR_NONE ? params->bias : br_builder_vector(builder, bias, params->out),
+                                            .residual = params->residual,
+                                            .stride = params->stride,
+                                            .pad_top = params->pad_before,
+                                            .pad_left = params->pad_before,
+                                            .pad_bottom = params->pad_after,
+                                            .pad_right = params->pad_after});
+}
+
+br_value br_layer_group_norm(br_builder *builder, const char *name, br_value x, int groups, float eps, br_activation activation)
+{
+    if (x == BR_NONE)
+        return BR_NONE;
+    char weight[96], bias[96];
+    snprintf(weight, sizeof weight, "%s.weight", name);
+    snprintf(bias, sizeof bias, "%s.bias", name);
+    int64_t channels = br_shape_last(br_graph_shape(builder->graph, x));
+    return br_op_group_norm(builder->graph, name,
+                            &(br_group_norm_params){.x = x,
+                                                    .gamma = br_builder_vector(builder, weight, channels),
+                                                    .beta = br_builder_vector(builder, bias, channels),
+                                                    .groups = groups,
+                                                    .eps = eps,
+                                                    .activation = activation});
+}
+
+br_value br_layer_layer_norm(br_builder *builder, const char *name, br_value x, float eps)
+{
+    if (x == BR_NONE)
+        return BR_NONE;
+    char weight[96], bias[96];
+    snprintf(weight, sizeof weight, "%s.weight", name);
+    snprintf(bias, sizeof bias, "%s.bias", name);
+    int64_t width = br_shape_last(br_graph_shape(builder->graph, x));
+    return br_op_layer_norm(builder->graph, name,
+                            &(br_layer_norm_params){.x = x,
+                                                    .gamma = br_builder_vector(builder, weight, width),
+                                                    .beta = br_builder_vector(builder, bias, width),
+                                                    .eps = eps});
+}
+
+/* conv1's bias plus the projected time embedding, as the one vector that conv1 adds. */
+static br_value timestep_bias(br_builder *builder, br_value temb, int64_t out)
+{
+    br_value conv1_bias = br_builder_vector(builder, "conv1.bias", out);
+    return br_layer_linear(builder, &(br_layer_linear_params){.name = "time_emb_proj", .x = temb, .out = out, .bias = true, .residual = conv1_bias});
+}
+
+br_value br_block_resnet(br_builder *builder, const br_resnet_params *params)
+{
+    if (params->x == BR_NONE)
+        return BR_NONE;
+    int64_t in = br_shape_last(br_graph_shape(builder->graph, params->x));
+    br_value h = br_layer_group_norm(builder, "norm1", params->x, params->groups, params->eps, BR_ACTIVATION_SILU);
+    br_value bias = params->temb != BR_NONE ? timestep_bias(builder, params->temb, params->out) : BR_NONE;
+    h = br_layer_conv(builder, &(br_layer_conv_params){.name = "conv1",
+                                                       .x = h,
+                                                       .out = params->out,
+                                                       .kernel = 3,
+                                                       .stride = 1,
+                                                       .pad_before = 1,
+                                                       .pad_after = 1,
+                                                       .bias = bias,
+                                                       .residual = BR_NONE});
+    h = br_layer_group_norm(builder, "norm2", h, params->groups, params->eps, BR_ACTIVATION_SILU);
+    br_value shortcut = params->x;
+    if (in != params->out)
+        shortcut = br_layer_linear(builder, &(br_layer_linear_params){.name = "conv_shortcut", .x = params->x, .out = params->out, .bias = true, .residual = BR_NONE});
+    return br_layer_conv(builder, &(br_layer_conv_params){.name = "conv2",
+                                                          .x = h,
+                                                          .out = params->out,
+                                                          .kernel = 3,
+                                                          .stride = 1,
+                                                          .pad_before = 1,
+                                                          .pad_after = 1,
+                                                          .bias = BR_NONE,
+                                                          .residual = shortcut});
+}
+
+typedef struct attention_params {
+    br_value x, context; /* normalised queries' source; keys' and values' source */
+    br_value residual;
+    int heads;
+    bool bias; /* of to_q, to_k, to_v */
+} attention_params;
+
+static br_value attention(br_builder *builder, const attention_params *params)
+{
+    if (params->x == BR_NONE || params->context == BR_NONE)
+        return BR_NONE;
+    int64_t width = br_shape_last(br_graph_shape(builder->graph, params->x));
+    br_layer_linear_params projection = {.x = params->x, .out = width, .bias = params->bias, .residual = BR_NONE};
+    projection.name = "to_q";
+    br_value q = br_layer_linear(builder, &projection);
+    projection.x = params->context;
+    projection.name = "to_k";
+    br_value k = br_layer_linear(builder, &projection);
+    projection.name = "to_v";
+    br_value v = br_layer_linear(builder, &projection);
+    br_value y = br_op_attention(builder->graph, "softmax", &(br_attention_params){.q = q, .k = k, .v = v, .heads = params->heads});
+    return br_layer_linear(builder, &(br_layer_linear_params){.name = "to_out.0", .x = y, .out = width, .bias = true, .residual = params->residual});
+}
+
+/* BasicTransformerBlock. x: [B, T, D] */
+static br_value transformer_layer(br_builder *builder, br_value x, br_value context, int heads)
+{
+    if (x == BR_NONE)
+        return BR_NONE;
+    int64_t width = br_shape_last(br_graph_shape(builder->graph, x));
+    br_value h = br_layer_layer_norm(builder, "norm1", x, TRANSFORMER_LAYER_NORM_EPS);
+    size_t mark = br_builder_enter(builder, "attn1", "self");
+    x = attention(builder, &(attention_params){.x = h, .context = h, .residual = x, .heads = heads});
+    br_builder_leave(builder, mark);
+
+    h = br_layer_layer_norm(builder, "norm2", x, TRANSFORMER_LAYER_NORM_EPS);
+    mark = br_builder_enter(builder, "attn2", "cross");
+    x = attention(builder, &(attention_params){.x = h, .context = context, .residual = x, .heads = heads});
+    br_builder_leave(builder, mark);
+
+    h = br_layer_layer_norm(builder, "norm3", x, TRANSFORMER_LAYER_NORM_EPS);
+    mark = br_builder_enter(builder, "ff.net", "ff");
+    h = br_layer_linear(builder, &(br_layer_linear_params){.name = "0.proj", .x = h, .out = 8 * width, .bias = true, .residual = BR_NONE});
+    h = br_op_geglu(builder->graph, "geglu", h);
+    x = br_layer_linear(builder, &(br_layer_linear_params){.name = "2", .x = h, .out = width, .bias = true, .residual = x});
+    br_builder_leave(builder, mark);
+    return x;
+}
+
+br_value br_block_transformer(br_builder *builder, const br_transformer_params *params)
+{
+    if (params->x == BR_NONE)
+        return BR_NONE;
+    br_shape image = br_graph_shape(builder->graph, params->x);
+    br_shape tokens = br_shape_of(image.dim[0], image.dim[1] * image.dim[2], image.dim[3]);
+    br_value h = br_layer_group_norm(builder, "norm", params->x, params->groups, TRANSFORMER_GROUP_NORM_EPS, BR_ACTIVATION_NONE);
+    h = br_graph_view(builder->graph, h, tokens);
+    h = br_layer_linear(builder, &(br_layer_linear_params){.name = "proj_in", .x = h, .out = image.dim[3], .bias = true, .residual = BR_NONE});
+    for (int i = 0; i < params->layers; i++) {
+        size_t mark = br_builder_enter(builder, "transformer_blocks.%d", "block.%d", i);
+        h = transformer_layer(builder, h, params->context, params->heads);
+        br_builder_leave(builder, mark);
+    }
+    br_value residual = br_graph_view(builder->graph, params->x, tokens);
+    h = br_layer_linear(builder, &(br_layer_linear_params){.name = "proj_out", .x = h, .out = image.dim[3], .bias = true, .residual = residual});
+    return br_graph_view(builder->graph, h, image);
+}
+
+br_value br_block_vae_attention(br_builder *builder, br_value x, int groups, float eps)
+{
+    if (x == BR_NONE)
+        return BR_NONE;
+    br_shape image = br_graph_shape(builder->graph, x);
+    br_shape tokens = br_shape_of(image.dim[0], image.dim[1] * image.dim[2], image.dim[3]);
+    br_value h = br_layer_group_norm(builder, "group_norm", x, groups, eps, BR_ACTIVATION_NONE);
+    h = br_graph_view(builder->graph, h, tokens);
+    br_value residual = br_graph_view(builder->graph, x, tokens);
+    h = attention(builder, &(attention_params){.x = h, .context = h, .residual = residual, .heads = 1, .bias = true});
+    return br_graph_view(builder->graph, h, image);
+}
+
+br_value br_block_upsample(br_builder *builder, br_value x, int64_t height, int64_t width)
+{
+    if (x == BR_NONE)
+        return BR_NONE;
+    int64_t channels = br_shape_last(br_graph_shape(builder->graph, x));
+    br_value h = br_op_upsample_nearest(builder->graph, "nearest", x, height, width);
+    return br_layer_conv(builder, &(br_layer_conv_params){.name = "conv",
+                                                          .x = h,
+                                                          .out = channels,
+                                                          .kernel = 3,
+                                                          .stride = 1,
+                                                          .pad_before = 1,
+                                                          .pad_after = 1,
+                                                          .bias = BR_NONE,
+                                                          .residual = BR_NONE});
+}

@@ -1,0 +1,76 @@
+/* Layers and blocks that the models share. A br_builder carries the graph, the precision, and where in the model we are: the prefix of tensor names as
+ * diffusers and transformers write them, beside the graph's own scope. */
+#ifndef BR_MODELS_BLOCKS_H
+#define BR_MODELS_BLOCKS_H
+
+#include "ops/op.h"
+
+typedef struct br_builder {
+    br_graph *graph;        /* borrowed */
+    br_dtype dtype;         /* of activations */
+    br_dtype matrix_dtype;  /* of matrices and kernels */
+    char prefix[256];       /* "down_blocks.1.attentions.0." */
+    size_t prefix_length;
+} br_builder;
+
+void br_builder_init(br_builder *builder, br_graph *graph, br_dtype dtype, br_dtype matrix_dtype);
+
+/* Enters a submodule: `tensor_format` extends the tensor prefix, `node_format` the graph's scope; both are formatted with the same arguments. Returns what
+ * br_builder_leave takes. */
+size_t br_builder_enter(br_builder *builder, const char *tensor_format, const char *node_format, ...);
+void br_builder_leave(br_builder *builder, size_t mark);
+
+/* PREFIX + `name` as a tensor of the file. */
+br_value br_builder_matrix(br_builder *builder, const char *name, int64_t rows, int64_t columns);
+br_value br_builder_kernel(br_builder *builder, const char *name, int64_t out, int64_t kernel, int64_t in);
+br_value br_builder_vector(br_builder *builder, const char *name, int64_t size);
+
+/* y = x · NAME.weightᵀ (+ NAME.bias). */
+typedef struct br_layer_linear_params {
+    const char *name;
+    br_value x;
+    int64_t out;
+    bool bias;
+    br_activation activation;
+    br_value residual; /* BR_NONE */
+} br_layer_linear_params;
+br_value br_layer_linear(br_builder *builder, const br_layer_linear_params *params);
+
+typedef struct br_layer_conv_params {
+    const char *name;
+    br_value x;
+    int64_t out;
+    int kernel, stride;
+    int pad_before, pad_after; /* rows above and columns left; rows below and columns right */
+    br_value bias;             /* replaces NAME.bias; BR_NONE: NAME.bias */
+    br_value residual;         /* BR_NONE */
+} br_layer_conv_params;
+br_value br_layer_conv(br_builder *builder, const br_layer_conv_params *params);
+
+br_value br_layer_group_norm(br_builder *builder, const char *name, br_value x, int groups, float eps, br_activation activation);
+br_value br_layer_layer_norm(br_builder *builder, const char *name, br_value x, float eps);
+
+/* ResnetBlock2D. x: [B, H, W, C] -> [B, H, W, out] */
+typedef struct br_resnet_params {
+    br_value x;
+    br_value temb; /* silu(time embedding) f32 [1, D], or BR_NONE (VAE) */
+    int64_t out;
+    int groups;
+    float eps;
+} br_resnet_params;
+br_value br_block_resnet(br_builder *builder, const br_resnet_params *params);
+
+/* Transformer2DModel: self-attention, cross-attention over `context` [B, T, Dc], GEGLU feed-forward. x: [B, H, W, C] */
+typedef struct br_transformer_params {
+    br_value x, context;
+    int heads, layers, groups;
+} br_transformer_params;
+br_value br_block_transformer(br_builder *builder, const br_transformer_params *params);
+
+/* The VAE's Attention: group norm, one head over all channels, residual. */
+br_value br_block_vae_attention(br_builder *builder, br_value x, int groups, float eps);
+
+/* Nearest upsampling to height × width, then NAME.conv 3×3. */
+br_value br_block_upsample(br_builder *builder, br_value x, int64_t height, int64_t width);
+
+#endif
