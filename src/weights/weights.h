@@ -1,34 +1,53 @@
-/* A named set of tensors from one or several memory-mapped files. Opening touches headers only; tensor data is read when it is converted. */
+/* A named set of tensors from one or several memory-mapped files. Readers (safetensors.h, and whatever formats follow) fill it;
+ * models look tensors up by name and never know the file format. Once sealed it is read-only and may be shared between threads. */
 #ifndef BR_WEIGHTS_WEIGHTS_H
 #define BR_WEIGHTS_WEIGHTS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/file.h"
 #include "base/status.h"
 #include "weights/dtype.h"
 
 #define BR_WEIGHT_RANK_MAX 8
 
 typedef struct br_tensor_view {
-    const char *name;
+    const char *name; /* borrowed from the br_weights, as everything here */
+    const char *file; /* where it is from, for messages */
     br_weight_dtype dtype;
     int rank;
-    int64_t shape[BR_WEIGHT_RANK_MAX];
-    const void *data; /* in the mapping, C order; not necessarily aligned */
-    size_t size;      /* bytes */
+    int64_t shape[BR_WEIGHT_RANK_MAX]; /* outermost first; C order */
+    size_t count;                      /* elements */
+    const void *data;                  /* little endian; not necessarily aligned for its type */
+    size_t size;                       /* bytes: count elements exactly */
 } br_tensor_view;
 
 typedef struct br_weights br_weights;
 
-void br_weights_destroy(br_weights *weights);
-int br_weights_count(const br_weights *weights);
-/* Borrowed, in ascending order of names. */
-const br_tensor_view *br_weights_at(const br_weights *weights, int index);
-/* Borrowed; NULL when there is none. */
+/* NULL when none has this name. */
 const br_tensor_view *br_weights_find(const br_weights *weights, const char *name);
+int br_weights_count(const br_weights *weights);
+/* In the order of the names (strcmp); `index` below br_weights_count. */
+const br_tensor_view *br_weights_at(const br_weights *weights, int index);
+/* Takes NULL. Unmaps the files: every view is gone. */
+void br_weights_destroy(br_weights *weights);
 
-/* Elements [first, first + count) as floats. */
+/* "[320, 4, 3, 3]" into `text`, cut where it does not fit; returns `text`. */
+char *br_weight_shape_text(const br_tensor_view *view, char *text, size_t size);
+
+/* Elements first .. first + count - 1 as float32, which holds every type but F64 and the wide integers exactly (those round). */
 void br_weight_to_f32(const br_tensor_view *view, size_t first, size_t count, float *out_values);
+
+/* For readers: create, add, seal. */
+
+/* NULL when the host is out of memory. */
+br_weights *br_weights_create(void);
+/* Takes over `map` (also on failure) and keeps `path` for messages; *out_file is what the views of this file point to. */
+BR_MUST_CHECK br_status br_weights_add_file(br_weights *weights, const char *path, br_file_map map, const char **out_file);
+/* `view->name` is copied; `view->file` must be from br_weights_add_file. */
+BR_MUST_CHECK br_status br_weights_add(br_weights *weights, const br_tensor_view *view);
+/* Sorts the names; a name that occurs twice is BR_ERROR_FORMAT naming both files. Nothing can be found before this. */
+BR_MUST_CHECK br_status br_weights_seal(br_weights *weights);
 
 #endif

@@ -1,0 +1,116 @@
+#include "weights/weights.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+typedef struct mapping {
+    struct mapping *next; /* in the arena */
+    br_file_map map;      /* owned */
+} mapping;
+
+struct br_weights {
+    br_arena arena; /* names, paths, mappings */
+    mapping *mappings;
+    br_tensor_view *views; /* owned; sorted by name once sealed */
+    size_t count, capacity;
+};
+
+br_weights *br_weights_create(void)
+{
+    return calloc(1, sizeof(br_weights));
+}
+
+void br_weights_destroy(br_weights *weights)
+{
+    if (!weights)
+        return;
+    for (mapping *m = weights->mappings; m; m = m->next)
+        br_file_map_finish(&m->map);
+    free(weights->views);
+    br_arena_finish(&weights->arena);
+    free(weights);
+}
+
+br_status br_weights_add_file(br_weights *weights, const char *path, br_file_map map, const char **out_file)
+{
+    mapping *m = br_arena_alloc(&weights->arena, sizeof *m);
+    char *copy = br_arena_strdup(&weights->arena, path);
+    if (!m || !copy) {
+        br_file_map_finish(&map);
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", path);
+    }
+    *m = (mapping){.next = weights->mappings, .map = map};
+    weights->mappings = m;
+    *out_file = copy;
+    return NULL;
+}
+
+br_status br_weights_add(br_weights *weights, const br_tensor_view *view)
+{
+    if (weights->count == INT_MAX)
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s: more than %d tensors", view->file, INT_MAX);
+    if (weights->count == weights->capacity) {
+        size_t capacity = weights->capacity ? weights->capacity * 2 : 256;
+        br_tensor_view *views = realloc(weights->views, capacity * sizeof *views);
+        if (!views)
+            return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory for %zu tensors", view->file, capacity);
+        weights->views = views;
+        weights->capacity = capacity;
+    }
+    const char *name = br_arena_strdup(&weights->arena, view->name);
+    if (!name)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", view->file);
+    weights->views[weights->count] = *view;
+    weights->views[weights->count++].name = name;
+    return NULL;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(((const br_tensor_view *)a)->name, ((const br_tensor_view *)b)->name);
+}
+
+br_status br_weights_seal(br_weights *weights)
+{
+    if (weights->count)
+        qsort(weights->views, weights->count, sizeof *weights->views, compare_names);
+    for (size_t i = 1; i < weights->count; i++) {
+        const br_tensor_view *a = &weights->views[i - 1], *b = &weights->views[i];
+        if (strcmp(a->name, b->name) == 0)
+            return br_fail(BR_ERROR_FORMAT, "tensor \"%.200s\" is both in %s and in %s", a->name, a->file, b->file);
+    }
+    return NULL;
+}
+
+const br_tensor_view *br_weights_find(const br_weights *weights, const char *name)
+{
+    if (!weights->count)
+        return NULL;
+    const br_tensor_view key = {.name = name};
+    return bsearch(&key, weights->views, weights->count, sizeof key, compare_names);
+}
+
+int br_weights_count(const br_weights *weights)
+{
+    return (int)weights->count;
+}
+
+const br_tensor_view *br_weights_at(const br_weights *weights, int index)
+{
+    return &weights->views[index];
+}
+
+char *br_weight_shape_text(const br_tensor_view *view, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (int i = 0; i < view->rank && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, i ? ", %" PRId64 : "%" PRId64, view->shape[i]);
+    if (used < size)
+        snprintf(text + used, size - used, "]");
+    return text;
+}
