@@ -40,10 +40,7 @@ need_build_packages() {
 # apt WORDS...: apt-get as root, asking nothing, waiting for another run of it to end.
 apt() {
     apt_as=
-    if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null || { echo "these need installing, but this is not root and there is no sudo:$MISSING" >&2; return 1; }
-        apt_as=sudo
-    fi
+    [ "$(id -u)" -eq 0 ] || apt_as=sudo
     $apt_as env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" >&2
 }
 
@@ -51,6 +48,10 @@ install_missing() {
     [ -n "$MISSING" ] || return 0
     if ! command -v apt-get >/dev/null; then
         echo "please install what your system calls these Debian packages:$MISSING" >&2
+        return 1
+    fi
+    if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+        echo "please install, as root:$MISSING" >&2
         return 1
     fi
     echo "installing:$MISSING" >&2
