@@ -21,7 +21,8 @@ typedef struct br_rng {
 } br_rng;
 
 void br_rng_init(br_rng *rng, br_rng_kind kind, uint64_t seed);
-/* What torch.randn(count, generator=g) returns for float32; consecutive calls continue the stream as consecutive torch.randn calls do.
+/* What torch.randn(count, generator=g) returns for float32; consecutive calls continue the stream as consecutive torch.randn calls
+ * do.
  *
  * BR_RNG_CPU: from 16 values on PyTorch fills blocks with float arithmetic, below it draws one by one in double: both are here.
  * Its own builds (AVX-512, AVX2, NEON, scalar) differ from one another in the last bits.

@@ -125,7 +125,9 @@ static void cuda_calls_advance_the_counter(void **state)
 static void moments(void **state)
 {
     (void)state;
-    enum { COUNT = 1 << 16 };
+    enum {
+        COUNT = 1 << 16
+    };
     float *values = malloc(COUNT * sizeof *values);
     assert_non_null(values);
     for (int kind = BR_RNG_CPU; kind <= BR_RNG_CUDA; kind++) {

@@ -1,0 +1,175 @@
+#include "diffusion/sampler.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diffusion/sampler_info.h"
+
+static const br_sampler_info *const infos[BR_SAMPLER_COUNT] = {
+#define BR_SAMPLER(NAME, name) &br_sampler_info_##name,
+#include "diffusion/samplers.def"
+#undef BR_SAMPLER
+};
+
+static const char *const sigmas_names[] = {"default", "discrete", "karras"};
+
+const char *br_sampler_name(br_sampler sampler)
+{
+    return infos[sampler]->name;
+}
+
+const char *br_sampler_label(br_sampler sampler)
+{
+    return infos[sampler]->label;
+}
+
+bool br_sampler_takes_karras(br_sampler sampler)
+{
+    return infos[sampler]->takes_karras;
+}
+
+const char *br_sigmas_name(br_sigmas sigmas)
+{
+    return sigmas_names[sigmas];
+}
+
+/* Lower case, with '_' for '-' and ' '; false when it does not fit (then it is no sampler's name). */
+static bool normalize(const char *name, char *out_text, size_t size)
+{
+    size_t length = strlen(name);
+    if (length >= size)
+        return false;
+    for (size_t i = 0; i <= length; i++) {
+        char c = name[i];
+        out_text[i] = c == '-' || c == ' ' ? '_' : c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    }
+    return true;
+}
+
+static bool matches(const br_sampler_info *info, const char *text)
+{
+    if (strcmp(info->name, text) == 0)
+        return true;
+    for (size_t i = 0; i < sizeof info->aliases / sizeof *info->aliases && info->aliases[i]; i++)
+        if (strcmp(info->aliases[i], text) == 0)
+            return true;
+    return false;
+}
+
+br_status br_sampler_from_name(const char *name, br_sampler *out_sampler)
+{
+    char text[32];
+    if (normalize(name, text, sizeof text))
+        for (int i = 0; i < BR_SAMPLER_COUNT; i++)
+            if (matches(infos[i], text)) {
+                *out_sampler = (br_sampler)i;
+                return NULL;
+            }
+    char list[256] = "";
+    size_t used = 0;
+    for (int i = 0; i < BR_SAMPLER_COUNT && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", infos[i]->name);
+    return br_fail(BR_ERROR_ARGUMENT, "unknown sampler \"%s\", expected one of: %s", name, list);
+}
+
+bool br_sampler_from_class(const char *class_name, br_sampler *out_sampler)
+{
+    for (int i = 0; i < BR_SAMPLER_COUNT; i++)
+        if (strcmp(infos[i]->class_name, class_name) == 0) {
+            *out_sampler = (br_sampler)i;
+            return true;
+        }
+    return false;
+}
+
+br_status br_sigmas_from_name(const char *name, br_sigmas *out_sigmas)
+{
+    for (int i = 0; i <= BR_SIGMAS_KARRAS; i++)
+        if (strcmp(sigmas_names[i], name) == 0) {
+            *out_sigmas = (br_sigmas)i;
+            return NULL;
+        }
+    return br_fail(BR_ERROR_ARGUMENT, "unknown schedule \"%s\", expected one of: default, discrete, karras", name);
+}
+
+br_spacing br_sampler_spacing(const br_sampler_params *params, const br_sampler_info *info)
+{
+    br_spacing spacing = params->schedule->params.spacing;
+    return spacing == BR_SPACING_DEFAULT ? info->default_spacing : spacing;
+}
+
+br_linear br_x0_from_alpha_bar(br_prediction prediction, double alpha_bar)
+{
+    double signal = sqrt(alpha_bar), noise = sqrt(1 - alpha_bar);
+    switch (prediction) {
+    case BR_PREDICTION_EPSILON:
+        return (br_linear){1 / signal, -noise / signal};
+    case BR_PREDICTION_V:
+        return (br_linear){signal, -noise};
+    case BR_PREDICTION_SAMPLE:
+        break;
+    }
+    return (br_linear){0, 1};
+}
+
+br_linear br_x0_from_sigma(br_prediction prediction, double sigma)
+{
+    switch (prediction) {
+    case BR_PREDICTION_EPSILON:
+        return (br_linear){1, -sigma};
+    case BR_PREDICTION_V:
+        return (br_linear){1 / (sigma * sigma + 1), -sigma / sqrt(sigma * sigma + 1)};
+    case BR_PREDICTION_SAMPLE:
+        break;
+    }
+    return (br_linear){0, 1};
+}
+
+static br_status check(const br_sampler_params *params, const br_sampler_info *info)
+{
+    int timesteps = params->schedule->params.timesteps;
+    int most = timesteps < BR_SAMPLER_MAX_STEPS ? timesteps : BR_SAMPLER_MAX_STEPS;
+    if (params->steps < 1 || params->steps > most)
+        return br_fail(BR_ERROR_ARGUMENT, "steps is %d, expected 1 to %d", params->steps, most);
+    if (!(params->eta >= 0 && params->eta <= 1))
+        return br_fail(BR_ERROR_ARGUMENT, "eta is %g, expected 0 to 1", params->eta);
+    if (params->eta > 0 && !info->takes_eta)
+        return br_fail(BR_ERROR_ARGUMENT, "eta is %g, but sampler %s has none", params->eta, info->name);
+    if (params->sigmas == BR_SIGMAS_KARRAS && !info->takes_karras)
+        return br_fail(BR_ERROR_ARGUMENT,
+                       "sampler %s visits the training timesteps and has no karras schedule; euler, euler_a, heun and dpmpp_2m do",
+                       info->name);
+    return NULL;
+}
+
+br_status br_sampler_plan_init(const br_sampler_params *params, br_sampler_plan *out_plan)
+{
+    const br_sampler_info *info = infos[params->sampler];
+    memset(out_plan, 0, sizeof *out_plan);
+    BR_TRY(check(params, info));
+    br_sampler_params resolved = *params;
+    if (params->sigmas == BR_SIGMAS_DEFAULT)
+        resolved.sigmas = info->takes_karras && params->schedule->params.karras_sigmas ? BR_SIGMAS_KARRAS : BR_SIGMAS_DISCRETE;
+
+    br_sampler_plan plan = {.steps = params->steps, .history_rows = info->history_rows, .init_noise_sigma = 1};
+    plan.evaluations = calloc((size_t)params->steps * (size_t)info->evaluations_per_step, sizeof *plan.evaluations);
+    if (!plan.evaluations)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "no memory for %d sampling steps", params->steps);
+    br_status status = info->plan(&resolved, &plan);
+    if (status) {
+        br_sampler_plan_finish(&plan);
+        return status;
+    }
+    for (int i = 0; i < plan.evaluation_count; i++)
+        plan.evaluations[i].needs_noise = plan.evaluations[i].noise_scale != 0;
+    *out_plan = plan;
+    return NULL;
+}
+
+void br_sampler_plan_finish(br_sampler_plan *plan)
+{
+    free(plan->evaluations);
+    memset(plan, 0, sizeof *plan);
+}

@@ -1,0 +1,94 @@
+/* Samplers as coefficients. A plan lists the model evaluations of a whole run; each says, in numbers, what the model is shown and
+ * what becomes of x:
+ *
+ *   model input = input_scale · x
+ *   out         = guided model output, as the model predicts it (noise, v or x_0)
+ *   h           = h_x · x + h_out · out
+ *   x           ← x_scale · x + out_scale · out + Σ_k history_scale[k] · history[k] + noise_scale · noise
+ *   history[history_slot] ← h        (after the sum has read the old rows)
+ *
+ * The prediction type is absorbed into the coefficients. History rows start as zeros: a row that was never written is multiplied by
+ * 0.
+ *
+ * DDIM, DDPM and DPM++ 2M keep x on the scale of the forward process (variance preserving); Euler, Euler a and Heun keep
+ * x_0 + sigma · noise, as their diffusers classes do. init_noise_sigma and input_scale carry the difference. */
+#ifndef BR_DIFFUSION_SAMPLER_H
+#define BR_DIFFUSION_SAMPLER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "diffusion/schedule.h"
+
+/* Rows of history an evaluation may read. */
+#define BR_SAMPLER_HISTORY 4
+/* More steps than anyone draws with; bounds the plan. */
+#define BR_SAMPLER_MAX_STEPS 10000
+
+/* One enumerator a line of samplers.def: BR_SAMPLER_DDIM, … */
+typedef enum br_sampler {
+#define BR_SAMPLER(NAME, name) BR_SAMPLER_##NAME,
+#include "diffusion/samplers.def"
+#undef BR_SAMPLER
+    BR_SAMPLER_COUNT
+} br_sampler;
+
+/* Where the noise levels come from. */
+typedef enum br_sigmas {
+    BR_SIGMAS_DEFAULT,  /* what the model's scheduler config says, where the sampler can */
+    BR_SIGMAS_DISCRETE, /* the training schedule's */
+    BR_SIGMAS_KARRAS,   /* Karras et al. 2022, equation 5, rho 7 */
+} br_sigmas;
+
+typedef struct br_sampler_params {
+    const br_schedule *schedule; /* borrowed during the call */
+    br_sampler sampler;
+    br_sigmas sigmas;
+    int steps;  /* user-visible steps, 1 .. */
+    double eta; /* DDIM: 0 deterministic, 1 as much noise as DDPM; other samplers take only 0 */
+} br_sampler_params;
+
+typedef struct br_sampler_step {
+    double timestep; /* shown to the model; fractional for some sigma schedules */
+    double input_scale;
+    double x_scale, out_scale, noise_scale;
+    double h_x, h_out;
+    double history_scale[BR_SAMPLER_HISTORY];
+    uint32_t history_slot;
+    double x0_x, x0_out; /* estimate of x_0 from this evaluation: x0_x · x + x0_out · out, x as it was before the step */
+    double sigma;        /* noise level of x before the step: sqrt((1 - alpha_bar) / alpha_bar) */
+    bool needs_noise;    /* noise_scale is not 0 */
+    bool ends_step;      /* the last evaluation of a user-visible step */
+} br_sampler_step;
+
+typedef struct br_sampler_plan {
+    br_sampler_step *evaluations; /* owned */
+    int evaluation_count;         /* steps, or 2 · steps - 1 for Heun */
+    int steps;
+    int history_rows;        /* rows of history the evaluations read: 0 or 1 .. BR_SAMPLER_HISTORY */
+    double init_noise_sigma; /* x starts as init_noise_sigma · standard normal noise */
+} br_sampler_plan;
+
+/* Errors: BR_ERROR_ARGUMENT (steps out of range, eta for a sampler without it, Karras sigmas for DDIM or DDPM).
+ * On failure *out_plan is zeroed. */
+BR_MUST_CHECK br_status br_sampler_plan_init(const br_sampler_params *params, br_sampler_plan *out_plan);
+void br_sampler_plan_finish(br_sampler_plan *plan);
+
+/* "ddim", "ddpm", "euler", "euler_a", "heun", "dpmpp_2m". */
+const char *br_sampler_name(br_sampler sampler);
+/* "DDIM", …, "DPM++ 2M": as PNG parameters spell it. */
+const char *br_sampler_label(br_sampler sampler);
+/* Case and the difference between '-', '_' and ' ' are ignored; "dpm++2m", "dpm++_2m", "euler_ancestral" and the labels are known
+ * too. Errors: BR_ERROR_ARGUMENT listing the names. */
+BR_MUST_CHECK br_status br_sampler_from_name(const char *name, br_sampler *out_sampler);
+/* By diffusers class name ("DDIMScheduler"); false when no sampler has it. */
+bool br_sampler_from_class(const char *class_name, br_sampler *out_sampler);
+bool br_sampler_takes_karras(br_sampler sampler);
+
+/* "default", "discrete", "karras". */
+const char *br_sigmas_name(br_sigmas sigmas);
+BR_MUST_CHECK br_status br_sigmas_from_name(const char *name, br_sigmas *out_sigmas);
+
+#endif

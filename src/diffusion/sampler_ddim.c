@@ -1,0 +1,55 @@
+/* DDIM: Song, Meng and Ermon, "Denoising Diffusion Implicit Models" (2020), equations 12 and 16. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "diffusion/sigmas.h"
+
+static br_status plan_ddim(const br_sampler_params *params, br_sampler_plan *plan)
+{
+    const br_schedule *schedule = params->schedule;
+    int steps = params->steps, gap = schedule->params.timesteps / steps;
+    double *timesteps = malloc((size_t)steps * sizeof *timesteps);
+    if (!timesteps)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "no memory for %d sampling steps", steps);
+    br_status status = br_timesteps(schedule, br_sampler_spacing(params, &br_sampler_info_ddim), steps, true, timesteps);
+    for (int i = 0; i < steps && !status; i++) {
+        /* As in diffusers the previous timestep is one gap of "leading" away, whatever the spacing. */
+        int t = (int)timesteps[i], previous = t - gap;
+        double alpha = schedule->alpha_bar[t];
+        double alpha_to = previous >= 0                       ? schedule->alpha_bar[previous]
+                          : schedule->params.set_alpha_to_one ? 1
+                                                              : schedule->alpha_bar[0];
+        double variance = (1 - alpha_to) / (1 - alpha) * (1 - alpha / alpha_to);
+        double added = variance > 0 ? params->eta * sqrt(variance) : 0;
+        double direction = 1 - alpha_to - added * added;
+        direction = direction > 0 ? sqrt(direction) : 0;
+
+        br_linear x0 = br_x0_from_alpha_bar(schedule->params.prediction, alpha);
+        double signal = sqrt(alpha), noise = sqrt(1 - alpha);
+        br_linear eps = {(1 - signal * x0.x) / noise, -signal * x0.out / noise};
+        plan->evaluations[i] = (br_sampler_step){
+            .timestep = t,
+            .input_scale = 1,
+            .x_scale = sqrt(alpha_to) * x0.x + direction * eps.x,
+            .out_scale = sqrt(alpha_to) * x0.out + direction * eps.out,
+            .noise_scale = added,
+            .x0_x = x0.x,
+            .x0_out = x0.out,
+            .sigma = schedule->sigma[t],
+            .ends_step = true,
+        };
+    }
+    plan->evaluation_count = steps;
+    free(timesteps);
+    return status;
+}
+
+const br_sampler_info br_sampler_info_ddim = {
+    .name = "ddim",
+    .label = "DDIM",
+    .class_name = "DDIMScheduler",
+    .default_spacing = BR_SPACING_LEADING,
+    .takes_eta = true,
+    .evaluations_per_step = 1,
+    .plan = plan_ddim,
+};

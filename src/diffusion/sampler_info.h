@@ -1,0 +1,37 @@
+/* What a sampler's file defines, and what those files share. Private to src/diffusion. */
+#ifndef BR_DIFFUSION_SAMPLER_INFO_H
+#define BR_DIFFUSION_SAMPLER_INFO_H
+
+#include "diffusion/sampler.h"
+
+/* value = x · (current x) + out · (model output) */
+typedef struct br_linear {
+    double x, out;
+} br_linear;
+
+typedef struct br_sampler_info {
+    const char *name, *label;
+    const char *aliases[4];     /* other spellings, NULL-terminated, in the form that names are compared in */
+    const char *class_name;     /* in diffusers */
+    br_spacing default_spacing; /* of that class */
+    bool takes_karras, takes_eta;
+    int evaluations_per_step; /* the plan has room for steps times this */
+    int history_rows;
+    /* Fills plan->evaluations, evaluation_count and, where it is not 1, init_noise_sigma. `params` is checked: its steps are in
+     * range, its sigmas BR_SIGMAS_DISCRETE or BR_SIGMAS_KARRAS. */
+    br_status (*plan)(const br_sampler_params *params, br_sampler_plan *plan);
+} br_sampler_info;
+
+#define BR_SAMPLER(NAME, name) extern const br_sampler_info br_sampler_info_##name;
+#include "diffusion/samplers.def"
+#undef BR_SAMPLER
+
+/* The spacing a sampler uses: the schedule's, or its own default. Never BR_SPACING_DEFAULT. */
+br_spacing br_sampler_spacing(const br_sampler_params *params, const br_sampler_info *info);
+
+/* x_0 for x = sqrt(alpha_bar) · x_0 + sqrt(1 - alpha_bar) · noise. */
+br_linear br_x0_from_alpha_bar(br_prediction prediction, double alpha_bar);
+/* x_0 for x = x_0 + sigma · noise, which the model sees divided by sqrt(sigma² + 1). */
+br_linear br_x0_from_sigma(br_prediction prediction, double sigma);
+
+#endif

@@ -1,0 +1,35 @@
+/* The timesteps and noise levels a sampler visits. Private to src/diffusion. */
+#ifndef BR_DIFFUSION_SIGMAS_H
+#define BR_DIFFUSION_SIGMAS_H
+
+#include "diffusion/sampler_info.h"
+
+/* out_timesteps[steps], falling. `rounded`: "linspace" timesteps are whole numbers (DDIM, DDPM) or not (the sigma samplers).
+ * Errors: BR_ERROR_ARGUMENT when a timestep would fall outside the schedule. */
+BR_MUST_CHECK br_status br_timesteps(const br_schedule *schedule, br_spacing spacing, int steps, bool rounded,
+                                     double *out_timesteps);
+
+/* The training schedule's sigma at a fractional timestep, by linear interpolation. */
+double br_sigma_at(const br_schedule *schedule, double timestep);
+/* The inverse, by interpolation in log(sigma); clamped to the schedule. */
+double br_timestep_of_sigma(const br_schedule *schedule, double sigma);
+
+/* Karras et al. 2022, equation 5: out_sigmas[steps] from `max` down to `min`, rho 7. */
+void br_karras_sigmas(double max, double min, int steps, double *out_sigmas);
+
+/* What the Euler family (Euler, Euler a, Heun) visits. */
+typedef struct br_sigma_ladder {
+    double *sigmas;    /* owned, [steps + 1]; the last is where the run ends: 0 or sigma_0 */
+    double *timesteps; /* inside the same allocation, [steps] */
+    double init_noise_sigma;
+} br_sigma_ladder;
+
+BR_MUST_CHECK br_status br_sigma_ladder_init(const br_sampler_params *params, const br_sampler_info *info,
+                                             br_sigma_ladder *out_ladder);
+void br_sigma_ladder_finish(br_sigma_ladder *ladder);
+
+/* Fills timestep, input_scale, sigma, x0_x and x0_out of an evaluation at rung `index`; returns the derivative dx/dsigma. */
+br_linear br_sigma_ladder_evaluate(const br_sampler_params *params, const br_sigma_ladder *ladder, int index,
+                                   br_sampler_step *step);
+
+#endif

@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Writes tests/data/samplers.json: what the schedulers of diffusers make of a small made-up model.
+
+    python3 tools/reference/samplers.py tests/data/samplers.json
+
+The model is a function that C reproduces exactly enough (see model below), x has 5 elements, and the noise of step k is a formula
+too, so a run is told by its scheduler_config.json, the number of steps and eta. Three things are not in diffusers and are built here
+from what is: Euler a with Karras sigmas (the sigmas of EulerDiscreteScheduler), Euler a with prediction type "sample" (the
+output is turned into the noise it stands for), and a first timestep that occurs twice (set_begin_index(0), as the pipelines do).
+"""
+
+import json
+import math
+import sys
+
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+)
+from diffusers.schedulers import scheduling_ddim, scheduling_ddpm, scheduling_euler_ancestral_discrete
+
+SIZE = 5
+CLASSES = {
+    cls.__name__: cls
+    for cls in (
+        DDIMScheduler,
+        DDPMScheduler,
+        EulerDiscreteScheduler,
+        EulerAncestralDiscreteScheduler,
+        HeunDiscreteScheduler,
+        DPMSolverMultistepScheduler,
+    )
+}
+KARRAS = ["EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "DPMSolverMultistepScheduler"]
+STEPS = [1, 2, 5, 20, 50]
+LATENT = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
+
+
+def noise(k):
+    """Step k, from 0; -1 is x_T."""
+    return torch.tensor([1.3 * math.sin(1.7 * k + 2.3 * j + 0.5) for j in range(SIZE)], dtype=torch.float32)
+
+
+def model(x, t):
+    """x: [5] float32, t: a number."""
+    wave = torch.tensor([math.cos(0.01 * t + j) for j in range(SIZE)], dtype=torch.float64)
+    x = x.double()
+    return (0.6 * x + 0.3 * torch.tanh(torch.roll(x, -1)) + 0.1 * wave).float()
+
+
+step_now = 0
+
+
+def fixed_noise(shape, **_):
+    return noise(step_now).reshape(shape)
+
+
+for module in (scheduling_ddim, scheduling_ddpm, scheduling_euler_ancestral_discrete):
+    module.randn_tensor = fixed_noise
+
+
+def make(config):
+    arguments = {k: v for k, v in config.items() if not k.startswith("_")}
+    name = config["_class_name"]
+    if name in ("DDIMScheduler", "DDPMScheduler"):
+        arguments.setdefault("clip_sample", False)
+    if name == "EulerAncestralDiscreteScheduler":
+        arguments.pop("use_karras_sigmas", None)
+        if arguments.get("prediction_type") == "sample":
+            arguments["prediction_type"] = "epsilon"
+    return CLASSES[name](**arguments)
+
+
+def run(config, steps, eta):
+    global step_now
+    name = config["_class_name"]
+    scheduler = make(config)
+    scheduler.set_timesteps(steps)
+    if name == "EulerAncestralDiscreteScheduler" and config.get("use_karras_sigmas"):
+        twin = make({**config, "_class_name": "EulerDiscreteScheduler"})
+        twin.set_timesteps(steps)
+        scheduler.sigmas, scheduler.timesteps = twin.sigmas, twin.timesteps
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(0)
+    x = (noise(-1) * scheduler.init_noise_sigma).reshape(1, SIZE)
+    for k, t in enumerate(scheduler.timesteps):
+        step_now = k
+        shown = scheduler.scale_model_input(x, t)
+        out = model(shown.reshape(SIZE), float(t)).reshape(1, SIZE)
+        if name == "EulerAncestralDiscreteScheduler" and config.get("prediction_type") == "sample":
+            out = (x - out) / scheduler.sigmas[scheduler.step_index]
+        extra = {"eta": eta} if name == "DDIMScheduler" else {}
+        x = scheduler.step(out, t, x, **extra).prev_sample
+    times = scheduler.timesteps.double()
+    result = {
+        "steps": steps,
+        "init": float(scheduler.init_noise_sigma),
+        "timesteps": [float(times[0]), float(times[-1]), float(times.sum())],
+        "x": [float(f"{v:.9g}") for v in x.reshape(-1).tolist()],
+    }
+    if eta:
+        result["eta"] = eta
+    return result
+
+
+def configs():
+    for name in CLASSES:
+        for karras in [False, True] if name in KARRAS else [False]:
+            extra = {"use_karras_sigmas": True} if karras else {}
+            for prediction in ["epsilon", "v_prediction", "sample"]:
+                common = {"_class_name": name, "prediction_type": prediction, **extra}
+                for spacing in ["leading", "linspace", "trailing"]:
+                    yield {**common, **LATENT, "timestep_spacing": spacing}, STEPS, 0
+                for betas in ["linear", "squaredcos_cap_v2"]:
+                    yield {**common, "beta_schedule": betas}, STEPS, 0
+    # What the sweep above leaves at its default.
+    ddim = {"_class_name": "DDIMScheduler", **LATENT}
+    dpm = {"_class_name": "DPMSolverMultistepScheduler", **LATENT}
+    euler = {"_class_name": "EulerDiscreteScheduler", **LATENT}
+    yield {**ddim, "set_alpha_to_one": False}, [2, 20], 0
+    yield {**ddim, "set_alpha_to_one": False}, [2, 20], 0.7
+    yield {**ddim, "prediction_type": "v_prediction"}, [5, 50], 1.0
+    yield {**ddim, "num_train_timesteps": 89, "beta_end": 0.2, "timestep_spacing": "trailing"}, [1, 13, 89], 0
+    yield {"_class_name": "DDIMScheduler", "num_train_timesteps": 7, "trained_betas": [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5]}, [7], 0
+    yield {"_class_name": "DDPMScheduler", **LATENT, "variance_type": "fixed_large"}, [5, 20], 0
+    yield {"_class_name": "DDPMScheduler", **LATENT, "variance_type": "fixed_small_log"}, [13], 0
+    yield {**euler, "final_sigmas_type": "sigma_min"}, [5, 20], 0
+    yield {**euler, "final_sigmas_type": "sigma_min", "use_karras_sigmas": True}, [5], 0
+    yield {**dpm, "final_sigmas_type": "sigma_min"}, [5, 13, 20], 0
+    yield {**dpm, "final_sigmas_type": "sigma_min", "euler_at_final": True}, [20], 0
+    yield {**dpm, "final_sigmas_type": "sigma_min", "lower_order_final": False}, [5], 0
+    yield {**dpm, "final_sigmas_type": "sigma_min", "use_karras_sigmas": True}, [5], 0
+    yield {"_class_name": "DPMSolverMultistepScheduler", "beta_schedule": "squaredcos_cap_v2", "lambda_min_clipped": -5.1}, [5, 20], 0
+    yield {"_class_name": "HeunDiscreteScheduler"}, [13], 0
+
+
+def main():
+    groups = [{"config": config, "runs": [run(config, n, eta) for n in steps]} for config, steps, eta in configs()]
+    with open(sys.argv[1], "w", encoding="utf-8") as out:
+        out.write("[\n" + ",\n".join(json.dumps(group, separators=(",", ":")) for group in groups) + "\n]\n")
+
+
+if __name__ == "__main__":
+    main()
