@@ -37,10 +37,7 @@ typedef enum br_spacing {
 } br_spacing;
 
 /* DDPM's choice of the variance of the noise it adds. */
-typedef enum br_variance {
-    BR_VARIANCE_FIXED_SMALL,
-    BR_VARIANCE_FIXED_LARGE
-} br_variance;
+typedef enum br_variance { BR_VARIANCE_FIXED_SMALL, BR_VARIANCE_FIXED_LARGE } br_variance;
 
 typedef struct br_schedule_params {
     int timesteps; /* 1 .. BR_SCHEDULE_MAX_TIMESTEPS */

@@ -4,7 +4,9 @@
     python3 tools/reference/samplers.py tests/data/samplers.json
 
 The model is a function that C reproduces exactly enough (see model below), x has 5 elements, and the noise of step k is a formula
-too, so a run is told by its scheduler_config.json, the number of steps and eta. Three things are not in diffusers and are built here
+too, so a run is told by its scheduler_config.json, the number of steps and eta. "x" is the result of the schedulers' own step() in
+float64, on the betas and sigmas that they keep in float32; "f32" is how far (relative) the same run in float32, as pipelines do
+it, ends from there. Three things are not in diffusers and are built here
 from what is: Euler a with Karras sigmas (the sigmas of EulerDiscreteScheduler), Euler a with prediction type "sample" (the
 output is turned into the noise it stands for), and a first timestep that occurs twice (set_begin_index(0), as the pipelines do).
 """
@@ -22,7 +24,14 @@ from diffusers import (
     EulerDiscreteScheduler,
     HeunDiscreteScheduler,
 )
-from diffusers.schedulers import scheduling_ddim, scheduling_ddpm, scheduling_euler_ancestral_discrete
+from diffusers.schedulers import (
+    scheduling_ddim,
+    scheduling_ddpm,
+    scheduling_dpmsolver_multistep,
+    scheduling_euler_ancestral_discrete,
+    scheduling_euler_discrete,
+    scheduling_heun_discrete,
+)
 
 SIZE = 5
 CLASSES = {
@@ -43,21 +52,39 @@ LATENT = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_lin
 
 def noise(k):
     """Step k, from 0; -1 is x_T."""
-    return torch.tensor([1.3 * math.sin(1.7 * k + 2.3 * j + 0.5) for j in range(SIZE)], dtype=torch.float32)
+    return torch.tensor([1.3 * math.sin(1.7 * k + 2.3 * j + 0.5) for j in range(SIZE)], dtype=torch.float64)
 
 
 def model(x, t):
-    """x: [5] float32, t: a number."""
+    """x: [5] float64, t: a number."""
     wave = torch.tensor([math.cos(0.01 * t + j) for j in range(SIZE)], dtype=torch.float64)
-    x = x.double()
-    return (0.6 * x + 0.3 * torch.tanh(torch.roll(x, -1)) + 0.1 * wave).float()
+    return 0.6 * x + 0.3 * torch.tanh(torch.roll(x, -1)) + 0.1 * wave
 
 
 step_now = 0
 
 
-def fixed_noise(shape, **_):
-    return noise(step_now).reshape(shape)
+def fixed_noise(shape, dtype=torch.float32, **_):
+    return noise(step_now).reshape(shape).to(dtype)
+
+
+class TorchInDouble:
+    """The torch module as step() sees it in the float64 run: some schedulers cast x to torch.float32."""
+
+    float32 = torch.float64
+
+    def __getattr__(self, name):
+        return getattr(torch, name)
+
+
+STEP_MODULES = (
+    scheduling_ddim,
+    scheduling_ddpm,
+    scheduling_dpmsolver_multistep,
+    scheduling_euler_ancestral_discrete,
+    scheduling_euler_discrete,
+    scheduling_heun_discrete,
+)
 
 
 for module in (scheduling_ddim, scheduling_ddpm, scheduling_euler_ancestral_discrete):
@@ -76,32 +103,59 @@ def make(config):
     return CLASSES[name](**arguments)
 
 
-def run(config, steps, eta):
-    global step_now
-    name = config["_class_name"]
+def prepare(config, steps):
     scheduler = make(config)
     scheduler.set_timesteps(steps)
-    if name == "EulerAncestralDiscreteScheduler" and config.get("use_karras_sigmas"):
+    if config["_class_name"] == "EulerAncestralDiscreteScheduler" and config.get("use_karras_sigmas"):
         twin = make({**config, "_class_name": "EulerDiscreteScheduler"})
         twin.set_timesteps(steps)
         scheduler.sigmas, scheduler.timesteps = twin.sigmas, twin.timesteps
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(0)
-    x = (noise(-1) * scheduler.init_noise_sigma).reshape(1, SIZE)
+    return scheduler
+
+
+def draw(scheduler, config, eta, dtype):
+    global step_now
+    name = config["_class_name"]
+    x = (noise(-1).to(dtype) * scheduler.init_noise_sigma).reshape(1, SIZE).to(dtype)
     for k, t in enumerate(scheduler.timesteps):
         step_now = k
         shown = scheduler.scale_model_input(x, t)
-        out = model(shown.reshape(SIZE), float(t)).reshape(1, SIZE)
+        out = model(shown.reshape(SIZE).double(), float(t)).reshape(1, SIZE).to(dtype)
         if name == "EulerAncestralDiscreteScheduler" and config.get("prediction_type") == "sample":
             out = (x - out) / scheduler.sigmas[scheduler.step_index]
         extra = {"eta": eta} if name == "DDIMScheduler" else {}
         x = scheduler.step(out, t, x, **extra).prev_sample
+        assert x.dtype == dtype
+    return x.reshape(-1)
+
+
+def draw_in_double(config, steps, eta):
+    scheduler = prepare(config, steps)
+    for name in ("alphas_cumprod", "final_alpha_cumprod", "one", "sigmas"):
+        if isinstance(getattr(scheduler, name, None), torch.Tensor):
+            setattr(scheduler, name, getattr(scheduler, name).double())
+    try:
+        for module in STEP_MODULES:
+            module.torch = TorchInDouble()
+        return draw(scheduler, config, eta, torch.float64)
+    finally:
+        for module in STEP_MODULES:
+            module.torch = torch
+
+
+def run(config, steps, eta):
+    scheduler = prepare(config, steps)
+    single = draw(scheduler, config, eta, torch.float32).double()
+    double = draw_in_double(config, steps, eta)
     times = scheduler.timesteps.double()
     result = {
         "steps": steps,
         "init": float(scheduler.init_noise_sigma),
         "timesteps": [float(times[0]), float(times[-1]), float(times.sum())],
-        "x": [float(f"{v:.9g}") for v in x.reshape(-1).tolist()],
+        "f32": float(f"{(single - double).norm() / double.norm():.2g}"),
+        "x": [float(f"{v:.10g}") for v in double.tolist()],
     }
     if eta:
         result["eta"] = eta
