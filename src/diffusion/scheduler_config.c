@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
-
 /* How a key is treated. */
 typedef enum rule {
     RULE_READ,   /* by the code below */

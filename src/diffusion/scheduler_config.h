@@ -2,8 +2,7 @@
 #ifndef BR_DIFFUSION_SCHEDULER_CONFIG_H
 #define BR_DIFFUSION_SCHEDULER_CONFIG_H
 
-#include <jansson.h>
-
+#include "base/json.h"
 #include "base/log.h"
 #include "diffusion/sampler.h"
 

@@ -2,12 +2,11 @@
  * published values of torch.randn(device="cuda"). */
 #include "support/test.h"
 
-#include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/rng.h"
 
 /* PyTorch's block path takes logarithm, sine and cosine in float (2 ulp each, of values up to 5.8): 1e-6 absolute covers it, and
@@ -31,9 +30,8 @@ static void check_values(const json_t *expected, const float *actual, const char
 static void cpu_matches_torch(void **state)
 {
     (void)state;
-    json_error_t error;
-    json_t *root = json_load_file(br_test_path("tests/data/noise.json"), 0, &error);
-    assert_non_null(root);
+    json_t *root;
+    assert_status_ok(br_json_read(br_test_path("tests/data/noise.json"), 1 << 20, &root));
     json_t *cases = json_object_get(root, "cases"), *item, *call;
     size_t c, k;
     assert_true(json_array_size(cases) >= 10);
@@ -125,9 +123,7 @@ static void cuda_calls_advance_the_counter(void **state)
 static void moments(void **state)
 {
     (void)state;
-    enum {
-        COUNT = 1 << 16
-    };
+    enum { COUNT = 1 << 16 };
     float *values = malloc(COUNT * sizeof *values);
     assert_non_null(values);
     for (int kind = BR_RNG_CPU; kind <= BR_RNG_CUDA; kind++) {
