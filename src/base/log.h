@@ -4,13 +4,12 @@
 #define BR_BASE_LOG_H
 
 #include "base/status.h"
-
-typedef enum br_log_level { BR_LOG_ERROR, BR_LOG_WARNING, BR_LOG_INFO, BR_LOG_DEBUG } br_log_level;
+#include "brume/log.h"
 
 typedef struct br_log {
-    void (*write)(void *user, br_log_level level, const char *message); /* may be called from any thread */
-    void *user;                                                         /* borrowed */
-    br_log_level level;                                                 /* messages above it are dropped */
+    br_log_callback write;
+    void *user;         /* borrowed */
+    br_log_level level; /* messages above it are dropped */
 } br_log;
 
 void br_log_printf(const br_log *log, br_log_level level, const char *format, ...) BR_PRINTF(3, 4);

@@ -6,21 +6,15 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "brume/image.h"
 
 #define BR_IMAGE_CHANNELS 3
 /* No picture may be wider or higher, or have more pixels (128 Mi: 384 MiB of RGB): what a hostile file can make us allocate. */
 #define BR_IMAGE_MAX_SIDE 32768
 #define BR_IMAGE_MAX_PIXELS ((size_t)1 << 27)
 
-typedef struct br_image {
-    int width, height;
-    uint8_t *pixels; /* owned, [H, W, 3] */
-} br_image;
-
 /* A black picture of `width` x `height`; BR_ERROR_ARGUMENT outside the limits. On failure *out_image is zeroed. */
 BR_MUST_CHECK br_status br_image_init(int width, int height, br_image *out_image);
-/* Takes a zeroed picture. */
-void br_image_finish(br_image *image);
 
 /* Bytes of `image`'s pixels. */
 size_t br_image_size(const br_image *image);

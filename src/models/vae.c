@@ -7,8 +7,7 @@
 
 static const char *const down_names[] = {"DownEncoderBlock2D", NULL};
 static const char *const up_names[] = {"UpDecoderBlock2D", NULL};
-/* About tiling and the latents of training sets; nothing here depends on them. */
-static const char *const harmless[] = {"sample_posterior", "block_out_channels", "down_block_types", "up_block_types", NULL};
+static const char *const lists[] = {"block_out_channels", "down_block_types", "up_block_types", NULL};
 
 br_status br_vae_config_read(const json_t *object, const char *what, br_vae_config *out_config)
 {
@@ -42,7 +41,7 @@ br_status br_vae_config_read(const json_t *object, const char *what, br_vae_conf
     if (!config.error && !(vae.scaling_factor > 0))
         config.error = br_fail(BR_ERROR_FORMAT, "%s: scaling_factor = %g, expected more than 0", what, (double)vae.scaling_factor);
     br_config_expect_string(&config, "act_fn", "silu");
-    br_config_ignore(&config, harmless);
+    br_config_ignore(&config, lists);
     BR_TRY(br_config_finish(&config));
     *out_config = vae;
     return NULL;

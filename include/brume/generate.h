@@ -1,0 +1,100 @@
+/* Words to pictures: a model on a device. */
+#ifndef BRUME_GENERATE_H
+#define BRUME_GENERATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "brume/image.h"
+#include "brume/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A model whose weights are on a device. What was built for one size of picture is kept for the next of the same size. */
+typedef struct br_pipeline br_pipeline;
+
+typedef struct br_pipeline_params {
+    br_device *device; /* borrowed; outlives the pipeline */
+    br_model *model;   /* borrowed; outlives the pipeline */
+    br_precision precision;
+} br_pipeline_params;
+
+/* Uploads the weights. Errors: BR_ERROR_UNSUPPORTED (f16 on a device without it), BR_ERROR_FORMAT (a tensor is missing or has the wrong shape),
+ * BR_ERROR_OUT_OF_DEVICE_MEMORY (how much was needed). */
+BR_API BR_MUST_CHECK br_status br_pipeline_create(const br_pipeline_params *params, br_pipeline **out_pipeline);
+BR_API void br_pipeline_destroy(br_pipeline *pipeline);
+/* "f16" or "f32". */
+BR_API const char *br_pipeline_dtype(const br_pipeline *pipeline);
+
+typedef struct br_progress {
+    const char *stage;   /* "text", "denoise", "decode", "load" */
+    int step, steps;     /* done and in all, of this stage */
+    double seconds;      /* since this stage began */
+    double seconds_left; /* estimate for this stage; negative when there is none yet */
+} br_progress;
+/* Returns true to go on, false to stop: the call then fails with BR_ERROR_CANCELLED. Called on the caller's thread. */
+typedef bool (*br_progress_callback)(void *user, const br_progress *progress);
+/* What the picture would be if the noise predicted at this step were all there is. Borrowed during the call. Each costs one decoder run. */
+typedef void (*br_preview_callback)(void *user, int step, int picture, const br_image *preview);
+
+typedef enum br_noise_source {
+    BR_NOISE_CPU,  /* as torch.randn on the CPU (diffusers' default, stable-diffusion.cpp's "cpu") */
+    BR_NOISE_CUDA, /* as torch.randn on CUDA (AUTOMATIC1111's default) */
+} br_noise_source;
+
+/* Zero, NULL and negative numbers mean the model's default unless said otherwise. */
+typedef struct br_generate_params {
+    const char *prompt;          /* UTF-8; required, may be empty */
+    const char *negative_prompt; /* NULL: empty */
+    int width, height;           /* picture pixels, multiples of size_multiple */
+    int steps;
+    double guidance;             /* 1: no guidance; 0 means the default too */
+    const char *sampler;         /* "ddim", "ddpm", "euler", "euler_a", "heun", "dpmpp_2m" */
+    const char *schedule;        /* "default", "discrete", "karras" */
+    double eta;                  /* DDIM: 0 .. 1; zero is zero */
+    int64_t seed;                /* negative: drawn at random. Picture i of a batch has seed + i */
+    br_noise_source noise_source;
+    int batch_size;              /* pictures at once; 0: 1 */
+    const float *init_noise;     /* standard normal [batch_size, C, h, w] instead of the seed's; borrowed */
+    int64_t init_noise_count;    /* its number of floats */
+    const char *dump_dir;        /* folder for .npy files of tokens, text, eps pairs, latents and picture; NULL: none */
+    br_progress_callback progress;
+    void *progress_user;
+    br_preview_callback preview;
+    void *preview_user;
+    int preview_every;           /* steps between previews; 0: 5 */
+} br_generate_params;
+
+typedef struct br_generated {
+    br_image image;
+    int64_t seed;
+    char *parameters; /* AUTOMATIC1111's text: prompt, negative prompt, settings */
+} br_generated;
+
+typedef struct br_generation {
+    br_generated *pictures; /* owned, [count] */
+    int count;
+    int steps, width, height; /* as resolved from the defaults */
+    double guidance;
+    const char *sampler;      /* static */
+    double text_seconds, denoise_seconds, decode_seconds;
+} br_generation;
+
+/* Errors: BR_ERROR_ARGUMENT (sizes, steps, sampler, UTF-8), BR_ERROR_CANCELLED, BR_ERROR_OUT_OF_DEVICE_MEMORY, BR_ERROR_DEVICE_LOST, BR_ERROR_IO (dump),
+ * BR_ERROR_FORMAT when the result is not finite (a black picture is an error here). On failure *out_generation is zeroed. */
+BR_API BR_MUST_CHECK br_status br_generate(br_pipeline *pipeline, const br_generate_params *params, br_generation *out_generation);
+BR_API void br_generation_finish(br_generation *generation);
+
+/* What `steps`, `sampler`, ... would be for these parameters, without drawing; checks them all. */
+BR_API BR_MUST_CHECK br_status br_generate_check(const br_model *model, const br_generate_params *params);
+
+/* Names of the samplers and schedules: index 0 .. until NULL. */
+BR_API const char *br_sampler_list(int index);
+BR_API const char *br_schedule_list(int index);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,96 @@
+/* Models on disk: opening checks the files and reads the configuration; no device is needed. */
+#ifndef BRUME_MODEL_H
+#define BRUME_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "brume/device.h"
+#include "brume/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct br_model br_model;
+
+typedef struct br_model_params {
+    const char *path;    /* a diffusers folder; NULL: the model that comes with Brume */
+    br_log_callback log; /* may be NULL */
+    void *log_user;
+    br_log_level log_level;
+} br_model_params;
+
+/* Errors: BR_ERROR_NOT_FOUND (a part of the model is missing: which, where), BR_ERROR_FORMAT, BR_ERROR_UNSUPPORTED (by name). */
+BR_API BR_MUST_CHECK br_status br_model_open(const br_model_params *params, br_model **out_model);
+BR_API void br_model_close(br_model *model);
+
+/* How the model is drawn with unless the caller says otherwise. */
+typedef struct br_model_defaults {
+    int width, height; /* picture pixels */
+    int size_multiple; /* width and height are multiples of it: the VAE's factor */
+    int steps;
+    double guidance;
+    const char *sampler;  /* borrowed, "ddim" */
+    const char *schedule; /* borrowed, "default" */
+} br_model_defaults;
+BR_API br_model_defaults br_model_get_defaults(const br_model *model);
+BR_API const char *br_model_path(const br_model *model);
+/* Last part of the path: what goes into the picture's parameters. */
+BR_API const char *br_model_name(const br_model *model);
+
+typedef struct br_component_info {
+    const char *name;       /* "unet" */
+    const char *class_name; /* "UNet2DConditionModel" */
+    const char *path;       /* of the weights */
+    int tensor_count;
+    uint64_t parameter_count;
+    uint64_t file_bytes;    /* of tensor data */
+} br_component_info;
+
+typedef struct br_tensor_info {
+    const char *name, *dtype; /* "F16" */
+    int rank;
+    int64_t shape[8];
+    uint64_t bytes;
+} br_tensor_info;
+
+/* All strings are borrowed from the model. Indices out of range give zeroed results. */
+BR_API int br_model_component_count(const br_model *model);
+BR_API br_component_info br_model_component(const br_model *model, int component);
+BR_API br_tensor_info br_model_tensor(const br_model *model, int component, int tensor);
+
+typedef enum br_precision {
+    BR_PRECISION_AUTO, /* f16 where the device stores 16-bit floats, else f32 */
+    BR_PRECISION_F32,
+    BR_PRECISION_F16,
+} br_precision;
+
+/* Device memory and work for one size, planned without touching the device. */
+typedef struct br_stage_info {
+    const char *name;         /* "text", "denoise", "decode" */
+    const char *dtype;        /* of activations */
+    int dispatches;           /* of one run */
+    uint64_t flops;           /* of one run (denoise: one step with guidance) */
+    uint64_t weight_bytes;
+    uint64_t activation_bytes; /* the plan's arena */
+    uint64_t activation_lower_bound_bytes;
+} br_stage_info;
+
+typedef struct br_memory_info {
+    br_stage_info stages[3];
+    uint64_t weight_bytes, activation_bytes, total_bytes; /* arenas are shared by the stages */
+} br_memory_info;
+
+typedef struct br_memory_params {
+    const br_context *context; /* may be NULL: then a minimum device is assumed */
+    const char *selector;      /* as for br_device_open */
+    br_precision precision;
+    int width, height, batch_size; /* 0: the model's defaults, 1 */
+} br_memory_params;
+BR_API BR_MUST_CHECK br_status br_model_memory(const br_model *model, const br_memory_params *params, br_memory_info *out_info);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
