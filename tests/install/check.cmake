@@ -25,9 +25,19 @@ foreach(FILE IN ITEMS ${LIBDIR}/libbrume.a ${LIBDIR}/libbrume.so ${LIBDIR}/pkgco
   endif()
 endforeach()
 
+# Each public header stands alone, in C11 and in C++ (where clang is there to say so).
+file(GLOB HEADERS ${PREFIX}/include/brume/*.h)
+find_program(CLANG clang)
+foreach(HEADER IN LISTS HEADERS)
+  set(STRICT -I${PREFIX}/include -pedantic-errors -Wall -Wextra -Werror -fsyntax-only)
+  run(IGNORED ${CC} -std=c11 ${STRICT} -xc ${HEADER})
+  if(CLANG)
+    run(IGNORED ${CLANG} -std=c++11 ${STRICT} -Wno-pragma-once-outside-header -xc++ ${HEADER})
+  endif()
+endforeach()
+
 # Exactly the functions that the public headers mark BR_API are visible, in both libraries.
 set(DECLARED)
-file(GLOB HEADERS ${PREFIX}/include/brume/*.h)
 foreach(HEADER IN LISTS HEADERS)
   file(READ ${HEADER} TEXT)
   string(REGEX MATCHALL "\nBR_API [^;(]*[ *](br_[a-z0-9_]+)\\(" FOUND "${TEXT}")
