@@ -18,19 +18,19 @@ typedef struct br_vk_caps {
     uint8_t device_uuid[16], driver_uuid[16], cache_uuid[16];
     VkPhysicalDeviceType type;
     /* limits */
-    uint64_t max_storage_range;   /* bytes that one binding may span */
-    uint64_t max_buffer_size;     /* bytes of one allocation */
-    uint32_t max_groups[3];       /* workgroups a dimension */
+    uint64_t max_storage_range; /* bytes that one binding may span */
+    uint64_t max_buffer_size;   /* bytes of one allocation */
+    uint32_t max_groups[3];     /* workgroups a dimension */
     uint32_t max_group_size[3];
     uint32_t max_invocations;     /* a workgroup */
     uint32_t max_shared;          /* bytes a workgroup */
     uint32_t max_push;            /* bytes */
     uint32_t max_storage_buffers; /* a stage */
     uint32_t max_allocations;
-    uint64_t storage_alignment;   /* bytes; offsets of bindings are multiples of it */
-    uint64_t atom_size;           /* nonCoherentAtomSize */
-    double timestamp_period;      /* ns a tick */
-    uint32_t timestamp_bits;      /* 0: no timestamps */
+    uint64_t storage_alignment; /* bytes; offsets of bindings are multiples of it */
+    uint64_t atom_size;         /* nonCoherentAtomSize */
+    double timestamp_period;    /* ns a tick */
+    uint32_t timestamp_bits;    /* 0: no timestamps */
     /* subgroups */
     uint32_t subgroup_size, subgroup_min, subgroup_max;
     bool subgroup_size_control, subgroup_arithmetic, subgroup_shuffle;
@@ -38,8 +38,11 @@ typedef struct br_vk_caps {
     bool f16_storage;    /* 16-bit floats in storage buffers */
     bool f16_arithmetic; /* shaderFloat16 */
     bool i8_storage, i8_arithmetic;
+    /* Reported only, not enabled: no shader uses them yet. */
     bool integer_dot, cooperative_matrix;
     bool executable_properties; /* VK_KHR_pipeline_executable_properties */
+    /* What the device claims and the engine does not believe, with the reason; one line each. NULL when there is nothing. */
+    const char *distrusted[4];
     /* memory */
     bool unified_memory;         /* device-local memory is host-visible and is what the host uses too */
     uint64_t device_local_bytes; /* the largest device-local heap */
@@ -53,9 +56,9 @@ typedef struct br_vk_counters {
     uint64_t pipelines;          /* pipelines built */
     uint64_t recorded_commands;  /* dispatches and copies recorded */
     uint64_t submissions;
-    uint64_t memory_bytes;       /* allocated now */
+    uint64_t memory_bytes; /* allocated now */
     uint64_t memory_peak_bytes;
-    uint64_t validation_errors;  /* messages of the validation layers, errors and warnings about synchronization */
+    uint64_t validation_errors; /* messages of the validation layers, errors and warnings about synchronization */
 } br_vk_counters;
 
 typedef struct br_vk_instance br_vk_instance;
@@ -68,7 +71,10 @@ typedef struct br_vk_instance_params {
 /* Errors: BR_ERROR_NO_VULKAN when there is no loader ("install ..."), or none that gives an instance. The environment variable
  * BRUME_VALIDATION=1 turns validation on as well. */
 BR_MUST_CHECK br_status br_vk_instance_create(const br_vk_instance_params *params, br_vk_instance **out_instance);
+/* Takes NULL. Devices first: they borrow the instance. */
 void br_vk_instance_destroy(br_vk_instance *instance);
+/* Errors of the validation layers so far, and everything synchronization validation said. 0 without validation. */
+uint64_t br_vk_instance_validation_errors(const br_vk_instance *instance);
 int br_vk_instance_device_count(const br_vk_instance *instance);
 /* Borrowed; index as in `-d INDEX`: discrete first, then integrated, virtual, CPU; stable within a kind. Devices without what the engine needs
  * (Vulkan 1.1, a compute queue, 5 storage buffers a stage, 128 bytes of push constants) are listed too: *out_reason is NULL for usable ones,
@@ -81,12 +87,13 @@ BR_MUST_CHECK br_status br_vk_instance_select(const br_vk_instance *instance, co
 typedef struct br_vk_device br_vk_device;
 
 typedef struct br_vk_device_params {
-    br_vk_instance *instance;     /* borrowed; outlives the device */
+    br_vk_instance *instance; /* borrowed; outlives the device */
     int index;
-    const char *cache_dir;        /* where the pipeline cache lives; NULL: no cache on disk */
-    uint64_t max_storage_range;   /* lowers the device's own limit (tests); 0: the device's */
+    const char *cache_dir;                            /* where the pipeline cache lives; NULL: no cache on disk */
+    uint64_t max_storage_range;                       /* lowers the device's own limit (tests); 0: the device's */
     uint32_t max_shared, max_invocations, max_groups; /* likewise */
-    bool no_f16;                  /* pretend that there is no 16-bit storage or arithmetic */
+    bool no_f16;                                      /* pretend that there is no 16-bit storage or arithmetic */
+    bool force_staging;                               /* pretend that the host does not see device memory */
 } br_vk_device_params;
 
 BR_MUST_CHECK br_status br_vk_device_create(const br_vk_device_params *params, br_vk_device **out_device);

@@ -33,7 +33,7 @@ typedef struct br_vk_recorder_params {
     br_vk_device *device; /* borrowed; outlives recorder and recording */
     const char *name;
     uint32_t dispatch_max;     /* how many dispatches will be recorded at the most */
-    uint64_t flops_per_submit; /* 0: chosen by the kind of device */
+    uint64_t flops_per_submit; /* 0: chosen by the kind of device, see recorder.c */
     bool timestamps;           /* one pair of timestamps around every dispatch */
 } br_vk_recorder_params;
 
@@ -47,7 +47,11 @@ BR_MUST_CHECK br_status br_vk_recorder_end(br_vk_recorder *recorder, br_vk_recor
 /* Submits everything and waits. Host writes made before the call are seen by it, its writes are seen by the host after it.
  * Errors: BR_ERROR_DEVICE_LOST with the recording's name. */
 BR_MUST_CHECK br_status br_vk_recording_run(br_vk_recording *recording);
-/* Number of barriers and submissions it consists of (tests, inspect). */
+/* The same, and asks `stop` before each submission but the first two whether to go on; at most two are under way then. Errors: BR_ERROR_CANCELLED,
+ * the submitted part of the recording having run. */
+typedef bool (*br_vk_stop)(void *user);
+BR_MUST_CHECK br_status br_vk_recording_run_until(br_vk_recording *recording, br_vk_stop stop, void *user);
+/* Number of barriers that hazards called for (not the one at each end) and of submissions it consists of (tests, inspect). */
 uint32_t br_vk_recording_barriers(const br_vk_recording *recording);
 uint32_t br_vk_recording_submissions(const br_vk_recording *recording);
 /* Timestamps of the last run: begin and end of dispatch `index` in ns since the first one. False without timestamps. */

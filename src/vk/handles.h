@@ -1,0 +1,54 @@
+/* What is behind the opaque handles of instance and device: for the files of src/vk only. */
+#ifndef BR_VK_HANDLES_H
+#define BR_VK_HANDLES_H
+
+#include <stdatomic.h>
+
+#include "vk/caps.h"
+#include "vk/check.h"
+#include "vk/device.h"
+#include "vk/memory.h"
+
+struct br_vk_instance {
+    VkInstance handle;
+    const br_log *log; /* borrowed, may be NULL */
+    bool validation, debug_utils;
+    VkDebugUtilsMessengerEXT messenger;
+    atomic_uint_fast64_t validation_errors; /* the layers may call from any thread */
+    br_vk_physical *devices;                /* owned, in the order of `-d` */
+    int device_count;
+};
+
+typedef struct br_vk_staging br_vk_staging;
+typedef struct br_vk_pipelines br_vk_pipelines;
+
+struct br_vk_device {
+    br_vk_instance *instance;       /* borrowed */
+    const br_vk_physical *physical; /* borrowed from the instance */
+    br_vk_caps caps;                /* the physical device's, lowered by the params */
+    VkDevice handle;
+    struct VolkDeviceTable fn; /* per device, so that several devices may live in a process */
+    VkQueue queue;
+    uint32_t queue_family;
+    bool direct; /* device-local memory is mapped and written directly */
+    bool lost;
+    br_vk_counters *counters; /* owned */
+    br_vk_memory memory;
+    br_vk_staging *staging;     /* owned; NULL until something needs it */
+    br_vk_pipelines *pipelines; /* owned */
+};
+
+/* Gives an object a name for debug tools; does nothing without VK_EXT_debug_utils. */
+void br_vk_device_set_name(br_vk_device *device, VkObjectType type, uint64_t handle, const char *name);
+
+typedef struct br_vk_wait_params {
+    VkFence fence;
+    const char *what; /* names the work in messages */
+} br_vk_wait_params;
+
+/* Waits for as long as it takes; a lost device is BR_ERROR_DEVICE_LOST. */
+BR_MUST_CHECK br_status br_vk_device_wait(br_vk_device *device, const br_vk_wait_params *params);
+/* Submits one command buffer and counts it. */
+BR_MUST_CHECK br_status br_vk_device_submit(br_vk_device *device, VkCommandBuffer commands, VkFence fence);
+
+#endif

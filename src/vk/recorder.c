@@ -1,0 +1,290 @@
+#include "vk/recorder.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vk/buffer_handle.h"
+#include "vk/handles.h"
+#include "vk/hazards.h"
+#include "vk/pipeline_table.h"
+#include "vk/recording.h"
+
+/* FLOPs of one submission. A submission must end before a GPU's watchdog loses patience (2 s on Windows, 10 s on Linux) and should leave the desktop
+ * a turn now and then: 200 GFLOP take 0.1 s on a discrete GPU at 2 TFLOP/s and 1 s at the slowest; integrated ones reach 0.1 to 2 TFLOP/s. A CPU has
+ * no watchdog, but whoever cancels waits for the submissions under way: about a second each at 10 GFLOP/s. */
+#define FLOPS_DISCRETE UINT64_C(200000000000)
+#define FLOPS_INTEGRATED UINT64_C(20000000000)
+#define FLOPS_CPU UINT64_C(10000000000)
+
+struct br_vk_recorder {
+    br_vk_recording *recording; /* owned until br_vk_recorder_end */
+    br_vk_hazards hazards;
+    uint32_t dispatch_max;
+    uint64_t flops_per_submit, flops; /* of the submission being recorded */
+    VkCommandBuffer commands;         /* borrowed; the one being recorded */
+    bool labels;
+    const br_vk_pipeline *bound; /* in `commands` */
+};
+
+static uint64_t default_flops(VkPhysicalDeviceType type)
+{
+    switch (type) {
+    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
+        return FLOPS_DISCRETE;
+    case VK_PHYSICAL_DEVICE_TYPE_CPU:
+        return FLOPS_CPU;
+    default:
+        return FLOPS_INTEGRATED;
+    }
+}
+
+static void global_barrier(br_vk_recorder *recorder, VkPipelineStageFlags src, VkAccessFlags src_access, VkPipelineStageFlags dst,
+                           VkAccessFlags dst_access)
+{
+    VkMemoryBarrier memory = {VK_STRUCTURE_TYPE_MEMORY_BARRIER, .srcAccessMask = src_access, .dstAccessMask = dst_access};
+    recorder->recording->device->fn.vkCmdPipelineBarrier(recorder->commands, src, dst, 0, 1, &memory, 0, NULL, 0, NULL);
+}
+
+/* Opens the next command buffer. Barriers reach across command buffers of one queue, so splitting needs none. */
+static br_status begin_submission(br_vk_recorder *recorder)
+{
+    br_vk_recording *recording = recorder->recording;
+    br_vk_device *device = recording->device;
+    if (recording->submission_count == recording->submission_capacity) {
+        uint32_t capacity = recording->submission_capacity ? recording->submission_capacity * 2 : 4;
+        br_vk_submission *list = realloc(recording->submissions, capacity * sizeof *list);
+        if (!list)
+            return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
+        recording->submissions = list;
+        recording->submission_capacity = capacity;
+    }
+    br_vk_submission *submission = &recording->submissions[recording->submission_count++];
+    *submission = (br_vk_submission){0};
+    VkFenceCreateInfo fence = {VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
+    BR_TRY(BR_VK(device->fn.vkCreateFence(device->handle, &fence, NULL, &submission->fence)));
+    VkCommandBufferAllocateInfo allocate = {VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO, .commandPool = recording->pool,
+                                            .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY, .commandBufferCount = 1};
+    BR_TRY(BR_VK(device->fn.vkAllocateCommandBuffers(device->handle, &allocate, &submission->commands)));
+    VkCommandBufferBeginInfo begin = {VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
+    BR_TRY(BR_VK(device->fn.vkBeginCommandBuffer(submission->commands, &begin)));
+    br_vk_device_set_name(device, VK_OBJECT_TYPE_COMMAND_BUFFER, (uint64_t)(uintptr_t)submission->commands, recording->name);
+    recorder->commands = submission->commands;
+    recorder->bound = NULL;
+    recorder->flops = 0;
+    return NULL;
+}
+
+static br_status create_pools(const br_vk_recorder_params *params, br_vk_recording *recording)
+{
+    br_vk_device *device = params->device;
+    uint32_t count = params->dispatch_max;
+    VkCommandPoolCreateInfo pool = {VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO, .queueFamilyIndex = device->queue_family};
+    BR_TRY(BR_VK(device->fn.vkCreateCommandPool(device->handle, &pool, NULL, &recording->pool)));
+    VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, count * BR_VK_BINDING_MAX};
+    VkDescriptorPoolCreateInfo descriptors = {VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO, .maxSets = count, .poolSizeCount = 1,
+                                              .pPoolSizes = &size};
+    BR_TRY(BR_VK(device->fn.vkCreateDescriptorPool(device->handle, &descriptors, NULL, &recording->descriptors)));
+    if (!params->timestamps || device->caps.timestamp_bits == 0)
+        return NULL;
+    VkQueryPoolCreateInfo queries = {VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, .queryType = VK_QUERY_TYPE_TIMESTAMP,
+                                     .queryCount = 2 * count};
+    BR_TRY(BR_VK(device->fn.vkCreateQueryPool(device->handle, &queries, NULL, &recording->queries)));
+    recording->ticks = calloc(count, 2 * sizeof *recording->ticks);
+    return recording->ticks ? NULL : br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
+}
+
+br_status br_vk_recorder_create(const br_vk_recorder_params *params, br_vk_recorder **out_recorder)
+{
+    br_status status = NULL;
+    br_vk_device *device = params->device;
+    *out_recorder = NULL;
+    if (params->dispatch_max == 0 || params->dispatch_max > UINT32_MAX / BR_VK_BINDING_MAX)
+        return br_fail(BR_ERROR_ARGUMENT, "recording %s: %" PRIu32 " dispatches", params->name, params->dispatch_max);
+    br_vk_recorder *recorder = calloc(1, sizeof *recorder);
+    if (!recorder)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
+    recorder->recording = calloc(1, sizeof *recorder->recording);
+    if (!recorder->recording)
+        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
+    br_vk_recording *recording = recorder->recording;
+    recording->device = device;
+    snprintf(recording->name, sizeof recording->name, "%s", params->name);
+    recorder->dispatch_max = params->dispatch_max;
+    recorder->flops_per_submit = params->flops_per_submit ? params->flops_per_submit : default_flops(device->caps.type);
+    recorder->labels = device->instance->debug_utils && vkCmdBeginDebugUtilsLabelEXT;
+    BR_TRY_GOTO(create_pools(params, recording));
+    BR_TRY_GOTO(begin_submission(recorder));
+    if (recording->queries)
+        device->fn.vkCmdResetQueryPool(recorder->commands, recording->queries, 0, 2 * params->dispatch_max);
+    /* Uploads and earlier recordings; what the host wrote before vkQueueSubmit is visible by that call. */
+    global_barrier(recorder, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT,
+                   VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
+                   VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);
+    *out_recorder = recorder;
+    return NULL;
+fail:
+    br_vk_recorder_destroy(recorder);
+    return br_status_prefix(status, "recording %s", params->name);
+}
+
+void br_vk_recorder_destroy(br_vk_recorder *recorder)
+{
+    if (!recorder)
+        return;
+    br_vk_hazards_finish(&recorder->hazards);
+    br_vk_recording_destroy(recorder->recording);
+    free(recorder);
+}
+
+static br_status check_dispatch(const br_vk_recorder *recorder, const br_vk_dispatch *dispatch)
+{
+    const br_vk_caps *caps = &recorder->recording->device->caps;
+    const br_vk_pipeline_params *params = &dispatch->pipeline->params;
+    if (recorder->recording->dispatch_count == recorder->dispatch_max)
+        return br_fail(BR_ERROR_ARGUMENT, "more than the %" PRIu32 " dispatches that were announced", recorder->dispatch_max);
+    if (dispatch->binding_count != params->binding_count)
+        return br_fail(BR_ERROR_ARGUMENT, "%" PRIu32 " buffers for shader %s, which binds %" PRIu32, dispatch->binding_count,
+                       params->name, params->binding_count);
+    for (int i = 0; i < 3; i++)
+        if (dispatch->groups[i] == 0 || dispatch->groups[i] > caps->max_groups[i])
+            return br_fail(BR_ERROR_ARGUMENT,
+                           "%" PRIu32 "x%" PRIu32 "x%" PRIu32 " workgroups, the device's limit is %" PRIu32 "x%" PRIu32 "x%" PRIu32,
+                           dispatch->groups[0], dispatch->groups[1], dispatch->groups[2], caps->max_groups[0], caps->max_groups[1],
+                           caps->max_groups[2]);
+    for (uint32_t i = 0; i < dispatch->binding_count; i++) {
+        const br_vk_binding *b = &dispatch->bindings[i];
+        if (b->size == 0 || b->offset > b->buffer->size || b->size > b->buffer->size - b->offset)
+            return br_fail(BR_ERROR_ARGUMENT,
+                           "binding %" PRIu32 ": bytes %" PRIu64 " + %" PRIu64 " are outside of buffer %s, which has %" PRIu64, i,
+                           b->offset, b->size, b->buffer->name, b->buffer->size);
+        if (b->offset % caps->storage_alignment != 0)
+            return br_fail(BR_ERROR_ARGUMENT, "binding %" PRIu32 ": offset %" PRIu64 " is not a multiple of %" PRIu64, i, b->offset,
+                           caps->storage_alignment);
+        if (b->size > caps->max_storage_range)
+            return br_fail(BR_ERROR_ARGUMENT, "binding %" PRIu32 ": %" PRIu64 " bytes, the device binds at most %" PRIu64, i,
+                           b->size, caps->max_storage_range);
+    }
+    return NULL;
+}
+
+static br_status bind_buffers(br_vk_recorder *recorder, const br_vk_dispatch *dispatch)
+{
+    br_vk_recording *recording = recorder->recording;
+    br_vk_device *device = recording->device;
+    const br_vk_pipeline *pipeline = dispatch->pipeline;
+    VkDescriptorSet set = VK_NULL_HANDLE;
+    VkDescriptorSetAllocateInfo allocate = {VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+                                            .descriptorPool = recording->descriptors, .descriptorSetCount = 1,
+                                            .pSetLayouts = &pipeline->set_layout};
+    BR_TRY(BR_VK(device->fn.vkAllocateDescriptorSets(device->handle, &allocate, &set)));
+    VkDescriptorBufferInfo infos[BR_VK_BINDING_MAX];
+    VkWriteDescriptorSet writes[BR_VK_BINDING_MAX];
+    for (uint32_t i = 0; i < dispatch->binding_count; i++) {
+        const br_vk_binding *b = &dispatch->bindings[i];
+        infos[i] = (VkDescriptorBufferInfo){.buffer = b->buffer->handle, .offset = b->offset, .range = b->size};
+        writes[i] = (VkWriteDescriptorSet){VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+                                           .dstSet = set,
+                                           .dstBinding = i,
+                                           .descriptorCount = 1,
+                                           .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                           .pBufferInfo = &infos[i]};
+    }
+    device->fn.vkUpdateDescriptorSets(device->handle, dispatch->binding_count, writes, 0, NULL);
+    device->fn.vkCmdBindDescriptorSets(recorder->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->layout, 0, 1, &set, 0, NULL);
+    return NULL;
+}
+
+static br_vk_touch touch_of(const br_vk_binding *binding)
+{
+    return (br_vk_touch){
+        .buffer = binding->buffer,
+        .offset = binding->offset,
+        .size = binding->size,
+        .read = binding->access & BR_VK_READ,
+        .write = binding->access & BR_VK_WRITE,
+    };
+}
+
+/* A barrier when an earlier dispatch touched what this one needs. Its own bindings may overlap: that is how an op works in place. */
+static br_status order_dispatch(br_vk_recorder *recorder, const br_vk_dispatch *dispatch)
+{
+    bool conflict = false;
+    for (uint32_t i = 0; i < dispatch->binding_count && !conflict; i++) {
+        br_vk_touch touch = touch_of(&dispatch->bindings[i]);
+        conflict = br_vk_hazards_conflict(&recorder->hazards, &touch);
+    }
+    if (conflict) {
+        global_barrier(recorder, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT,
+                       VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);
+        br_vk_hazards_barrier(&recorder->hazards);
+        recorder->recording->barrier_count++;
+    }
+    for (uint32_t i = 0; i < dispatch->binding_count; i++) {
+        br_vk_touch touch = touch_of(&dispatch->bindings[i]);
+        if (!br_vk_hazards_add(&recorder->hazards, &touch))
+            return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
+    }
+    return NULL;
+}
+
+static br_status record(br_vk_recorder *recorder, const br_vk_dispatch *dispatch)
+{
+    br_vk_recording *recording = recorder->recording;
+    br_vk_device *device = recording->device;
+    const br_vk_pipeline *pipeline = dispatch->pipeline;
+    BR_TRY(check_dispatch(recorder, dispatch));
+    if (recorder->flops > 0 && recorder->flops + dispatch->flops > recorder->flops_per_submit) {
+        BR_TRY(BR_VK(device->fn.vkEndCommandBuffer(recorder->commands)));
+        BR_TRY(begin_submission(recorder));
+    }
+    BR_TRY(order_dispatch(recorder, dispatch));
+    VkCommandBuffer commands = recorder->commands;
+    if (recorder->labels) {
+        VkDebugUtilsLabelEXT label = {VK_STRUCTURE_TYPE_DEBUG_UTILS_LABEL_EXT, .pLabelName = dispatch->name};
+        vkCmdBeginDebugUtilsLabelEXT(commands, &label);
+    }
+    /* A dispatch begins when the ones before it have left the compute stage: durations of dispatches that overlap do not count twice. */
+    if (recording->queries)
+        device->fn.vkCmdWriteTimestamp(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, recording->queries,
+                                       2 * recording->dispatch_count);
+    if (recorder->bound != pipeline)
+        device->fn.vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->handle);
+    recorder->bound = pipeline;
+    BR_TRY(bind_buffers(recorder, dispatch));
+    if (pipeline->params.push_size)
+        device->fn.vkCmdPushConstants(commands, pipeline->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, pipeline->params.push_size,
+                                      dispatch->push);
+    device->fn.vkCmdDispatch(commands, dispatch->groups[0], dispatch->groups[1], dispatch->groups[2]);
+    if (recording->queries)
+        device->fn.vkCmdWriteTimestamp(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, recording->queries,
+                                       2 * recording->dispatch_count + 1);
+    if (recorder->labels)
+        vkCmdEndDebugUtilsLabelEXT(commands);
+    recorder->flops += dispatch->flops;
+    recording->dispatch_count++;
+    device->counters->recorded_commands++;
+    return NULL;
+}
+
+br_status br_vk_recorder_dispatch(br_vk_recorder *recorder, const br_vk_dispatch *dispatch)
+{
+    return br_status_prefix(record(recorder, dispatch), "%s: %s", recorder->recording->name, dispatch->name);
+}
+
+br_status br_vk_recorder_end(br_vk_recorder *recorder, br_vk_recording **out_recording)
+{
+    br_status status = NULL;
+    br_vk_recording *recording = recorder->recording;
+    *out_recording = NULL;
+    global_barrier(recorder, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT, VK_PIPELINE_STAGE_HOST_BIT,
+                   VK_ACCESS_HOST_READ_BIT);
+    BR_TRY_GOTO(BR_VK(recording->device->fn.vkEndCommandBuffer(recorder->commands)));
+    recorder->recording = NULL;
+    *out_recording = recording;
+fail:
+    status = br_status_prefix(status, "recording %s", recording->name);
+    br_vk_recorder_destroy(recorder);
+    return status;
+}

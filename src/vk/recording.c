@@ -1,0 +1,102 @@
+#include "vk/recording.h"
+
+#include <stdlib.h>
+
+#include "vk/handles.h"
+#include "vk/staging.h"
+
+/* Submissions under way while the caller may still change its mind: one that runs and one that waits, so that the device is never idle. */
+#define AHEAD 2
+
+static br_status wait_for(br_vk_recording *recording, uint32_t index)
+{
+    br_vk_wait_params wait = {.fence = recording->submissions[index].fence, .what = recording->name};
+    return br_vk_device_wait(recording->device, &wait);
+}
+
+br_status br_vk_recording_run_until(br_vk_recording *recording, br_vk_stop stop, void *user)
+{
+    br_status status = NULL;
+    br_vk_device *device = recording->device;
+    uint32_t submitted = 0, waited = 0;
+    recording->have_ticks = false;
+    BR_TRY(br_vk_staging_submit(device));
+    while (submitted < recording->submission_count) {
+        br_vk_submission *submission = &recording->submissions[submitted];
+        if (stop && submitted >= AHEAD) {
+            BR_TRY_GOTO(wait_for(recording, waited++));
+            if (stop(user))
+                BR_FAIL_GOTO(BR_ERROR_CANCELLED, "%s was cancelled", recording->name);
+        }
+        BR_TRY_GOTO(BR_VK(device->fn.vkResetFences(device->handle, 1, &submission->fence)));
+        BR_TRY_GOTO(br_status_prefix(br_vk_device_submit(device, submission->commands, submission->fence), "%s", recording->name));
+        submitted++;
+    }
+fail:
+    /* Whatever happened, nothing is under way when this returns. */
+    while (waited < submitted) {
+        br_status late = wait_for(recording, waited++);
+        if (!status)
+            status = late;
+        else
+            br_status_free(late);
+    }
+    if (!status && recording->queries && recording->dispatch_count > 0) {
+        size_t size = 2 * (size_t)recording->dispatch_count * sizeof *recording->ticks;
+        status = BR_VK(device->fn.vkGetQueryPoolResults(device->handle, recording->queries, 0, 2 * recording->dispatch_count, size,
+                                                        recording->ticks, sizeof *recording->ticks, VK_QUERY_RESULT_64_BIT));
+        recording->have_ticks = !status;
+    }
+    return status;
+}
+
+br_status br_vk_recording_run(br_vk_recording *recording)
+{
+    return br_vk_recording_run_until(recording, NULL, NULL);
+}
+
+uint32_t br_vk_recording_barriers(const br_vk_recording *recording)
+{
+    return recording->barrier_count;
+}
+
+uint32_t br_vk_recording_submissions(const br_vk_recording *recording)
+{
+    return recording->submission_count;
+}
+
+/* Only the low bits of a tick count are valid, and they may have wrapped around since `from`. */
+static double nanoseconds(const br_vk_caps *caps, uint64_t from, uint64_t to)
+{
+    uint64_t mask = caps->timestamp_bits >= 64 ? UINT64_MAX : (UINT64_C(1) << caps->timestamp_bits) - 1;
+    return (double)((to - from) & mask) * caps->timestamp_period;
+}
+
+bool br_vk_recording_time(const br_vk_recording *recording, uint32_t index, double *out_begin, double *out_end)
+{
+    if (!recording->have_ticks || index >= recording->dispatch_count)
+        return false;
+    const br_vk_caps *caps = &recording->device->caps;
+    *out_begin = nanoseconds(caps, recording->ticks[0], recording->ticks[2 * (size_t)index]);
+    *out_end = nanoseconds(caps, recording->ticks[0], recording->ticks[2 * (size_t)index + 1]);
+    return true;
+}
+
+void br_vk_recording_destroy(br_vk_recording *recording)
+{
+    if (!recording)
+        return;
+    br_vk_device *device = recording->device;
+    for (uint32_t i = 0; i < recording->submission_count; i++)
+        if (recording->submissions[i].fence)
+            device->fn.vkDestroyFence(device->handle, recording->submissions[i].fence, NULL);
+    if (recording->queries)
+        device->fn.vkDestroyQueryPool(device->handle, recording->queries, NULL);
+    if (recording->descriptors)
+        device->fn.vkDestroyDescriptorPool(device->handle, recording->descriptors, NULL);
+    if (recording->pool)
+        device->fn.vkDestroyCommandPool(device->handle, recording->pool, NULL);
+    free(recording->submissions);
+    free(recording->ticks);
+    free(recording);
+}

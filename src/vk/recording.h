@@ -1,0 +1,25 @@
+/* What a recorder leaves behind: command buffers and what they need, replayed by recording.c. */
+#ifndef BR_VK_RECORDING_H
+#define BR_VK_RECORDING_H
+
+#include "vk/recorder.h"
+
+typedef struct br_vk_submission {
+    VkCommandBuffer commands; /* owned by the pool */
+    VkFence fence;            /* owned */
+} br_vk_submission;
+
+struct br_vk_recording {
+    br_vk_device *device;         /* borrowed */
+    char name[64];                /* cut when longer */
+    VkCommandPool pool;           /* owned */
+    VkDescriptorPool descriptors; /* owned */
+    VkQueryPool queries;          /* owned; VK_NULL_HANDLE without timestamps */
+    uint64_t *ticks;              /* owned; [dispatch_count][begin, end] of the last run */
+    bool have_ticks;
+    br_vk_submission *submissions; /* owned */
+    uint32_t submission_count, submission_capacity;
+    uint32_t dispatch_count, barrier_count;
+};
+
+#endif
