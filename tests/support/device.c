@@ -1,0 +1,57 @@
+#include "support/device.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+br_test_device *br_test_device_open(const br_vk_device_params *params)
+{
+    br_test_device *test = calloc(1, sizeof *test);
+    assert_non_null(test);
+    int index = 0;
+    br_status status = br_vk_instance_create(&(br_vk_instance_params){0}, &test->instance);
+    if (!status)
+        status = br_vk_instance_select(test->instance, NULL, &index);
+    if (br_status_code(status) == BR_ERROR_NO_VULKAN) {
+        fprintf(stderr, "skipped: %s\n", br_status_message(status));
+        exit(BR_TEST_SKIP);
+    }
+    assert_status_ok(status);
+    br_vk_device_params own = params ? *params : (br_vk_device_params){0};
+    own.instance = test->instance;
+    own.index = index;
+    assert_status_ok(br_vk_device_create(&own, &test->device));
+    test->caps = br_vk_device_caps(test->device);
+    return test;
+}
+
+/* Device before instance, so that what was left behind is reported while somebody listens. */
+static uint64_t close_and_count(br_test_device *test)
+{
+    br_vk_device_destroy(test->device);
+    uint64_t errors = br_vk_instance_validation_errors(test->instance);
+    br_vk_instance_destroy(test->instance);
+    free(test);
+    if (errors > 0)
+        print_error("the validation layers reported %" PRIu64 " errors\n", errors);
+    return errors;
+}
+
+void br_test_device_close(br_test_device *test)
+{
+    if (test)
+        assert_int_equal(close_and_count(test), 0);
+}
+
+int br_test_device_setup(void **state)
+{
+    *state = br_test_device_open(NULL);
+    return 0;
+}
+
+int br_test_device_teardown(void **state)
+{
+    if (close_and_count(*state) > 0)
+        exit(1);
+    return 0;
+}
