@@ -1,0 +1,140 @@
+#include "exec/stage.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/f16.h"
+
+static br_vk_buffer_kind kind_of(const br_value_info *info)
+{
+    switch (info->kind) {
+    case BR_VALUE_INPUT:
+        return BR_VK_BUFFER_UPLOAD;
+    case BR_VALUE_OUTPUT:
+        return BR_VK_BUFFER_READBACK;
+    default:
+        return BR_VK_BUFFER_DEVICE;
+    }
+}
+
+static br_status fill_zero(void *user, void *dst, uint64_t at, uint64_t size)
+{
+    (void)user;
+    (void)at;
+    memset(dst, 0, size);
+    return NULL;
+}
+
+static br_status make_buffers(br_stage *stage, const br_bound_weights *weights)
+{
+    const br_graph *graph = stage->program->graph;
+    stage->bindings = calloc((size_t)graph->value_count + 1, sizeof *stage->bindings);
+    if (!stage->bindings)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while setting up %s", stage->program->name);
+    for (br_value i = 0; i < graph->value_count; i++) {
+        const br_value_info *info = &graph->values[i];
+        if (info->kind == BR_VALUE_TEMP || info->alias != BR_NONE || (info->kind == BR_VALUE_WEIGHT && weights))
+            continue;
+        br_value_binding *binding = &stage->bindings[stage->binding_count];
+        uint64_t bytes = (uint64_t)br_graph_bytes(graph, i);
+        BR_TRY(br_vk_buffer_create(stage->device, kind_of(info), bytes, info->name, &binding->location.buffer));
+        binding->value = i;
+        stage->binding_count++;
+        if (info->kind == BR_VALUE_STATE)
+            BR_TRY(br_vk_upload_fill(stage->device, &(br_vk_upload_params){.buffer = binding->location.buffer, .size = bytes, .fill = fill_zero}));
+    }
+    return NULL;
+}
+
+br_status br_stage_init(const br_stage_params *params, br_stage *out_stage)
+{
+    *out_stage = (br_stage){.device = params->device, .program = params->program};
+    br_status status = NULL;
+    BR_TRY_GOTO(make_buffers(out_stage, params->weights));
+    BR_TRY_GOTO(br_replay_create(&(br_replay_params){.device = params->device,
+                                                     .program = params->program,
+                                                     .weights = params->weights,
+                                                     .arena = params->arena,
+                                                     .bindings = out_stage->bindings,
+                                                     .binding_count = out_stage->binding_count,
+                                                     .timestamps = params->timestamps},
+                                 &out_stage->replay));
+    return NULL;
+fail:
+    br_stage_finish(out_stage);
+    return status;
+}
+
+void br_stage_finish(br_stage *stage)
+{
+    br_replay_destroy(stage->replay);
+    for (int i = 0; i < stage->binding_count; i++)
+        br_vk_buffer_destroy(stage->bindings[i].location.buffer);
+    free(stage->bindings);
+    br_program_destroy(stage->program);
+    *stage = (br_stage){0};
+}
+
+br_status br_stage_run(br_stage *stage)
+{
+    return br_status_prefix(br_replay_run(stage->replay), "%s", stage->program->name);
+}
+
+static br_status find(const br_stage *stage, br_value value, uint64_t size, br_vk_buffer **out_buffer)
+{
+    const br_graph *graph = stage->program->graph;
+    br_value root = br_graph_root(graph, value);
+    uint64_t bytes = (uint64_t)br_graph_bytes(graph, root);
+    if (bytes != size)
+        return br_fail(BR_ERROR_ARGUMENT, "%s has %llu bytes, got %llu", br_graph_value(graph, value)->name, (unsigned long long)bytes,
+                       (unsigned long long)size);
+    for (int i = 0; i < stage->binding_count; i++) {
+        if (stage->bindings[i].value == root) {
+            *out_buffer = stage->bindings[i].location.buffer;
+            return NULL;
+        }
+    }
+    return br_fail(BR_ERROR_ARGUMENT, "%s is not kept outside the arena", br_graph_value(graph, value)->name);
+}
+
+br_status br_stage_write(br_stage *stage, br_value value, const void *data, uint64_t size)
+{
+    br_vk_buffer *buffer;
+    BR_TRY(find(stage, value, size, &buffer));
+    return br_vk_upload(stage->device, buffer, 0, size, data);
+}
+
+br_status br_stage_read(br_stage *stage, br_value value, void *out_data, uint64_t size)
+{
+    br_vk_buffer *buffer;
+    BR_TRY(find(stage, value, size, &buffer));
+    return br_vk_download(stage->device, buffer, 0, size, out_data);
+}
+
+br_status br_stage_write_floats(br_stage *stage, br_value value, const float *data, int64_t count)
+{
+    if (br_graph_dtype(stage->program->graph, value) != BR_F16)
+        return br_stage_write(stage, value, data, (uint64_t)count * sizeof *data);
+    uint16_t *halves = malloc((size_t)count * sizeof *halves);
+    if (!halves)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %lld half floats", (long long)count);
+    for (int64_t i = 0; i < count; i++)
+        halves[i] = br_f32_to_f16(data[i]);
+    br_status status = br_stage_write(stage, value, halves, (uint64_t)count * sizeof *halves);
+    free(halves);
+    return status;
+}
+
+br_status br_stage_read_floats(br_stage *stage, br_value value, float *out_data, int64_t count)
+{
+    if (br_graph_dtype(stage->program->graph, value) != BR_F16)
+        return br_stage_read(stage, value, out_data, (uint64_t)count * sizeof *out_data);
+    uint16_t *halves = malloc((size_t)count * sizeof *halves);
+    if (!halves)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %lld half floats", (long long)count);
+    br_status status = br_stage_read(stage, value, halves, (uint64_t)count * sizeof *halves);
+    for (int64_t i = 0; i < count && !status; i++)
+        out_data[i] = br_f32_from_f16(halves[i]);
+    free(halves);
+    return status;
+}

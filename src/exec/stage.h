@@ -1,0 +1,35 @@
+/* One part of the way of a prompt on a device: a program with buffers for everything that goes in, out, or stays, recorded and ready to run. */
+#ifndef BR_EXEC_STAGE_H
+#define BR_EXEC_STAGE_H
+
+#include "exec/replay.h"
+
+typedef struct br_stage {
+    br_vk_device *device;       /* borrowed */
+    br_program *program;        /* owned */
+    br_replay *replay;          /* owned */
+    br_value_binding *bindings; /* owned, and so are their buffers */
+    int binding_count;
+} br_stage;
+
+typedef struct br_stage_params {
+    br_vk_device *device;            /* borrowed; outlives the stage */
+    br_program *program;             /* consumed, on failure too */
+    const br_bound_weights *weights; /* borrowed; outlives the stage; NULL: WEIGHT values get buffers of their own, uninitialised (benchmarks) */
+    br_vk_buffer *arena;             /* borrowed; at least program->plan.arena_bytes */
+    bool timestamps;
+} br_stage_params;
+
+/* INPUT values get host-visible buffers, STATE values device buffers (zeroed), OUTPUT values buffers that the host reads. On failure *out_stage is zeroed. */
+BR_MUST_CHECK br_status br_stage_init(const br_stage_params *params, br_stage *out_stage);
+void br_stage_finish(br_stage *stage);
+BR_MUST_CHECK br_status br_stage_run(br_stage *stage);
+
+/* The whole value; `size` must be its bytes. */
+BR_MUST_CHECK br_status br_stage_write(br_stage *stage, br_value value, const void *data, uint64_t size);
+BR_MUST_CHECK br_status br_stage_read(br_stage *stage, br_value value, void *out_data, uint64_t size);
+/* Floats to and from a value of dtype f32 or f16; `count` must be its elements. */
+BR_MUST_CHECK br_status br_stage_write_floats(br_stage *stage, br_value value, const float *data, int64_t count);
+BR_MUST_CHECK br_status br_stage_read_floats(br_stage *stage, br_value value, float *out_data, int64_t count);
+
+#endif

@@ -1,0 +1,74 @@
+#include "pipeline/graphs.h"
+
+#include "common/abi.h"
+
+void br_graph_build_text(br_graph *graph, const br_clip_text_config *config, br_graph_dtypes dtypes, int batch, br_text_graph *out_values)
+{
+    br_builder builder;
+    br_builder_init(&builder, graph, dtypes.activations, dtypes.matrices);
+    out_values->tokens = br_graph_input(graph, "tokens", BR_I32, br_shape_of(batch, config->max_position_embeddings));
+    br_value states = br_clip_text_build(&builder, config, out_values->tokens);
+    if (dtypes.activations != BR_F32)
+        states = br_op_convert(graph, "text_states", &(br_convert_params){.x = states, .dtype = BR_F32, .scale = 1});
+    br_graph_output(graph, states, "text_states");
+    out_values->states = states;
+}
+
+void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br_denoise_graph *out_values)
+{
+    const br_unet_config *unet = params->unet;
+    br_shape latents = br_shape_of(params->batch, params->height, params->width, unet->in_channels);
+    int64_t count = br_shape_count(latents);
+    br_denoise_graph values = {
+        .step = br_graph_step(graph),
+        .context = br_graph_input(graph, "context", params->dtypes.activations,
+                                  br_shape_of((int64_t)params->copies * params->batch, params->tokens, unet->cross_attention_dim)),
+        .noise = br_graph_input(graph, "noise", BR_F32, latents),
+        .x = br_graph_state(graph, "x", BR_F32, latents),
+        .history = br_graph_state(graph, "history", BR_F32, br_shape_of(BR_HISTORY_MAX, count)),
+    };
+    br_builder builder;
+    br_builder_init(&builder, graph, params->dtypes.activations, params->dtypes.matrices);
+    br_value sample = br_op_model_input(graph, "model_input", values.step, values.x, params->copies, params->dtypes.activations);
+    values.out = br_unet_build(&builder, unet, &(br_unet_inputs){.sample = sample, .step = values.step, .context = values.context});
+    br_graph_output(graph, values.out, "model_output");
+    br_op_sampler_step(graph, "sampler_step",
+                       &(br_sampler_step_params){.step = values.step,
+                                                 .out = values.out,
+                                                 .x = values.x,
+                                                 .history = values.history,
+                                                 .noise = values.noise});
+    *out_values = values;
+}
+
+void br_graph_build_decode(br_graph *graph, const br_vae_config *config, br_graph_dtypes dtypes, int height, int width,
+                           br_decode_graph *out_values)
+{
+    br_builder builder;
+    br_builder_init(&builder, graph, dtypes.activations, dtypes.matrices);
+    out_values->latents = br_graph_input(graph, "latents", BR_F32, br_shape_of(1, height, width, config->latent_channels));
+    br_value x = br_op_convert(graph, "unscale",
+                               &(br_convert_params){.x = out_values->latents,
+                                                    .dtype = dtypes.activations,
+                                                    .scale = 1 / config->scaling_factor,
+                                                    .shift = config->shift_factor});
+    x = br_vae_decoder_build(&builder, config, x);
+    x = br_op_convert(graph, "picture", &(br_convert_params){.x = x, .dtype = BR_F32, .layout = BR_LAYOUT_NHWC_TO_NCHW, .scale = 1});
+    br_graph_output(graph, x, "picture");
+    out_values->picture = x;
+}
+
+void br_graph_build_encode(br_graph *graph, const br_vae_config *config, br_graph_dtypes dtypes, int height, int width,
+                           br_encode_graph *out_values)
+{
+    br_builder builder;
+    br_builder_init(&builder, graph, dtypes.activations, dtypes.matrices);
+    out_values->picture = br_graph_input(graph, "picture", BR_F32, br_shape_of(1, config->in_channels, height, width));
+    br_value x = br_op_convert(
+        graph, "to_nhwc",
+        &(br_convert_params){.x = out_values->picture, .dtype = dtypes.activations, .layout = BR_LAYOUT_NCHW_TO_NHWC, .scale = 1});
+    x = br_vae_encoder_build(&builder, config, x);
+    x = br_op_convert(graph, "moments", &(br_convert_params){.x = x, .dtype = BR_F32, .layout = BR_LAYOUT_NHWC_TO_NCHW, .scale = 1});
+    br_graph_output(graph, x, "moments");
+    out_values->moments = x;
+}

@@ -1,0 +1,56 @@
+/* The graphs of a text-to-image run, from a model's configuration and a size. Pure CPU. */
+#ifndef BR_PIPELINE_GRAPHS_H
+#define BR_PIPELINE_GRAPHS_H
+
+#include "models/clip_text.h"
+#include "models/unet.h"
+#include "models/vae.h"
+
+/* Storage of one part of the model: activations, and matrices and kernels. */
+typedef struct br_graph_dtypes {
+    br_dtype activations, matrices;
+} br_graph_dtypes;
+
+typedef struct br_text_graph {
+    br_value tokens; /* INPUT i32 [B, T] */
+    br_value states; /* OUTPUT f32 [B, T, D] */
+} br_text_graph;
+/* T = max_position_embeddings. Errors stay in `graph` (br_graph_verify). */
+void br_graph_build_text(br_graph *graph, const br_clip_text_config *config, br_graph_dtypes dtypes, int batch, br_text_graph *out_values);
+
+typedef struct br_denoise_params {
+    const br_unet_config *unet;
+    br_graph_dtypes dtypes;
+    int batch;         /* pictures */
+    int copies;        /* 2: guidance, the unconditional pictures first; 1: none */
+    int height, width; /* latent pixels */
+    int tokens;        /* of the context */
+} br_denoise_params;
+
+typedef struct br_denoise_graph {
+    br_value step;    /* INPUT, one br_step */
+    br_value context; /* INPUT [copies · B, T, D] in activations' dtype */
+    br_value noise;   /* INPUT f32 [B, h, w, C] */
+    br_value x;       /* STATE f32 [B, h, w, C] */
+    br_value history; /* STATE f32 [BR_HISTORY_MAX, B·h·w·C] */
+    br_value out;     /* OUTPUT [copies · B, h, w, C] in activations' dtype: what the model predicted */
+} br_denoise_graph;
+/* One evaluation of the model and the sampler's update of x. */
+void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br_denoise_graph *out_values);
+
+typedef struct br_decode_graph {
+    br_value latents; /* INPUT f32 [1, h, w, C], as the sampler leaves them */
+    br_value picture; /* OUTPUT f32 [1, 3, H, W], about [-1, 1] */
+} br_decode_graph;
+void br_graph_build_decode(br_graph *graph, const br_vae_config *config, br_graph_dtypes dtypes, int height, int width,
+                           br_decode_graph *out_values);
+
+typedef struct br_encode_graph {
+    br_value picture; /* INPUT f32 [1, 3, H, W], [-1, 1] */
+    br_value moments; /* OUTPUT f32 [1, 2C, h, w]: mean, log variance, not multiplied by scaling_factor */
+} br_encode_graph;
+/* height, width: of the picture, multiples of br_vae_factor. */
+void br_graph_build_encode(br_graph *graph, const br_vae_config *config, br_graph_dtypes dtypes, int height, int width,
+                           br_encode_graph *out_values);
+
+#endif
