@@ -5,11 +5,7 @@
 
 #include "image/canvas.h"
 
-typedef enum br_text_align {
-    BR_TEXT_LEFT,
-    BR_TEXT_CENTER,
-    BR_TEXT_RIGHT
-} br_text_align;
+typedef enum br_text_align { BR_TEXT_LEFT, BR_TEXT_CENTER, BR_TEXT_RIGHT } br_text_align;
 
 typedef struct br_text_style {
     double x, baseline; /* the point that `align` speaks of */

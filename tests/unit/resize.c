@@ -40,8 +40,9 @@ static void sizes_are_checked(void **state)
     (void)state;
     br_image image, other;
     assert_status_ok(br_image_init(89, 13, &image));
-    assert_status(br_image_resize(&image, &(br_resize_params){0, 5}, &other), BR_ERROR_ARGUMENT, "0 x 5");
-    assert_status(br_image_resize(&image, &(br_resize_params){5, 1 << 20}, &other), BR_ERROR_ARGUMENT, "too large");
+    assert_status(br_image_resize(&image, &(br_resize_params){0, 5, BR_RESIZE_LANCZOS}, &other), BR_ERROR_ARGUMENT, "0 x 5");
+    assert_status(br_image_resize(&image, &(br_resize_params){5, 1 << 20, BR_RESIZE_LANCZOS}, &other), BR_ERROR_ARGUMENT,
+                  "too large");
     assert_status(br_image_enlarge(&image, 0, &other), BR_ERROR_ARGUMENT, "0 times");
     assert_status(br_image_enlarge(&image, 1 << 30, &other), BR_ERROR_ARGUMENT, "enlarged");
     assert_null(other.pixels);
