@@ -38,6 +38,8 @@ MODULES = {
 # see brume/status.h only).
 HANDED_ON = {"pipeline", "train", "eval", "api"}
 PUBLIC = {"api", "cli", "server"}
+# Public types that a module below api makes or takes, in the header that declares them.
+PUBLIC_TYPES = {"base": {"brume/log.h"}, "image": {"brume/image.h"}}
 
 # What C shares with the shaders: the plain types of common/, the push constants of an op, the table of compiled shaders.
 SHADER_HEADERS = {
@@ -128,7 +130,8 @@ def breach(root, module, allowed, system, name):
                 return f"{module} includes <{name}>, which is for {', '.join(sorted(users))}"
         return None
     if name.startswith("brume/"):
-        return None if module in PUBLIC or name == "brume/status.h" else f"{module} includes {name}; only brume/status.h is for it"
+        own = {"brume/status.h"} | PUBLIC_TYPES.get(module, set())
+        return None if module in PUBLIC or name in own else f"{module} includes {name}; only {', '.join(sorted(own))} is for it"
     other = module_of(root, name)
     if other and other.startswith("shader "):
         users = SHADER_HEADERS.get(other.split()[1], set())
