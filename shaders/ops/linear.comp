@@ -1,0 +1,56 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#include "common/types.glsl"
+#include "common/activation.glsl"
+#include "common/gemm_spec.glsl"
+#include "ops/linear.h"
+
+layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_x { X_T x[]; };
+layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_x4 { X_T4 x4[]; };
+layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w { W_T w[]; };
+layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w4 { W_T4 w4[]; };
+layout(set = 0, binding = BR_LINEAR_Y) writeonly buffer br_y { X_T y[]; };
+layout(set = 0, binding = BR_LINEAR_BIAS) readonly buffer br_bias { float bias[]; };
+layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual { X_T residual[]; };
+layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual_row { float residual_row[]; };
+
+uint gemm_x_row(uint m, uint tap)
+{
+    return m < p.m ? p.x_first + m * p.k : GEMM_ZERO;
+}
+
+uint gemm_w_row(uint n, uint tap)
+{
+    return n < p.n ? p.w_first + n * p.k : GEMM_ZERO;
+}
+
+#include "common/gemm.glsl"
+
+void main()
+{
+    uint group = BR_GROUP_INDEX;
+    if (group >= p.total)
+        return;
+    uint m0 = group / p.tiles_n * GEMM_BM;
+    uint n0 = group % p.tiles_n * GEMM_BN;
+    gemm_tile(m0, n0, 1, p.k);
+
+    uint lid = gl_LocalInvocationIndex;
+    [[unroll]] for (uint c = 0; c < TN; c++) {
+        uint n = n0 + lid % WX + c * WX;
+        if (n >= p.n)
+            continue;
+        float b = BIAS ? bias[p.bias_first + n] : 0.0;
+        float row = RESIDUAL == RESIDUAL_ROW ? residual_row[p.residual_first + n] : 0.0;
+        [[unroll]] for (uint r = 0; r < TM; r++) {
+            uint m = m0 + lid / WX + r * WY;
+            if (m < p.m) {
+                float v = br_activate(ACT, acc[r * TN + c] + b) + row;
+                if (RESIDUAL == RESIDUAL_FULL)
+                    v += float(residual[p.residual_first + m * p.y_stride + n]);
+                y[p.y_first + m * p.y_stride + n] = X_T(v);
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+/* linear: y[m][n] = act(Σ_k x[m][k] · w[n][k] + bias[n]) + residual, over a slice of rows and of columns. linear.comp makes tiles,
+ * linear_rows.comp takes over when there are only a few rows. */
+#ifndef BR_LINEAR_H
+#define BR_LINEAR_H
+
+#include "common/abi.h"
+
+#define BR_LINEAR_X 0        /* X_T [m, k] */
+#define BR_LINEAR_W 1        /* W_T [n, k] */
+#define BR_LINEAR_Y 2        /* X_T [m, y_stride] */
+#define BR_LINEAR_BIAS 3     /* f32 [n] */
+#define BR_LINEAR_RESIDUAL 4 /* X_T as y, or f32 [n] */
+#define BR_LINEAR_BINDINGS 5
+
+/* The *_first are elements between the start of a binding's range and the slice. */
+BR_PUSH(br_linear_push,
+    uint total;    /* workgroups */
+    uint tiles_n;  /* workgroups along n */
+    uint m;
+    uint n;
+    uint k;
+    uint x_first;
+    uint w_first;
+    uint y_first;
+    uint y_stride;
+    uint bias_first;
+    uint residual_first;
+)
+
+#endif

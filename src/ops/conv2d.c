@@ -1,0 +1,220 @@
+#include <string.h>
+
+#include "ops/conv2d.h"
+#include "ops/gemm.h"
+#include "ops/slice.h"
+
+typedef struct conv2d_attrs {
+    int stride, pad_top, pad_left;
+    bool bias_rows; /* a bias for every picture */
+} conv2d_attrs;
+
+enum { INPUT_X, INPUT_WEIGHT, INPUT_BIAS, INPUT_RESIDUAL, INPUT_COUNT };
+
+/* [B, H, W, I] · [O, KH, KW, I] -> [B, Ho, Wo, O] */
+typedef struct conv2d_shape {
+    int64_t pictures, height, width, in_channels, out_channels, kernel_h, kernel_w, out_height, out_width;
+} conv2d_shape;
+
+/* What one dispatch makes. */
+typedef struct conv2d_piece {
+    int64_t picture, pictures, line, lines, channel, channels;
+} conv2d_piece;
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool check_bias(br_graph *graph, const char *name, br_value bias, int64_t pictures, int64_t channels, bool *out_rows)
+{
+    br_shape shape = br_graph_shape(graph, bias);
+    *out_rows = shape.rank == 2 && shape.dim[0] == pictures && pictures > 1;
+    if (br_graph_dtype(graph, bias) == BR_F32 && br_shape_last(shape) == channels &&
+        (shape.rank == 1 || (shape.rank == 2 && (shape.dim[0] == 1 || *out_rows))))
+        return true;
+    br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: conv2d bias is %s %s, expected f32 [%lld], [1, %lld] or [%lld, %lld]", name,
+                  br_dtype_name(br_graph_dtype(graph, bias)), br_shape_format(shape).text, (long long)channels, (long long)channels,
+                  (long long)pictures, (long long)channels);
+    return false;
+}
+
+br_value br_op_conv2d(br_graph *graph, const char *name, const br_conv2d_params *params)
+{
+    if (params->x == BR_NONE || params->weight == BR_NONE || br_graph_failed(graph))
+        return BR_NONE;
+    br_shape x = br_graph_shape(graph, params->x), weight = br_graph_shape(graph, params->weight);
+    if (x.rank != 4)
+        return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: conv2d x is %s, expected [B, H, W, C]", name, br_shape_format(x).text);
+    if (weight.rank != 4 || weight.dim[3] != x.dim[3])
+        return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: conv2d weight is %s, expected [O, KH, KW, %lld] for x %s", name,
+                             br_shape_format(weight).text, (long long)x.dim[3], br_shape_format(x).text);
+    if (!br_gemm_check_dtypes(graph, "conv2d", params->x, params->weight))
+        return BR_NONE;
+    if (params->stride < 1 || params->pad_top < 0 || params->pad_left < 0 || params->pad_bottom < 0 || params->pad_right < 0)
+        return br_graph_fail(graph, BR_ERROR_ARGUMENT,
+                             "%s: conv2d stride is %d and padding %d, %d, %d, %d; expected at least 1 and 0", name, params->stride,
+                             params->pad_top, params->pad_left, params->pad_bottom, params->pad_right);
+    int64_t padded_h = x.dim[1] + params->pad_top + params->pad_bottom, padded_w = x.dim[2] + params->pad_left + params->pad_right;
+    if (padded_h < weight.dim[1] || padded_w < weight.dim[2])
+        return br_graph_fail(graph, BR_ERROR_ARGUMENT,
+                             "%s: conv2d input of %lld × %lld with padding is smaller than the kernel, %lld × %lld", name,
+                             (long long)padded_h, (long long)padded_w, (long long)weight.dim[1], (long long)weight.dim[2]);
+    br_shape y = br_shape_of(x.dim[0], (padded_h - weight.dim[1]) / params->stride + 1,
+                             (padded_w - weight.dim[2]) / params->stride + 1, weight.dim[0]);
+    conv2d_attrs attrs = {.stride = params->stride, .pad_top = params->pad_top, .pad_left = params->pad_left};
+    if (params->bias != BR_NONE && !check_bias(graph, name, params->bias, x.dim[0], weight.dim[0], &attrs.bias_rows))
+        return BR_NONE;
+    br_dtype dtype = br_graph_dtype(graph, params->x);
+    bool residual = params->residual != BR_NONE;
+    if (residual &&
+        (!br_shape_equal(br_graph_shape(graph, params->residual), y) || br_graph_dtype(graph, params->residual) != dtype))
+        return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: conv2d residual is %s %s, expected %s %s", name,
+                             br_dtype_name(br_graph_dtype(graph, params->residual)),
+                             br_shape_format(br_graph_shape(graph, params->residual)).text, br_dtype_name(dtype),
+                             br_shape_format(y).text);
+    /* Each element of the residual is read by the invocation that writes it; x is read by its neighbours too. */
+    bool in_place = residual && br_graph_root(graph, params->residual) != br_graph_root(graph, params->x);
+    return br_graph_node(graph, &(br_node_params){
+                                    .op = BR_OP_conv2d,
+                                    .name = name,
+                                    .input_count = INPUT_COUNT,
+                                    .inputs = {params->x, params->weight, params->bias, params->residual},
+                                    .attrs = &attrs,
+                                    .attrs_size = sizeof attrs,
+                                    .in_place = in_place ? INPUT_RESIDUAL : -1,
+                                    .output_count = 1,
+                                    .outputs = {{dtype, y, BR_NONE}},
+                                });
+}
+
+static conv2d_shape shape_of(const br_graph *graph, const br_node *node)
+{
+    br_shape x = br_graph_shape(graph, node->inputs[INPUT_X]), w = br_graph_shape(graph, node->inputs[INPUT_WEIGHT]);
+    br_shape y = br_graph_shape(graph, node->outputs[0]);
+    return (conv2d_shape){x.dim[0], x.dim[1], x.dim[2], x.dim[3], w.dim[0], w.dim[1], w.dim[2], y.dim[1], y.dim[2]};
+}
+
+static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv2d_shape *shape, conv2d_piece piece)
+{
+    const conv2d_attrs *attrs = node->attrs;
+    br_value weight = node->inputs[INPUT_WEIGHT], bias = node->inputs[INPUT_BIAS], residual = node->inputs[INPUT_RESIDUAL];
+    int64_t in_line = shape->width * shape->in_channels, out_line = shape->out_width * shape->out_channels;
+    int64_t kernel = shape->kernel_h * shape->kernel_w * shape->in_channels;
+
+    /* Input lines under the piece, without the padding; at least one, so that there is something to bind. */
+    int64_t top = piece.line * attrs->stride - attrs->pad_top;
+    int64_t bottom = smaller((piece.line + piece.lines - 1) * attrs->stride - attrs->pad_top + shape->kernel_h, shape->height);
+    top = top < 0 ? 0 : smaller(top, shape->height - 1);
+    bottom = bottom <= top ? top + 1 : bottom;
+    if (piece.pictures > 1) {
+        top = 0;
+        bottom = shape->height;
+    }
+    uint64_t x_begin = (uint64_t)((piece.picture * shape->height + top) * in_line);
+    uint64_t x_count = (uint64_t)(((piece.pictures - 1) * shape->height + bottom - top) * in_line);
+    uint64_t y_begin = (uint64_t)((piece.picture * shape->out_height + piece.line) * out_line);
+    uint64_t y_count = (uint64_t)(piece.pictures * piece.lines * out_line);
+    br_slice x = br_slice_make(emitter, node->inputs[INPUT_X], x_begin, x_count, BR_VK_READ);
+    br_slice w =
+        br_slice_make(emitter, weight, (uint64_t)(piece.channel * kernel), (uint64_t)(piece.channels * kernel), BR_VK_READ);
+    br_slice y = br_slice_make(emitter, node->outputs[0], y_begin, y_count, BR_VK_WRITE);
+    br_slice bias_slice = {.operand = br_gemm_unused(emitter, weight)}, residual_slice = bias_slice;
+    int64_t bias_stride = attrs->bias_rows ? shape->out_channels : 0;
+    if (bias != BR_NONE)
+        bias_slice = br_slice_make(emitter, bias, (uint64_t)(piece.picture * bias_stride + piece.channel),
+                                   (uint64_t)((piece.pictures - 1) * bias_stride + piece.channels), BR_VK_READ);
+    if (residual != BR_NONE)
+        residual_slice = br_slice_make(emitter, residual, y_begin, y_count, BR_VK_READ);
+
+    uint64_t m = (uint64_t)(piece.pictures * piece.lines * shape->out_width);
+    br_gemm_tile tile = br_gemm_tile_choose(emitter->caps, m, (uint64_t)piece.channels);
+    uint64_t tiles_m = (m + br_gemm_tile_m(tile) - 1) / br_gemm_tile_m(tile);
+    uint32_t tiles_n = (uint32_t)(((uint64_t)piece.channels + br_gemm_tile_n(tile) - 1) / br_gemm_tile_n(tile));
+    br_conv2d_push push = {
+        .total = (uint32_t)(tiles_m * tiles_n),
+        .tiles_n = tiles_n,
+        .m = (uint32_t)m,
+        .n = (uint32_t)piece.channels,
+        .depth = (uint32_t)shape->in_channels,
+        .kernel_w = (uint32_t)shape->kernel_w,
+        .taps = (uint32_t)(shape->kernel_h * shape->kernel_w),
+        .stride = (uint32_t)attrs->stride,
+        .pad_top = attrs->pad_top,
+        .pad_left = attrs->pad_left,
+        .height = (int)shape->height,
+        .width = (int)shape->width,
+        .slab_top = (int)top,
+        .x_picture = (uint32_t)(shape->height * in_line),
+        .y0 = (uint32_t)piece.line,
+        .out_width = (uint32_t)shape->out_width,
+        .out_pixels = (uint32_t)(piece.lines * shape->out_width),
+        .x_first = x.skip,
+        .w_first = w.skip,
+        .y_first = y.skip + (uint32_t)piece.channel,
+        .y_stride = (uint32_t)shape->out_channels,
+        .bias_first = bias_slice.skip,
+        .bias_stride = (uint32_t)bias_stride,
+        .residual_first = residual_slice.skip + (uint32_t)piece.channel,
+    };
+    static const br_shader_id ids[2][2] = {{BR_SHADER_CONV2D_F32_F32, BR_SHADER_CONV2D_F32_F16},
+                                           {BR_SHADER_CONV2D_F16_F32, BR_SHADER_CONV2D_F16_F16}};
+    br_op_dispatch dispatch = {
+        .shader =
+            ids[br_graph_dtype(emitter->graph, node->inputs[INPUT_X]) == BR_F16][br_graph_dtype(emitter->graph, weight) == BR_F16],
+        .push_size = sizeof push,
+        .operand_count = BR_CONV2D_BINDINGS,
+        .operands = {x.operand, w.operand, y.operand, bias_slice.operand, residual_slice.operand},
+        .flops = m * (uint64_t)piece.channels * (2 * (uint64_t)kernel + (bias != BR_NONE) + (residual != BR_NONE)),
+    };
+    memcpy(dispatch.push, &push, sizeof push);
+    bool vec = shape->in_channels % 4 == 0 && x.skip % 4 == 0 && w.skip % 4 == 0;
+    br_gemm_residual kind = residual != BR_NONE ? BR_GEMM_RESIDUAL_FULL : BR_GEMM_RESIDUAL_NONE;
+    br_gemm_specialize(&dispatch, tile, vec, (br_gemm_epilogue){BR_ACTIVATION_NONE, bias != BR_NONE, kind});
+    br_emit_fold(emitter, push.total, dispatch.groups);
+    return br_emit_dispatch(emitter, &dispatch);
+}
+
+/* Output lines whose input lines (and themselves) fit the ranges; at least 1: what does not fit then is refused, with the numbers, when the dispatch is
+ * checked. */
+static int64_t lines_that_fit(const br_emitter *emitter, const br_node *node, const conv2d_shape *shape)
+{
+    const conv2d_attrs *attrs = node->attrs;
+    uint64_t out_line = (uint64_t)(shape->out_width * shape->out_channels);
+    int64_t in_lines = (int64_t)br_slice_rows(emitter, node->inputs[INPUT_X], (uint64_t)(shape->width * shape->in_channels));
+    int64_t lines = (in_lines - shape->kernel_h) / attrs->stride + 1;
+    if (in_lines >= shape->pictures * shape->height)
+        lines = shape->out_height;
+    lines = smaller(lines, (int64_t)br_slice_rows(emitter, node->outputs[0], out_line));
+    if (node->inputs[INPUT_RESIDUAL] != BR_NONE)
+        lines = smaller(lines, (int64_t)br_slice_rows(emitter, node->inputs[INPUT_RESIDUAL], out_line));
+    return lines < 1 ? 1 : smaller(lines, shape->out_height);
+}
+
+static bool fits(const br_emitter *emitter, br_value value)
+{
+    return value == BR_NONE || (uint64_t)br_graph_bytes(emitter->graph, value) <= emitter->caps->max_storage_range;
+}
+
+br_status br_emit_conv2d(br_emitter *emitter, const br_node *node)
+{
+    conv2d_shape shape = shape_of(emitter->graph, node);
+    br_value bias = node->inputs[INPUT_BIAS];
+    bool whole = fits(emitter, node->inputs[INPUT_X]) && fits(emitter, node->outputs[0]) &&
+                 fits(emitter, node->inputs[INPUT_RESIDUAL]) && fits(emitter, bias);
+    int64_t pictures = whole ? shape.pictures : 1;
+    int64_t lines = whole ? shape.out_height : lines_that_fit(emitter, node, &shape);
+    int64_t channels = (int64_t)br_slice_rows(emitter, node->inputs[INPUT_WEIGHT],
+                                              (uint64_t)(shape.kernel_h * shape.kernel_w * shape.in_channels));
+    if (bias != BR_NONE)
+        channels = smaller(channels, (int64_t)br_slice_rows(emitter, bias, 1));
+    channels = channels < 1 ? 1 : smaller(channels, shape.out_channels);
+
+    for (int64_t picture = 0; picture < shape.pictures; picture += pictures)
+        for (int64_t line = 0; line < shape.out_height; line += lines)
+            for (int64_t channel = 0; channel < shape.out_channels; channel += channels)
+                BR_TRY(emit_piece(emitter, node, &shape,
+                                  (conv2d_piece){picture, pictures, line, smaller(lines, shape.out_height - line), channel,
+                                                 smaller(channels, shape.out_channels - channel)}));
+    return NULL;
+}

@@ -1,0 +1,80 @@
+#include "ops/gemm.h"
+
+#include <assert.h>
+
+#include "ops/slice.h"
+
+/* The kinds of shaders/common/activation.glsl. */
+static_assert(BR_ACTIVATION_SILU == 1 && BR_ACTIVATION_GELU == 2 && BR_ACTIVATION_GELU_TANH == 3 && BR_ACTIVATION_QUICK_GELU == 4,
+              "activation.glsl counts differently");
+
+/* A discrete GPU has some 20 to 150 cores with several workgroups each; a large tile pays once every core gets one. */
+#define LARGE_TILE_MIN_GROUPS 128
+#define MEDIUM_TILE_MIN_GROUPS 48
+
+static uint64_t groups(br_gemm_tile tile, uint64_t m, uint64_t n)
+{
+    uint64_t tile_m = br_gemm_tile_m(tile), tile_n = br_gemm_tile_n(tile);
+    return (m + tile_m - 1) / tile_m * ((n + tile_n - 1) / tile_n);
+}
+
+br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
+{
+    /* 128 × 64: 15 KiB of shared memory, 64 sums an invocation. Large tiles are slow or worse on mobile GPUs. */
+    const br_gemm_tile large = {.threads = 128, .threads_n = 8, .rows = 8, .columns = 8, .quads = 4};
+    const br_gemm_tile medium = {.threads = 128, .threads_n = 16, .rows = 8, .columns = 4, .quads = 4}; /* 64 × 64, 10 KiB */
+    const br_gemm_tile small = {.threads = 64, .threads_n = 8, .rows = 4, .columns = 4, .quads = 4};    /* 32 × 32, 5 KiB */
+    const br_gemm_tile cpu = {.threads = 8, .threads_n = 8, .rows = 16, .columns = 4, .quads = 1, .direct = true};
+    if (caps->type == VK_PHYSICAL_DEVICE_TYPE_CPU)
+        return cpu;
+    if (caps->type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU && groups(large, m, n) >= LARGE_TILE_MIN_GROUPS)
+        return large;
+    return groups(medium, m, n) >= MEDIUM_TILE_MIN_GROUPS ? medium : small;
+}
+
+uint32_t br_gemm_tile_m(br_gemm_tile tile)
+{
+    return tile.threads / tile.threads_n * tile.rows;
+}
+
+uint32_t br_gemm_tile_n(br_gemm_tile tile)
+{
+    return tile.threads_n * tile.columns;
+}
+
+void br_gemm_specialize(br_op_dispatch *dispatch, br_gemm_tile tile, bool vec, br_gemm_epilogue epilogue)
+{
+    const uint32_t spec[] = {tile.threads,  tile.threads_n,
+                             tile.rows,     tile.columns,
+                             tile.quads,    tile.direct,
+                             vec,           (uint32_t)epilogue.activation,
+                             epilogue.bias, (uint32_t)epilogue.residual};
+    dispatch->spec_count = sizeof spec / sizeof spec[0];
+    for (uint32_t i = 0; i < dispatch->spec_count; i++)
+        dispatch->spec[i] = spec[i];
+}
+
+br_operand br_gemm_unused(const br_emitter *emitter, br_value value)
+{
+    return br_slice_make(emitter, value, 0, 1, BR_VK_READ).operand;
+}
+
+bool br_gemm_check_dtypes(br_graph *graph, const char *op, br_value x, br_value weight)
+{
+    br_dtype x_dtype = br_graph_dtype(graph, x), w_dtype = br_graph_dtype(graph, weight);
+    if ((x_dtype == BR_F32 || x_dtype == BR_F16) && (w_dtype == BR_F32 || w_dtype == BR_F16))
+        return true;
+    br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s takes f32 or f16, x is %s and weight %s", op, br_dtype_name(x_dtype),
+                  br_dtype_name(w_dtype));
+    return false;
+}
+
+bool br_gemm_check_vector(br_graph *graph, const char *op, const char *role, br_value value, int64_t count)
+{
+    br_shape shape = br_graph_shape(graph, value);
+    if (br_graph_dtype(graph, value) == BR_F32 && br_shape_equal(shape, br_shape_of(count)))
+        return true;
+    br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s %s is %s %s, expected f32 [%lld]", op, role,
+                  br_dtype_name(br_graph_dtype(graph, value)), br_shape_format(shape).text, (long long)count);
+    return false;
+}

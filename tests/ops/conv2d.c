@@ -1,0 +1,205 @@
+/* conv2d against the double reference. Tolerances as in tests/ops/linear.c; the longest sum has 9 · 67 products. */
+#include <stdlib.h>
+
+#include "ops/op.h"
+#include "ref/conv2d.h"
+#include "support/op.h"
+
+#define TOLERANCE_F32 1e-5
+#define TOLERANCE_F16 (0x1p-11 + 1e-5)
+
+typedef struct conv2d_case {
+    br_ref_conv2d_params shape;               /* data pointers are filled in by check() */
+    bool bias, bias_row, bias_rows, residual; /* bias_row: [1, O], bias_rows: [B, O] */
+    br_dtype x_dtype, w_dtype;
+} conv2d_case;
+
+static float *random_values(int count, uint32_t seed, br_dtype dtype)
+{
+    float *values = malloc((size_t)count * sizeof *values);
+    assert_non_null(values);
+    br_test_random(values, (size_t)count, seed);
+    if (dtype == BR_F16)
+        br_test_round_f16(values, (size_t)count);
+    return values;
+}
+
+static void check(br_test_device *device, conv2d_case c)
+{
+    if ((c.x_dtype == BR_F16 || c.w_dtype == BR_F16) && !device->caps->f16_storage) {
+        print_message("f16 storage: skipped, the device has none\n");
+        return;
+    }
+    br_ref_conv2d_params *s = &c.shape;
+    bool has_bias = c.bias || c.bias_row || c.bias_rows;
+    int count = s->pictures * br_ref_conv2d_height(s) * br_ref_conv2d_width(s) * s->out_channels;
+    float *x = random_values(s->pictures * s->height * s->width * s->in_channels, 1, c.x_dtype);
+    float *weight = random_values(s->out_channels * s->kernel_h * s->kernel_w * s->in_channels, 2, c.w_dtype);
+    float *bias = random_values(s->pictures * s->out_channels, 3, BR_F32), *residual = random_values(count, 4, c.x_dtype);
+    float *y = malloc((size_t)count * sizeof *y);
+    double *expected = malloc((size_t)count * sizeof *expected);
+    assert_true(y && expected);
+
+    br_graph graph;
+    br_graph_init(&graph);
+    br_conv2d_params params = {
+        .x = br_graph_input(&graph, "x", c.x_dtype, br_shape_of(s->pictures, s->height, s->width, s->in_channels)),
+        .weight = br_graph_weight(&graph, "w", c.w_dtype, br_shape_of(s->out_channels, s->kernel_h, s->kernel_w, s->in_channels),
+                                  BR_WEIGHT_OHWI),
+        .bias = BR_NONE,
+        .residual = BR_NONE,
+        .stride = s->stride,
+        .pad_top = s->pad_top,
+        .pad_left = s->pad_left,
+        .pad_bottom = s->pad_bottom,
+        .pad_right = s->pad_right,
+    };
+    br_test_tensor inputs[4] = {{params.x, x}, {params.weight, weight}};
+    int input_count = 2;
+    if (has_bias) {
+        br_shape shape = c.bias ? br_shape_of(s->out_channels) : br_shape_of(c.bias_rows ? s->pictures : 1, s->out_channels);
+        params.bias = br_graph_input(&graph, "bias", BR_F32, shape);
+        inputs[input_count++] = (br_test_tensor){params.bias, bias};
+    }
+    if (c.residual) {
+        params.residual =
+            br_graph_input(&graph, "residual", c.x_dtype,
+                           br_shape_of(s->pictures, br_ref_conv2d_height(s), br_ref_conv2d_width(s), s->out_channels));
+        inputs[input_count++] = (br_test_tensor){params.residual, residual};
+    }
+    br_value out = br_op_conv2d(&graph, "conv", &params);
+    br_graph_output(&graph, out, "y");
+    br_test_tensor output = {out, y};
+    assert_status_ok(br_test_run(&(br_test_run_params){device, &graph, inputs, input_count, &output, 1, 0}));
+
+    s->x = x, s->weight = weight, s->bias = has_bias ? bias : NULL, s->residual = c.residual ? residual : NULL;
+    s->bias_rows = c.bias_rows;
+    br_ref_conv2d(s, expected);
+    double error = br_test_relative_error(y, expected, (size_t)count);
+    print_message("[%d, %d, %d, %d] x [%d, %d, %d]: %.2e\n", s->pictures, s->height, s->width, s->in_channels, s->out_channels,
+                  s->kernel_h, s->kernel_w, error);
+    assert_true(error <= (c.x_dtype == BR_F16 ? TOLERANCE_F16 : TOLERANCE_F32));
+    br_graph_finish(&graph);
+    free(x), free(weight), free(bias), free(residual), free(y), free(expected);
+}
+
+static void test_shapes(void **state)
+{
+    check(*state, (conv2d_case){.shape = {1, 1, 1, 1, 1, 1, 1, 1}});
+    check(*state, (conv2d_case){.shape = {1, 13, 11, 67, 31, 1, 1, 1}, .bias = true});
+    check(*state, (conv2d_case){.shape = {1, 13, 11, 64, 65, 1, 1, 1}, .bias = true, .residual = true});
+    check(*state, (conv2d_case){.shape = {1, 17, 13, 4, 33, 3, 3, 1, 1, 1, 1, 1}, .bias = true});
+    check(*state, (conv2d_case){.shape = {2, 13, 9, 67, 5, 3, 3, 1, 1, 1, 1, 1}, .bias_row = true, .residual = true});
+    check(*state, (conv2d_case){.shape = {3, 7, 8, 20, 37, 3, 3, 1, 1, 1, 1, 1}, .bias_rows = true, .residual = true});
+}
+
+/* Stride 2 with equal padding (the UNet) and with padding at the bottom and right only (the VAE encoder), kernels that are not square. */
+static void test_strides(void **state)
+{
+    check(*state, (conv2d_case){.shape = {1, 16, 16, 8, 11, 3, 3, 2, 1, 1, 1, 1}, .bias = true});
+    check(*state, (conv2d_case){.shape = {2, 17, 13, 7, 11, 3, 3, 2, 1, 1, 1, 1}, .bias_rows = true});
+    check(*state, (conv2d_case){.shape = {1, 16, 14, 12, 9, 3, 3, 2, 0, 0, 1, 1}, .bias = true});
+    check(*state, (conv2d_case){.shape = {1, 13, 17, 5, 9, 5, 2, 3, 2, 0, 1, 4}});
+    check(*state, (conv2d_case){.shape = {1, 2, 2, 3, 4, 3, 3, 1, 4, 4, 4, 4}, .bias = true}); /* some outputs see padding only */
+}
+
+static void test_storage(void **state)
+{
+    for (int x = BR_F32; x <= BR_F16; x++)
+        for (int w = BR_F32; w <= BR_F16; w++)
+            for (int channels = 35; channels <= 36; channels++)
+                check(*state, (conv2d_case){.shape = {2, 9, 7, channels, 23, 3, 3, 1, 1, 1, 1, 1},
+                                            .bias_rows = true,
+                                            .residual = true,
+                                            .x_dtype = (br_dtype)x,
+                                            .w_dtype = (br_dtype)w});
+}
+
+/* The tiles that GPUs get, on whatever device this is. */
+static void test_gpu_tiles(void **state)
+{
+    br_test_device device = *(br_test_device *)*state;
+    br_vk_caps caps = *device.caps;
+    device.caps = &caps;
+    caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    check(&device, (conv2d_case){.shape = {3, 61, 59, 4, 97, 3, 3, 1, 1, 1, 1, 1}, .bias_rows = true}); /* large */
+    caps.type = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
+    check(&device, (conv2d_case){.shape = {1, 61, 59, 20, 65, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .residual = true}); /* medium */
+    check(&device, (conv2d_case){.shape = {2, 11, 13, 19, 65, 3, 3, 2, 1, 1, 1, 1}, .bias = true});                   /* small */
+}
+
+static void test_lowered_limits(void **state)
+{
+    (void)state;
+    br_test_device *device = br_test_device_open(
+        &(br_vk_device_params){.max_storage_range = 4096, .max_groups = 5, .max_invocations = 128, .max_shared = 16384});
+    check(device, (conv2d_case){.shape = {2, 13, 11, 20, 31, 3, 3, 1, 1, 1, 1, 1}, .bias_rows = true, .residual = true});
+    check(device, (conv2d_case){.shape = {2, 16, 11, 13, 7, 3, 3, 2, 1, 1, 1, 1}, .bias = true});
+    check(device, (conv2d_case){.shape = {1, 16, 15, 8, 67, 3, 3, 2, 0, 0, 1, 1}, .bias = true, .residual = true});
+    check(device, (conv2d_case){.shape = {3, 8, 9, 64, 61, 1, 1, 1}, .bias_row = true});
+    check(device,
+          (conv2d_case){.shape = {2, 13, 11, 20, 31, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .x_dtype = BR_F16, .w_dtype = BR_F16});
+    br_test_device_close(device);
+}
+
+/* 3 × 3 lines of 1031 · 3 floats, kernel and all, do not fit 4 KiB. */
+static void test_line_too_long(void **state)
+{
+    (void)state;
+    br_test_device *device = br_test_device_open(&(br_vk_device_params){.max_storage_range = 4096});
+    br_graph graph;
+    br_graph_init(&graph);
+    br_value x = br_graph_input(&graph, "x", BR_F32, br_shape_of(1, 8, 1031, 3));
+    br_value w = br_graph_weight(&graph, "w", BR_F32, br_shape_of(4, 3, 3, 3), BR_WEIGHT_OHWI);
+    br_value y = br_op_conv2d(&graph, "conv_in",
+                              &(br_conv2d_params){.x = x, .weight = w, .bias = BR_NONE, .residual = BR_NONE, .stride = 1});
+    br_graph_output(&graph, y, "y");
+    assert_status(br_test_run(&(br_test_run_params){.device = device, .graph = &graph}), BR_ERROR_UNSUPPORTED,
+                  "conv_in (conv2d): operand 0 spans");
+    br_graph_finish(&graph);
+    br_test_device_close(device);
+}
+
+static void expect_error(const br_conv2d_params *params, const char *text)
+{
+    br_graph graph;
+    br_graph_init(&graph);
+    br_graph_input(&graph, "x", BR_F32, br_shape_of(2, 8, 8, 9));                     /* 0 */
+    br_graph_weight(&graph, "w", BR_F32, br_shape_of(320, 3, 3, 9), BR_WEIGHT_OHWI);  /* 1 */
+    br_graph_weight(&graph, "w4", BR_F32, br_shape_of(320, 3, 3, 4), BR_WEIGHT_OHWI); /* 2 */
+    br_graph_input(&graph, "bias", BR_F32, br_shape_of(3, 320));                      /* 3 */
+    br_graph_input(&graph, "residual", BR_F32, br_shape_of(2, 8, 8, 320));            /* 4 */
+    br_graph_input(&graph, "flat", BR_F32, br_shape_of(64, 9));                       /* 5 */
+    assert_int_equal(br_op_conv2d(&graph, "conv", params), BR_NONE);
+    assert_status(br_graph_verify(&graph), BR_ERROR_ARGUMENT, text);
+    br_graph_finish(&graph);
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    br_conv2d_params good = {.x = 0, .weight = 1, .bias = BR_NONE, .residual = BR_NONE, .stride = 1};
+    br_conv2d_params bad = good;
+    bad.weight = 2;
+    expect_error(&bad, "conv2d weight is [320, 3, 3, 4], expected [O, KH, KW, 9]");
+    bad = good, bad.x = 5;
+    expect_error(&bad, "conv2d x is [64, 9], expected [B, H, W, C]");
+    bad = good, bad.bias = 3;
+    expect_error(&bad, "conv2d bias is f32 [3, 320], expected f32 [320], [1, 320] or [2, 320]");
+    bad = good, bad.residual = 4;
+    expect_error(&bad, "conv2d residual is f32 [2, 8, 8, 320], expected f32 [2, 6, 6, 320]");
+    bad = good, bad.stride = 0;
+    expect_error(&bad, "conv2d stride is 0");
+    bad = good, bad.weight = 4; /* an 8 × 8 kernel of 320 channels */
+    expect_error(&bad, "conv2d weight is [2, 8, 8, 320]");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shapes),         cmocka_unit_test(test_strides),       cmocka_unit_test(test_storage),
+        cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_line_too_long), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_gpu_tiles),
+    };
+    return cmocka_run_group_tests_name("ops/conv2d", tests, br_test_device_setup, br_test_device_teardown);
+}

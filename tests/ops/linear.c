@@ -1,0 +1,230 @@
+/* linear against the double reference: tiles and few rows, every epilogue, odd sizes, storage types, lowered limits.
+ *
+ * Tolerances. f32: sums of K <= 1031 products in f32 err by at most about K·2^-24 relative to Σ|x·w|, in practice by √K·2^-24 of the result's norm: 2e-6;
+ * the bound of 1e-5 holds that with room. f16: the inputs are rounded beforehand, so only the rounding of y remains, at most 2^-11 of each element. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "ref/linear.h"
+#include "support/op.h"
+
+#define TOLERANCE_F32 1e-5
+#define TOLERANCE_F16 (0x1p-11 + 1e-5)
+
+typedef struct linear_case {
+    int64_t m, n, k;
+    br_dtype x_dtype, w_dtype;
+    bool bias, residual, residual_row;
+    br_activation activation;
+    float x_scale; /* 0 means 1 */
+} linear_case;
+
+static float *random_values(size_t count, uint32_t seed, br_dtype dtype, float scale)
+{
+    float *values = malloc(count * sizeof *values);
+    assert_non_null(values);
+    br_test_random(values, count, seed);
+    for (size_t i = 0; i < count; i++)
+        values[i] *= scale;
+    if (dtype == BR_F16)
+        br_test_round_f16(values, count);
+    return values;
+}
+
+static void check(br_test_device *device, const linear_case *c)
+{
+    if ((c->x_dtype == BR_F16 || c->w_dtype == BR_F16) && !device->caps->f16_storage) {
+        print_message("f16 storage: skipped, the device has none\n");
+        return;
+    }
+    size_t m = (size_t)c->m, n = (size_t)c->n, k = (size_t)c->k;
+    float *x = random_values(m * k, 1, c->x_dtype, c->x_scale ? c->x_scale : 1);
+    float *weight = random_values(n * k, 2, c->w_dtype, 1);
+    float *bias = random_values(n, 3, BR_F32, 1), *residual_row = random_values(n, 4, BR_F32, 1);
+    float *residual = random_values(m * n, 5, c->x_dtype, 1);
+    float *y = malloc(m * n * sizeof *y);
+    double *expected = malloc(m * n * sizeof *expected);
+    assert_true(y && expected);
+
+    br_graph graph;
+    br_graph_init(&graph);
+    br_linear_params params = {
+        .x = br_graph_input(&graph, "x", c->x_dtype, br_shape_of(1, c->m, c->k)),
+        .weight = br_graph_weight(&graph, "weight", c->w_dtype, br_shape_of(c->n, c->k), BR_WEIGHT_PLAIN),
+        .bias = c->bias ? br_graph_weight(&graph, "bias", BR_F32, br_shape_of(c->n), BR_WEIGHT_PLAIN) : BR_NONE,
+        .residual = BR_NONE,
+        .activation = c->activation,
+    };
+    if (c->residual)
+        params.residual = br_graph_input(&graph, "residual", c->x_dtype, br_shape_of(1, c->m, c->n));
+    if (c->residual_row)
+        params.residual = br_graph_weight(&graph, "residual", BR_F32, br_shape_of(c->n), BR_WEIGHT_PLAIN);
+    br_value out = br_op_linear(&graph, "linear", &params);
+    br_graph_output(&graph, out, "y");
+
+    br_test_tensor inputs[4] = {{params.x, x}, {params.weight, weight}};
+    int input_count = 2;
+    if (c->bias)
+        inputs[input_count++] = (br_test_tensor){params.bias, bias};
+    if (c->residual || c->residual_row)
+        inputs[input_count++] = (br_test_tensor){params.residual, c->residual ? residual : residual_row};
+    br_test_tensor output = {out, y};
+    assert_status_ok(br_test_run(&(br_test_run_params){device, &graph, inputs, input_count, &output, 1, 0}));
+
+    br_ref_linear(&(br_ref_linear_params){m, n, k, x, weight, c->bias ? bias : NULL, c->residual ? residual : NULL,
+                                          c->residual_row ? residual_row : NULL, c->activation},
+                  expected);
+    double error = br_test_relative_error(y, expected, m * n);
+    print_message("[%lld, %lld] x [%lld, %lld]: %.2e\n", (long long)c->m, (long long)c->k, (long long)c->n, (long long)c->k, error);
+    assert_true(error <= (c->x_dtype == BR_F16 ? TOLERANCE_F16 : TOLERANCE_F32));
+    br_graph_finish(&graph);
+    free(x), free(weight), free(bias), free(residual_row), free(residual), free(y), free(expected);
+}
+
+static void test_tiles(void **state)
+{
+    const linear_case cases[] = {
+        {.m = 13, .n = 1, .k = 1},
+        {.m = 89, .n = 113, .k = 13},
+        {.m = 113, .n = 89, .k = 64},
+        {.m = 64, .n = 64, .k = 1031},
+        {.m = 131, .n = 67, .k = 36, .bias = true},
+        {.m = 257, .n = 160, .k = 160, .bias = true, .residual = true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        check(*state, &cases[i]);
+}
+
+static void test_few_rows(void **state)
+{
+    const linear_case cases[] = {
+        {.m = 1, .n = 1, .k = 1},
+        {.m = 1, .n = 113, .k = 89, .bias = true},
+        {.m = 1, .n = 256, .k = 64, .bias = true, .activation = BR_ACTIVATION_SILU},
+        {.m = 2, .n = 131, .k = 1028, .residual_row = true},
+        {.m = 7, .n = 13, .k = 260, .residual = true},
+        {.m = 8, .n = 5, .k = 31, .bias = true, .residual_row = true, .activation = BR_ACTIVATION_QUICK_GELU},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        check(*state, &cases[i]);
+}
+
+/* Small inputs tell erf-GELU from its tanh form (they differ by 2e-4 there); large ones would overflow a careless exp. */
+static void test_activations(void **state)
+{
+    for (int activation = BR_ACTIVATION_NONE; activation <= BR_ACTIVATION_QUICK_GELU; activation++) {
+        check(*state, &(linear_case){.m = 37, .n = 43, .k = 5, .bias = true, .activation = (br_activation)activation});
+        check(*state, &(linear_case){.m = 37, .n = 43, .k = 4, .residual = true, .activation = (br_activation)activation});
+        check(*state, &(linear_case){.m = 17, .n = 23, .k = 8, .residual_row = true, .activation = (br_activation)activation});
+        check(*state, &(linear_case){.m = 17, .n = 23, .k = 8, .activation = (br_activation)activation, .x_scale = 1e5f});
+    }
+}
+
+static void test_storage(void **state)
+{
+    for (int x = BR_F32; x <= BR_F16; x++)
+        for (int w = BR_F32; w <= BR_F16; w++) {
+            linear_case c = {.x_dtype = (br_dtype)x, .w_dtype = (br_dtype)w, .bias = true, .residual = true};
+            c.m = 53, c.n = 71, c.k = 113;
+            check(*state, &c);
+            c.k = 96;
+            check(*state, &c);
+            c.m = 3;
+            check(*state, &c);
+            c.residual = false, c.residual_row = true, c.k = 37;
+            check(*state, &c);
+        }
+}
+
+/* A range of 4 KiB forces slices of rows and of columns whose starts are not where a binding may start. */
+static void test_lowered_limits(void **state)
+{
+    (void)state;
+    br_test_device *device = br_test_device_open(
+        &(br_vk_device_params){.max_storage_range = 4096, .max_groups = 7, .max_invocations = 128, .max_shared = 16384});
+    check(device, &(linear_case){.m = 113, .n = 89, .k = 61, .bias = true, .residual = true});
+    check(device, &(linear_case){.m = 113, .n = 89, .k = 60, .bias = true, .residual_row = true});
+    check(device, &(linear_case){.m = 5, .n = 113, .k = 97, .bias = true, .residual = true});
+    check(device,
+          &(linear_case){.m = 131, .n = 113, .k = 97, .bias = true, .residual = true, .x_dtype = BR_F16, .w_dtype = BR_F16});
+    br_test_device_close(device);
+}
+
+/* The tiles that GPUs get, on whatever device this is. */
+static void test_gpu_tiles(void **state)
+{
+    br_test_device device = *(br_test_device *)*state;
+    br_vk_caps caps = *device.caps;
+    device.caps = &caps;
+    caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    check(&device, &(linear_case){.m = 1031, .n = 1009, .k = 20, .bias = true}); /* large */
+    check(&device, &(linear_case){.m = 1031, .n = 1009, .k = 13, .residual = true});
+    caps.type = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
+    check(&device, &(linear_case){.m = 509, .n = 449, .k = 36, .bias = true}); /* medium */
+    check(&device, &(linear_case){.m = 509, .n = 449, .k = 7});
+    check(&device, &(linear_case){.m = 89, .n = 113, .k = 92, .residual_row = true}); /* small */
+    check(&device, &(linear_case){.m = 89, .n = 113, .k = 91, .x_dtype = BR_F16, .w_dtype = BR_F16});
+}
+
+static void test_residual_in_place(void **state)
+{
+    br_graph graph;
+    br_graph_init(&graph);
+    float x[13 * 5], w[5 * 5], y[13 * 5];
+    double middle[13 * 5], expected[13 * 5];
+    br_test_random(x, 13 * 5, 1);
+    br_test_random(w, 5 * 5, 2);
+    br_value vx = br_graph_input(&graph, "x", BR_F32, br_shape_of(13, 5));
+    br_value vw = br_graph_weight(&graph, "w", BR_F32, br_shape_of(5, 5), BR_WEIGHT_PLAIN);
+    /* The second layer adds what it multiplies: its output must not take over the storage of its input. */
+    br_value first = br_op_linear(&graph, "first", &(br_linear_params){.x = vx, .weight = vw, .bias = BR_NONE, .residual = vx});
+    br_value second =
+        br_op_linear(&graph, "second", &(br_linear_params){.x = first, .weight = vw, .bias = BR_NONE, .residual = first});
+    br_graph_output(&graph, second, "y");
+    br_test_tensor inputs[] = {{vx, x}, {vw, w}}, output = {second, y};
+    assert_status_ok(br_test_run(&(br_test_run_params){*state, &graph, inputs, 2, &output, 1, 0}));
+    float rounded[13 * 5];
+    br_ref_linear(&(br_ref_linear_params){13, 5, 5, x, w, NULL, x, NULL, BR_ACTIVATION_NONE}, middle);
+    for (int i = 0; i < 13 * 5; i++)
+        rounded[i] = (float)middle[i];
+    br_ref_linear(&(br_ref_linear_params){13, 5, 5, rounded, w, NULL, rounded, NULL, BR_ACTIVATION_NONE}, expected);
+    assert_true(br_test_relative_error(y, expected, 13 * 5) <= TOLERANCE_F32);
+    br_graph_finish(&graph);
+}
+
+static void expect_error(const br_linear_params *change, const char *text)
+{
+    br_graph graph;
+    br_graph_init(&graph);
+    br_graph_input(&graph, "x", BR_F32, br_shape_of(2, 7, 320));                     /* 0 */
+    br_graph_weight(&graph, "w", BR_F32, br_shape_of(64, 320), BR_WEIGHT_PLAIN);     /* 1 */
+    br_graph_weight(&graph, "narrow", BR_F32, br_shape_of(64, 77), BR_WEIGHT_PLAIN); /* 2 */
+    br_graph_weight(&graph, "bias", BR_F32, br_shape_of(63), BR_WEIGHT_PLAIN);       /* 3 */
+    br_graph_input(&graph, "residual", BR_F16, br_shape_of(2, 7, 64));               /* 4 */
+    br_graph_input(&graph, "tokens", BR_I32, br_shape_of(2, 320));                   /* 5 */
+    assert_int_equal(br_op_linear(&graph, "to_q", change), BR_NONE);
+    assert_status(br_graph_verify(&graph), BR_ERROR_ARGUMENT, text);
+    br_graph_finish(&graph);
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    expect_error(&(br_linear_params){.x = 0, .weight = 2, .bias = BR_NONE, .residual = BR_NONE},
+                 "linear weight is [64, 77], expected [N, 320]");
+    expect_error(&(br_linear_params){.x = 0, .weight = 1, .bias = 3, .residual = BR_NONE},
+                 "linear bias is f32 [63], expected f32 [64]");
+    expect_error(&(br_linear_params){.x = 0, .weight = 1, .bias = BR_NONE, .residual = 4},
+                 "linear residual is f16 [2, 7, 64], expected f32 [2, 7, 64]");
+    expect_error(&(br_linear_params){.x = 5, .weight = 1, .bias = BR_NONE, .residual = BR_NONE}, "x is i32");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tiles),     cmocka_unit_test(test_few_rows),       cmocka_unit_test(test_activations),
+        cmocka_unit_test(test_storage),   cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_residual_in_place),
+        cmocka_unit_test(test_gpu_tiles), cmocka_unit_test(test_errors),
+    };
+    return cmocka_run_group_tests_name("ops/linear", tests, br_test_device_setup, br_test_device_teardown);
+}
