@@ -8,7 +8,8 @@
 #define TRANSFORMER_GROUP_NORM_EPS 1e-6f
 #define TRANSFORMER_LAYER_NORM_EPS 1e-5f
 
-#define TENSOR_NAME_MAX 320
+/* Room for a prefix, a name and a suffix, so that nothing is cut. */
+#define TENSOR_NAME_MAX 384
 
 void br_builder_init(br_builder *builder, br_graph *graph, br_dtype dtype, br_dtype matrix_dtype)
 {
