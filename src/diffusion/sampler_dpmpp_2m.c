@@ -54,8 +54,11 @@ static br_status visit(const br_sampler_params *params, double *timesteps, doubl
         for (int i = 0; i < steps; i++)
             sigmas[i] = br_sigma_at(schedule, timesteps[i]);
     }
-    for (int i = 0; i < steps; i++)
+    for (int i = 0; i < steps; i++) {
         sigmas[i] = (double)(float)sigmas[i];
+        if (i > 0 && !(sigmas[i] < sigmas[i - 1])) /* the step between them would be divided by */
+            return br_fail(BR_ERROR_ARGUMENT, "%d steps are too many for sampler dpmpp_2m on a schedule of %d timesteps", steps, n);
+    }
     sigmas[steps] = schedule->params.final_sigma_min ? schedule->sigma[0] : 0;
     return NULL;
 }

@@ -183,10 +183,48 @@ static void plans_match_diffusers(void **state)
     assert_int_equal(failures, 0);
 }
 
+/* A model that knows x_0: whatever it predicts, each evaluation's estimate is that x_0 and the last step arrives there. */
+static void perfect_model_arrives(void **state)
+{
+    (void)state;
+    const double wanted = 0.7; /* x_0 */
+    for (int prediction = BR_PREDICTION_EPSILON; prediction <= BR_PREDICTION_SAMPLE; prediction++) {
+        br_schedule_params schedule_params = br_schedule_params_default();
+        schedule_params.prediction = (br_prediction)prediction;
+        br_schedule schedule;
+        assert_status_ok(br_schedule_init(&schedule_params, &schedule));
+        for (int sampler = 0; sampler < BR_SAMPLER_COUNT; sampler++) {
+            br_sampler_plan plan;
+            br_sampler_params params = {.schedule = &schedule, .sampler = (br_sampler)sampler, .steps = 13};
+            assert_status_ok(br_sampler_plan_init(&params, &plan));
+            double x = -1.1 * plan.init_noise_sigma, history[BR_SAMPLER_HISTORY] = {0};
+            for (int i = 0; i < plan.evaluation_count; i++) {
+                const br_sampler_step *step = &plan.evaluations[i];
+                double signal = 1 / sqrt(step->sigma * step->sigma + 1), noise = step->sigma * signal;
+                double eps = (step->input_scale * x - signal * wanted) / noise;
+                double out = prediction == BR_PREDICTION_EPSILON ? eps
+                             : prediction == BR_PREDICTION_V     ? signal * eps - noise * wanted
+                                                                 : wanted;
+                /* sigma is held in float32 while DDIM's coefficients come from alpha_bar: 2^-24 of an x that is sigma <= 157 times x_0. */
+                assert_true(fabs(step->x0_x * x + step->x0_out * out - wanted) <= 3e-5);
+                double h = step->h_x * x + step->h_out * out;
+                x = step->x_scale * x + step->out_scale * out + step->noise_scale * 0.3;
+                for (int k = 0; k < BR_SAMPLER_HISTORY; k++)
+                    x += step->history_scale[k] * history[k];
+                history[step->history_slot] = h;
+            }
+            assert_true(fabs(x - wanted) <= 1e-6);
+            br_sampler_plan_finish(&plan);
+        }
+        br_schedule_finish(&schedule);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plans_match_diffusers),
+        cmocka_unit_test(perfect_model_arrives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
