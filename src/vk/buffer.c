@@ -21,11 +21,10 @@ static void wanted_flags(const br_vk_device *device, br_vk_buffer_kind kind, br_
     int n = 0;
     switch (kind) {
     case BR_VK_BUFFER_DEVICE:
-        if (device->direct)
+        if (device->host_access != BR_VK_HOST_NONE)
             request->wanted[n++] = local | visible | coherent;
         request->wanted[n++] = local;
-        if (!device->direct)
-            request->wanted[n++] = 0; /* the driver may page: slow, but it draws */
+        request->wanted[n++] = 0; /* the driver may page: slow, but it draws */
         break;
     case BR_VK_BUFFER_UPLOAD:
         request->wanted[n++] = visible | coherent;
@@ -68,8 +67,10 @@ br_status br_vk_buffer_create(br_vk_device *device, br_vk_buffer_kind kind, uint
     wanted_flags(device, kind, &request);
     BR_TRY_GOTO(br_vk_memory_alloc(device, &request, &buffer->slice));
     BR_TRY_GOTO(BR_VK(device->fn.vkBindBufferMemory(device->handle, buffer->handle, buffer->slice.memory, buffer->slice.offset)));
-    if (kind != BR_VK_BUFFER_DEVICE || device->direct)
+    if (kind != BR_VK_BUFFER_DEVICE || device->host_access == BR_VK_HOST_SHARES)
         buffer->mapped = buffer->slice.mapped;
+    if (kind != BR_VK_BUFFER_DEVICE || device->host_access != BR_VK_HOST_NONE)
+        buffer->writable = buffer->slice.mapped;
     br_vk_device_set_name(device, VK_OBJECT_TYPE_BUFFER, (uint64_t)buffer->handle, buffer->name);
     device->counters->buffers++;
     *out_buffer = buffer;
@@ -116,8 +117,8 @@ br_status br_vk_upload_fill(br_vk_device *device, const br_vk_upload_params *par
     BR_TRY(check_range(buffer, params->offset, params->size));
     if (params->size == 0)
         return NULL;
-    if (buffer->mapped)
-        return params->fill(params->user, (char *)buffer->mapped + params->offset, 0, params->size);
+    if (buffer->writable)
+        return params->fill(params->user, (char *)buffer->writable + params->offset, 0, params->size);
     BR_TRY(br_vk_staging_ensure(device));
     return br_vk_staging_upload(device, params);
 }

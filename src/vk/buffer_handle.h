@@ -10,8 +10,9 @@ struct br_vk_buffer {
     VkBuffer handle;
     br_vk_slice slice;
     uint64_t size;
-    void *mapped;  /* NULL when the host must not or cannot see it */
-    char name[64]; /* cut when longer */
+    void *mapped;   /* NULL when the host cannot see it or should not read it */
+    void *writable; /* where the host may write; NULL when copies must do it */
+    char name[64];  /* cut when longer */
 };
 
 #endif

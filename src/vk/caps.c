@@ -215,6 +215,10 @@ static void query_memory(br_vk_physical *physical)
     /* A discrete GPU may show all of its memory to the host (resizable BAR), but the host reads it over the bus: not unified. */
     caps->unified_memory =
         direct_type && (caps->type == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU || caps->type == VK_PHYSICAL_DEVICE_TYPE_CPU);
+    for (uint32_t i = 0; i < memory->memoryTypeCount; i++)
+        if ((memory->memoryTypes[i].propertyFlags & direct) == direct &&
+            memory->memoryHeaps[memory->memoryTypes[i].heapIndex].size == caps->device_local_bytes)
+            physical->resizable_bar = !caps->unified_memory;
 }
 
 br_status br_vk_physical_query(VkPhysicalDevice handle, br_vk_physical *out_physical)

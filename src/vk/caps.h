@@ -12,6 +12,7 @@ typedef struct br_vk_physical {
     uint32_t queue_family;
     VkDriverId driver_id;
     VkPhysicalDeviceMemoryProperties memory;
+    bool resizable_bar; /* the host can map all of a discrete device's memory */
     /* extensions that must be enabled for what `caps` promises when the device's Vulkan version is too low to have them in the core */
     bool ext_portability_subset, ext_f16_i8, ext_8bit_storage, ext_subgroup_size_control;
 } br_vk_physical;

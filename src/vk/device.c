@@ -28,9 +28,14 @@ static void apply_params(br_vk_device *device, const br_vk_device_params *params
     }
     if (params->no_f16)
         caps->f16_storage = caps->f16_arithmetic = false;
-    if (params->force_staging)
+    if (params->force_staging || params->force_bar)
         caps->unified_memory = false;
-    device->direct = caps->unified_memory;
+    if (caps->unified_memory)
+        device->host_access = BR_VK_HOST_SHARES;
+    else if ((device->physical->resizable_bar && !params->force_staging) || params->force_bar)
+        device->host_access = BR_VK_HOST_WRITES;
+    else
+        device->host_access = BR_VK_HOST_NONE;
 }
 
 static br_status create_handle(br_vk_device *device)
@@ -106,7 +111,7 @@ br_status br_vk_device_create(const br_vk_device_params *params, br_vk_device **
     apply_params(device, params);
     BR_TRY_GOTO(create_handle(device));
     BR_TRY_GOTO(br_vk_pipelines_create(device, params->cache_dir));
-    if (!device->direct)
+    if (device->host_access != BR_VK_HOST_SHARES)
         BR_TRY_GOTO(br_vk_staging_ensure(device));
     for (size_t i = 0; i < sizeof device->caps.distrusted / sizeof device->caps.distrusted[0] && device->caps.distrusted[i]; i++)
         br_log_printf(instance->log, BR_LOG_INFO, "%s: not used: %s", device->caps.name, device->caps.distrusted[i]);

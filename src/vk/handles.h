@@ -22,6 +22,13 @@ struct br_vk_instance {
 typedef struct br_vk_staging br_vk_staging;
 typedef struct br_vk_pipelines br_vk_pipelines;
 
+/* What the host may do with device-local memory. */
+typedef enum br_vk_host_access {
+    BR_VK_HOST_NONE,   /* staging copies both ways */
+    BR_VK_HOST_WRITES, /* resizable BAR: mapped, fast to write, slow to read */
+    BR_VK_HOST_SHARES, /* unified memory */
+} br_vk_host_access;
+
 struct br_vk_device {
     br_vk_instance *instance;       /* borrowed */
     const br_vk_physical *physical; /* borrowed from the instance */
@@ -30,7 +37,7 @@ struct br_vk_device {
     struct VolkDeviceTable fn; /* per device, so that several devices may live in a process */
     VkQueue queue;
     uint32_t queue_family;
-    bool direct; /* device-local memory is mapped and written directly */
+    br_vk_host_access host_access;
     bool lost;
     br_vk_counters *counters; /* owned */
     br_vk_memory memory;

@@ -169,30 +169,32 @@ static br_status check_dispatch(const br_vk_recorder *recorder, const br_vk_disp
     return NULL;
 }
 
-static br_status bind_buffers(br_vk_recorder *recorder, const br_vk_dispatch *dispatch)
+static br_status make_set(br_vk_recorder *recorder, const br_vk_dispatch *dispatch, VkDescriptorSet *out_set)
 {
     br_vk_recording *recording = recorder->recording;
     br_vk_device *device = recording->device;
-    const br_vk_pipeline *pipeline = dispatch->pipeline;
-    VkDescriptorSet set = VK_NULL_HANDLE;
-    VkDescriptorSetAllocateInfo allocate = {VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-                                            .descriptorPool = recording->descriptors, .descriptorSetCount = 1,
-                                            .pSetLayouts = &pipeline->set_layout};
-    BR_TRY(BR_VK(device->fn.vkAllocateDescriptorSets(device->handle, &allocate, &set)));
+    VkDescriptorSetAllocateInfo allocate = {
+        VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+        .descriptorPool = recording->descriptors,
+        .descriptorSetCount = 1,
+        .pSetLayouts = &dispatch->pipeline->set_layout,
+    };
+    BR_TRY(BR_VK(device->fn.vkAllocateDescriptorSets(device->handle, &allocate, out_set)));
     VkDescriptorBufferInfo infos[BR_VK_BINDING_MAX];
     VkWriteDescriptorSet writes[BR_VK_BINDING_MAX];
     for (uint32_t i = 0; i < dispatch->binding_count; i++) {
         const br_vk_binding *b = &dispatch->bindings[i];
         infos[i] = (VkDescriptorBufferInfo){.buffer = b->buffer->handle, .offset = b->offset, .range = b->size};
-        writes[i] = (VkWriteDescriptorSet){VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
-                                           .dstSet = set,
-                                           .dstBinding = i,
-                                           .descriptorCount = 1,
-                                           .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                           .pBufferInfo = &infos[i]};
+        writes[i] = (VkWriteDescriptorSet){
+            VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+            .dstSet = *out_set,
+            .dstBinding = i,
+            .descriptorCount = 1,
+            .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+            .pBufferInfo = &infos[i],
+        };
     }
     device->fn.vkUpdateDescriptorSets(device->handle, dispatch->binding_count, writes, 0, NULL);
-    device->fn.vkCmdBindDescriptorSets(recorder->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->layout, 0, 1, &set, 0, NULL);
     return NULL;
 }
 
@@ -229,42 +231,81 @@ static br_status order_dispatch(br_vk_recorder *recorder, const br_vk_dispatch *
     return NULL;
 }
 
-static br_status record(br_vk_recorder *recorder, const br_vk_dispatch *dispatch)
+/* A dispatch, or a part of one that is too long for a submission. */
+typedef struct dispatch_part {
+    VkDescriptorSet set;
+    uint32_t base[3], groups[3];
+    bool first, last;
+} dispatch_part;
+
+static void record_part(br_vk_recorder *recorder, const br_vk_dispatch *dispatch, const dispatch_part *part)
 {
-    br_vk_recording *recording = recorder->recording;
-    br_vk_device *device = recording->device;
+    const br_vk_recording *recording = recorder->recording;
+    const struct VolkDeviceTable *fn = &recording->device->fn;
     const br_vk_pipeline *pipeline = dispatch->pipeline;
-    BR_TRY(check_dispatch(recorder, dispatch));
-    if (recorder->flops > 0 && recorder->flops + dispatch->flops > recorder->flops_per_submit) {
-        BR_TRY(BR_VK(device->fn.vkEndCommandBuffer(recorder->commands)));
-        BR_TRY(begin_submission(recorder));
-    }
-    BR_TRY(order_dispatch(recorder, dispatch));
+    const VkPipelineStageFlagBits stage = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
     VkCommandBuffer commands = recorder->commands;
     if (recorder->labels) {
         VkDebugUtilsLabelEXT label = {VK_STRUCTURE_TYPE_DEBUG_UTILS_LABEL_EXT, .pLabelName = dispatch->name};
         vkCmdBeginDebugUtilsLabelEXT(commands, &label);
     }
     /* A dispatch begins when the ones before it have left the compute stage: durations of dispatches that overlap do not count twice. */
-    if (recording->queries)
-        device->fn.vkCmdWriteTimestamp(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, recording->queries,
-                                       2 * recording->dispatch_count);
+    if (recording->queries && part->first)
+        fn->vkCmdWriteTimestamp(commands, stage, recording->queries, 2 * recording->dispatch_count);
     if (recorder->bound != pipeline)
-        device->fn.vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->handle);
+        fn->vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->handle);
     recorder->bound = pipeline;
-    BR_TRY(bind_buffers(recorder, dispatch));
+    fn->vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->layout, 0, 1, &part->set, 0, NULL);
     if (pipeline->params.push_size)
-        device->fn.vkCmdPushConstants(commands, pipeline->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, pipeline->params.push_size,
-                                      dispatch->push);
-    device->fn.vkCmdDispatch(commands, dispatch->groups[0], dispatch->groups[1], dispatch->groups[2]);
-    if (recording->queries)
-        device->fn.vkCmdWriteTimestamp(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, recording->queries,
-                                       2 * recording->dispatch_count + 1);
+        fn->vkCmdPushConstants(commands, pipeline->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, pipeline->params.push_size,
+                               dispatch->push);
+    if (part->first && part->last)
+        fn->vkCmdDispatch(commands, part->groups[0], part->groups[1], part->groups[2]);
+    else
+        fn->vkCmdDispatchBase(commands, part->base[0], part->base[1], part->base[2], part->groups[0], part->groups[1],
+                              part->groups[2]);
+    if (recording->queries && part->last)
+        fn->vkCmdWriteTimestamp(commands, stage, recording->queries, 2 * recording->dispatch_count + 1);
     if (recorder->labels)
         vkCmdEndDebugUtilsLabelEXT(commands);
-    recorder->flops += dispatch->flops;
+}
+
+/* Along which dimension a long dispatch is cut. Not along x while there are several rows: shaders fold long grids into x and y, and
+ * gl_NumWorkGroups.x, which they fold by, would be the part's. */
+static int cut_dimension(const uint32_t groups[3])
+{
+    if (groups[1] > 1)
+        return groups[2] > groups[1] ? 2 : 1;
+    return groups[2] > groups[0] ? 2 : 0;
+}
+
+static br_status record(br_vk_recorder *recorder, const br_vk_dispatch *dispatch)
+{
+    br_vk_recording *recording = recorder->recording;
+    dispatch_part part = {0};
+    BR_TRY(check_dispatch(recorder, dispatch));
+    BR_TRY(make_set(recorder, dispatch, &part.set));
+    int cut = cut_dimension(dispatch->groups);
+    uint64_t parts = (dispatch->flops + recorder->flops_per_submit - 1) / recorder->flops_per_submit;
+    parts = parts < 1 ? 1 : parts > dispatch->groups[cut] ? dispatch->groups[cut] : parts;
+    uint64_t flops = dispatch->flops / parts;
+    for (uint64_t i = 0; i < parts; i++) {
+        if (recorder->flops > 0 && recorder->flops + flops > recorder->flops_per_submit) {
+            BR_TRY(BR_VK(recording->device->fn.vkEndCommandBuffer(recorder->commands)));
+            BR_TRY(begin_submission(recorder));
+        }
+        if (i == 0)
+            BR_TRY(order_dispatch(recorder, dispatch));
+        memcpy(part.groups, dispatch->groups, sizeof part.groups);
+        part.base[cut] = (uint32_t)(dispatch->groups[cut] * i / parts);
+        part.groups[cut] = (uint32_t)(dispatch->groups[cut] * (i + 1) / parts) - part.base[cut];
+        part.first = i == 0;
+        part.last = i + 1 == parts;
+        record_part(recorder, dispatch, &part);
+        recorder->flops += flops;
+    }
     recording->dispatch_count++;
-    device->counters->recorded_commands++;
+    recording->device->counters->recorded_commands++;
     return NULL;
 }
 

@@ -1,5 +1,6 @@
 /* Records dispatches into command buffers that can be replayed. Barriers come from the hazards between the ranges that dispatches read and
- * write, so independent dispatches overlap. Long recordings are split into several submissions by estimated FLOPs (GPU watchdogs). */
+ * write, so independent dispatches overlap. Long recordings are split into several submissions by estimated FLOPs (GPU watchdogs), and a dispatch that is too long for one submission into
+ * parts: shaders may not rely on gl_NumWorkGroups other than to fold a grid into x and y. */
 #ifndef BR_VK_RECORDER_H
 #define BR_VK_RECORDER_H
 

@@ -250,6 +250,27 @@ static void splits_by_flops(void **state)
     finish(&f, recording);
 }
 
+static void cuts_long_dispatches(void **state)
+{
+    fixture f;
+    begin(&f, *state, &(br_vk_recorder_params){.flops_per_submit = 100, .timestamps = true});
+    record(&f, 1, 9, 1, 2);
+    br_vk_dispatch dispatch = saxpy(&f, 2, 10, 9, 4);
+    dispatch.flops = 450; /* 7 workgroups in 5 parts */
+    assert_status_ok(br_vk_recorder_dispatch(f.recorder, &dispatch));
+    dispatch = saxpy(&f, 1, 11, 10, 1);
+    dispatch.flops = UINT64_MAX / 2; /* no more parts than workgroups */
+    assert_status_ok(br_vk_recorder_dispatch(f.recorder, &dispatch));
+    br_vk_recording *recording = run(&f, 2);
+    assert_int_equal(br_vk_recording_submissions(recording), 1 + 5 + 7);
+    expect_slot(&f, 10, 10);
+    expect_slot(&f, 11, 11);
+    double begin_ns = 0, end_ns = 0;
+    assert_true(f.test->caps->timestamp_bits == 0 || br_vk_recording_time(recording, 2, &begin_ns, &end_ns));
+    assert_false(br_vk_recording_time(recording, 3, &begin_ns, &end_ns));
+    finish(&f, recording);
+}
+
 static bool stop_at_once(void *user)
 {
     ++*(int *)user;
@@ -375,6 +396,7 @@ int main(void)
         cmocka_unit_test(replays_without_allocating_or_recording),
         cmocka_unit_test(sees_uploads_between_replays),
         cmocka_unit_test(splits_by_flops),
+        cmocka_unit_test(cuts_long_dispatches),
         cmocka_unit_test(stops_between_submissions),
         cmocka_unit_test(timestamps),
         cmocka_unit_test(refuses_what_the_device_cannot_do),
