@@ -120,6 +120,13 @@ bool br_file_is_dir(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+br_status br_dir_create(const char *path)
+{
+    if (mkdir(path, 0777) && (errno != EEXIST || !br_file_is_dir(path)))
+        return br_fail(BR_ERROR_IO, "cannot create the folder %s: %s", path, strerror(errno));
+    return NULL;
+}
+
 char *br_path_join(const char *folder, const char *name)
 {
     size_t length = strlen(folder), tail = strlen(name) + 1;

@@ -25,6 +25,8 @@ BR_MUST_CHECK br_status br_file_read(const char *path, size_t max_size, char **o
 
 bool br_file_exists(const char *path);
 bool br_file_is_dir(const char *path);
+/* One folder; not an error when it exists already. Errors: BR_ERROR_IO with path and reason. */
+BR_MUST_CHECK br_status br_dir_create(const char *path);
 /* "a/b" + "c" -> "a/b/c"; malloc'd, NULL when out of memory. */
 char *br_path_join(const char *folder, const char *name);
 

@@ -1,0 +1,8 @@
+#include "brume/forward.h"
+
+#include "pipeline/forward_strip.h"
+
+br_status br_forward(br_pipeline *pipeline, const br_forward_params *params, br_image *out_image)
+{
+    return br_forward_strip(pipeline, params, out_image);
+}

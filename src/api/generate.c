@@ -1,0 +1,47 @@
+#include "brume/generate.h"
+
+#include "api/context.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/request.h"
+#include "pipeline/txt2img.h"
+
+br_status br_pipeline_create(const br_pipeline_params *params, br_pipeline **out_pipeline)
+{
+    return br_pipeline_open(params->device->device, params->model, params->precision, out_pipeline);
+}
+
+void br_pipeline_destroy(br_pipeline *pipeline)
+{
+    br_pipeline_close(pipeline);
+}
+
+const char *br_pipeline_dtype(const br_pipeline *pipeline)
+{
+    return br_dtype_name(pipeline->dtypes.unet.activations);
+}
+
+br_status br_generate(br_pipeline *pipeline, const br_generate_params *params, br_generation *out_generation)
+{
+    return br_txt2img(pipeline, params, out_generation);
+}
+
+void br_generation_finish(br_generation *generation)
+{
+    br_generation_release(generation);
+}
+
+br_status br_generate_check(const br_model *model, const br_generate_params *params)
+{
+    br_request request;
+    return br_request_resolve(model, params, &request);
+}
+
+const char *br_sampler_list(int index)
+{
+    return index >= 0 && index < BR_SAMPLER_COUNT ? br_sampler_name((br_sampler)index) : NULL;
+}
+
+const char *br_schedule_list(int index)
+{
+    return index >= 0 && index <= BR_SIGMAS_KARRAS ? br_sigmas_name((br_sigmas)index) : NULL;
+}

@@ -1,0 +1,104 @@
+#include "brume/model.h"
+
+#include <stdlib.h>
+
+#include "api/context.h"
+#include "base/place.h"
+#include "pipeline/memory.h"
+#include "pipeline/model.h"
+#include "weights/dtype.h"
+
+/* The model in assets/models that draws when none is named. */
+#define DEFAULT_MODEL "emoji"
+
+br_status br_model_open(const br_model_params *params, br_model **out_model)
+{
+    *out_model = NULL;
+    const br_log log = {.write = params->log, .user = params->log_user, .level = params->log_level};
+    if (params->path)
+        return br_model_load(params->path, &log, out_model);
+    char *path = br_place_model(DEFAULT_MODEL);
+    if (!path)
+        return br_fail(BR_ERROR_NOT_FOUND, "the model that comes with Brume was not found, expected it in %s/models/%s beside the program or in %s/models/%s",
+                       BRUME_INSTALLED_ASSETS, DEFAULT_MODEL, BRUME_ASSETS_DIR, DEFAULT_MODEL);
+    br_status status = br_model_load(path, &log, out_model);
+    free(path);
+    return status;
+}
+
+void br_model_close(br_model *model)
+{
+    br_model_unload(model);
+}
+
+br_model_defaults br_model_get_defaults(const br_model *model)
+{
+    return model->defaults;
+}
+
+const char *br_model_path(const br_model *model)
+{
+    return model->path;
+}
+
+const char *br_model_name(const br_model *model)
+{
+    return model->name;
+}
+
+int br_model_component_count(const br_model *model)
+{
+    (void)model;
+    return BR_COMPONENT_COUNT;
+}
+
+br_component_info br_model_component(const br_model *model, int component)
+{
+    br_component_info info = {0};
+    if (component < 0 || component >= BR_COMPONENT_COUNT)
+        return info;
+    const br_model_part *part = &model->parts[component];
+    info.name = part->name;
+    info.class_name = part->class_name;
+    info.path = part->path;
+    info.tensor_count = br_weights_count(part->weights);
+    for (int i = 0; i < info.tensor_count; i++) {
+        const br_tensor_view *view = br_weights_at(part->weights, i);
+        info.parameter_count += view->count;
+        info.file_bytes += view->size;
+    }
+    return info;
+}
+
+br_tensor_info br_model_tensor(const br_model *model, int component, int tensor)
+{
+    br_tensor_info info = {0};
+    if (component < 0 || component >= BR_COMPONENT_COUNT || tensor < 0 || tensor >= br_weights_count(model->parts[component].weights))
+        return info;
+    const br_tensor_view *view = br_weights_at(model->parts[component].weights, tensor);
+    info.name = view->name;
+    info.dtype = br_weight_dtype_name(view->dtype);
+    info.rank = view->rank;
+    for (int i = 0; i < view->rank; i++)
+        info.shape[i] = view->shape[i];
+    info.bytes = view->size;
+    return info;
+}
+
+br_status br_model_memory(const br_model *model, const br_memory_params *params, br_memory_info *out_info)
+{
+    br_memory_plan_params plan = {
+        .model = model,
+        .precision = params->precision,
+        .width = params->width,
+        .height = params->height,
+        .batch = params->batch_size,
+    };
+    if (params->context) {
+        int index;
+        const char *problem;
+        BR_TRY(br_vk_instance_select(params->context->instance, params->selector, &index));
+        plan.caps = br_vk_instance_caps(params->context->instance, index, &problem);
+    }
+    return br_memory_plan(&plan, out_info);
+}

@@ -1,0 +1,70 @@
+#include "pipeline/memory.h"
+
+#include <string.h>
+
+#include "pipeline/request.h"
+
+/* The minimum device of decision 6 in docs/DESIGN.md. */
+static br_vk_caps minimum_device(void)
+{
+    br_vk_caps caps = {
+        .driver = "none",
+        .type = VK_PHYSICAL_DEVICE_TYPE_OTHER,
+        .max_storage_range = (uint64_t)128 << 20,
+        .max_buffer_size = (uint64_t)1 << 30,
+        .max_groups = {65535, 65535, 65535},
+        .max_group_size = {256, 256, 64},
+        .max_invocations = 256,
+        .max_shared = 16 << 10,
+        .max_push = 128,
+        .max_storage_buffers = 5,
+        .max_allocations = 4096,
+        .storage_alignment = 256,
+        .atom_size = 256,
+        .subgroup_size = 4,
+        .subgroup_min = 4,
+        .subgroup_max = 4,
+    };
+    strcpy(caps.name, "a minimum device");
+    return caps;
+}
+
+static br_stage_info describe(const char *name, br_dtype dtype, const br_program *program)
+{
+    return (br_stage_info){
+        .name = name,
+        .dtype = br_dtype_name(dtype),
+        .dispatches = program->dispatch_count,
+        .flops = program->flops,
+        .weight_bytes = program->weight_bytes,
+        .activation_bytes = (uint64_t)program->plan.arena_bytes,
+        .activation_lower_bound_bytes = (uint64_t)program->plan.lower_bound_bytes,
+    };
+}
+
+br_status br_memory_plan(const br_memory_plan_params *params, br_memory_info *out_info)
+{
+    *out_info = (br_memory_info){0};
+    br_vk_caps minimum = minimum_device();
+    const br_vk_caps *caps = params->caps ? params->caps : &minimum;
+    br_request request;
+    BR_TRY(br_request_resolve(params->model,
+                              &(br_generate_params){.prompt = "", .width = params->width, .height = params->height, .batch_size = params->batch},
+                              &request));
+    br_pipeline_dtypes dtypes;
+    BR_TRY(br_pipeline_choose_dtypes(params->model, caps, params->precision, &dtypes));
+    br_pipeline_programs programs;
+    BR_TRY(br_pipeline_plan(params->model, caps, &dtypes, &request.size, &programs));
+    br_memory_info info = {.stages = {describe("text", dtypes.text.activations, programs.text),
+                                      describe("denoise", dtypes.unet.activations, programs.denoise),
+                                      describe("decode", dtypes.vae.activations, programs.decode)}};
+    br_pipeline_programs_finish(&programs);
+    for (int i = 0; i < 3; i++) {
+        info.weight_bytes += info.stages[i].weight_bytes;
+        if (info.stages[i].activation_bytes > info.activation_bytes)
+            info.activation_bytes = info.stages[i].activation_bytes;
+    }
+    info.total_bytes = info.weight_bytes + info.activation_bytes;
+    *out_info = info;
+    return NULL;
+}

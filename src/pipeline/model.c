@@ -1,0 +1,154 @@
+#include "pipeline/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "diffusion/scheduler_config.h"
+#include "image/image.h"
+#include "models/config.h"
+#include "weights/diffusers_dir.h"
+
+/* What is drawn with when neither folder nor caller says: the usual settings of Stable Diffusion 1.x. */
+#define DEFAULT_STEPS 25
+#define DEFAULT_GUIDANCE 7.0
+/* Latent side when the UNet's config has no sample_size. */
+#define DEFAULT_SAMPLE_SIZE 64
+
+static void take_part(br_model *model, br_component component, const char *name, br_diffusers_component *from)
+{
+    br_model_part *part = &model->parts[component];
+    *part = (br_model_part){.name = name, .class_name = from->class_name, .path = from->weights_path, .weights = from->weights};
+    from->class_name = from->weights_path = NULL;
+    from->weights = NULL;
+}
+
+/* The parts have to fit each other. */
+static br_status check_fit(const br_model *model)
+{
+    const char *path = model->path;
+    if (model->unet.cross_attention_dim != model->text.hidden_size)
+        return br_fail(BR_ERROR_FORMAT, "%s: the UNet's cross_attention_dim is %d, expected the text encoder's hidden_size %d", path,
+                       model->unet.cross_attention_dim, model->text.hidden_size);
+    if (model->unet.in_channels != model->vae.latent_channels || model->unet.out_channels != model->vae.latent_channels)
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s: the UNet has %d input and %d output channels, expected the VAE's latent_channels %d", path,
+                       model->unet.in_channels, model->unet.out_channels, model->vae.latent_channels);
+    if (model->vae.in_channels != BR_IMAGE_CHANNELS || model->vae.out_channels != BR_IMAGE_CHANNELS)
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s: the VAE has %d input and %d output channels, expected %d for RGB", path, model->vae.in_channels,
+                       model->vae.out_channels, BR_IMAGE_CHANNELS);
+    if (br_clip_bpe_vocab_size(model->tokenizer) > model->text.vocab_size)
+        return br_fail(BR_ERROR_FORMAT, "%s: the tokenizer has %d tokens, expected at most the text encoder's vocab_size %d", path,
+                       br_clip_bpe_vocab_size(model->tokenizer), model->text.vocab_size);
+    if (br_clip_bpe_length(model->tokenizer) != model->text.max_position_embeddings)
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s: the tokenizer makes %d tokens, expected the text encoder's max_position_embeddings %d", path,
+                       br_clip_bpe_length(model->tokenizer), model->text.max_position_embeddings);
+    return NULL;
+}
+
+static br_status read_configs(br_model *model, const br_diffusers_dir *dir)
+{
+    BR_TRY(br_clip_text_config_read(dir->text_encoder.config, dir->text_encoder.config_path, &model->text));
+    BR_TRY(br_unet_config_read(dir->unet.config, dir->unet.config_path, &model->unet));
+    BR_TRY(br_vae_config_read(dir->vae.config, dir->vae.config_path, &model->vae));
+    BR_TRY(br_clip_bpe_open(dir->tokenizer_path, &model->tokenizer));
+    BR_TRY(br_scheduler_config_read(dir->scheduler, dir->scheduler_path, &model->log, &model->schedule, &model->sampler));
+    return check_fit(model);
+}
+
+static br_status read_defaults(br_model *model, const json_t *drawing)
+{
+    int factor = br_vae_factor(&model->vae);
+    int side = (model->unet.sample_size ? model->unet.sample_size : DEFAULT_SAMPLE_SIZE) * factor;
+    br_model_defaults defaults = {.width = side, .height = side, .size_multiple = factor, .steps = DEFAULT_STEPS, .guidance = DEFAULT_GUIDANCE};
+    if (drawing) {
+        br_config config;
+        char sampler[32], schedule[32];
+        br_config_init(&config, drawing, "brume.json");
+        defaults.steps = br_config_int(&config, "steps", 1, BR_SAMPLER_MAX_STEPS, defaults.steps);
+        defaults.guidance = br_config_double(&config, "guidance", defaults.guidance);
+        defaults.width = br_config_int(&config, "width", factor, 1 << 14, side);
+        defaults.height = br_config_int(&config, "height", factor, 1 << 14, side);
+        br_config_string(&config, "sampler", br_sampler_name(model->sampler), sampler, sizeof sampler);
+        br_config_string(&config, "schedule", "default", schedule, sizeof schedule);
+        BR_TRY(br_config_finish(&config));
+        BR_TRY(br_status_prefix(br_sampler_from_name(sampler, &model->sampler), "brume.json"));
+        BR_TRY(br_status_prefix(br_sigmas_from_name(schedule, &model->sigmas), "brume.json"));
+        if (defaults.width % factor || defaults.height % factor)
+            return br_fail(BR_ERROR_FORMAT, "brume.json: size is %d×%d, expected multiples of %d", defaults.width, defaults.height, factor);
+    }
+    defaults.sampler = br_sampler_name(model->sampler);
+    defaults.schedule = br_sigmas_name(model->sigmas);
+    model->defaults = defaults;
+    return NULL;
+}
+
+/* Last part of a path, whatever slashes follow it. malloc'd. */
+static char *base_name(const char *path)
+{
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    size_t begin = end;
+    while (begin > 0 && path[begin - 1] != '/')
+        begin--;
+    char *name = malloc(end - begin + 1);
+    if (name) {
+        memcpy(name, path + begin, end - begin);
+        name[end - begin] = '\0';
+    }
+    return name;
+}
+
+br_status br_model_load(const char *path, const br_log *log, br_model **out_model)
+{
+    *out_model = NULL;
+    br_status status = NULL;
+    br_diffusers_dir dir;
+    BR_TRY(br_diffusers_dir_open(path, &dir));
+    br_model *model = calloc(1, sizeof *model);
+    if (!model)
+        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", path);
+    model->log = *log;
+    model->path = strdup(path);
+    model->name = base_name(path);
+    if (!model->path || !model->name)
+        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", path);
+    take_part(model, BR_COMPONENT_TEXT, "text_encoder", &dir.text_encoder);
+    take_part(model, BR_COMPONENT_UNET, "unet", &dir.unet);
+    take_part(model, BR_COMPONENT_VAE, "vae", &dir.vae);
+    BR_TRY_GOTO(read_configs(model, &dir));
+    BR_TRY_GOTO(br_status_prefix(read_defaults(model, dir.drawing), "%s", path));
+    br_diffusers_dir_finish(&dir);
+    *out_model = model;
+    return NULL;
+fail:
+    br_diffusers_dir_finish(&dir);
+    br_model_unload(model);
+    return status;
+}
+
+void br_model_unload(br_model *model)
+{
+    if (!model)
+        return;
+    for (int i = 0; i < BR_COMPONENT_COUNT; i++) {
+        free(model->parts[i].class_name);
+        free(model->parts[i].path);
+        br_weights_destroy(model->parts[i].weights);
+    }
+    br_clip_bpe_destroy(model->tokenizer);
+    br_schedule_finish(&model->schedule);
+    free(model->path);
+    free(model->name);
+    free(model);
+}
+
+br_dtype br_model_stored_dtype(const br_model *model, br_component component)
+{
+    const br_weights *weights = model->parts[component].weights;
+    for (int i = 0; i < br_weights_count(weights); i++) {
+        br_weight_dtype dtype = br_weights_at(weights, i)->dtype;
+        if (dtype != BR_WEIGHT_F16 && dtype != BR_WEIGHT_I64 && dtype != BR_WEIGHT_I32)
+            return BR_F32;
+    }
+    return BR_F16;
+}

@@ -1,0 +1,266 @@
+#include "pipeline/pipeline.h"
+
+#include <stdlib.h>
+
+#include "pipeline/layout.h"
+
+/* Any size will do to list a model's weights. */
+#define WEIGHTS_ONLY_SIZE 8
+
+br_status br_pipeline_choose_dtypes(const br_model *model, const br_vk_caps *caps, br_precision precision, br_pipeline_dtypes *out_dtypes)
+{
+    if (precision == BR_PRECISION_F16 && !caps->f16_storage)
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s cannot store 16-bit floats, expected --dtype f32 or auto", caps->name);
+    bool f16 = precision == BR_PRECISION_F16 || (precision == BR_PRECISION_AUTO && caps->f16_storage);
+    br_dtype activations = f16 ? BR_F16 : BR_F32;
+    br_dtype matrices[BR_COMPONENT_COUNT];
+    for (int i = 0; i < BR_COMPONENT_COUNT; i++)
+        matrices[i] = f16 || (caps->f16_storage && br_model_stored_dtype(model, (br_component)i) == BR_F16) ? BR_F16 : BR_F32;
+    *out_dtypes = (br_pipeline_dtypes){
+        .f16 = f16,
+        .text = {BR_F32, matrices[BR_COMPONENT_TEXT]},
+        .unet = {activations, matrices[BR_COMPONENT_UNET]},
+        .vae = {model->vae.force_upcast ? BR_F32 : activations, matrices[BR_COMPONENT_VAE]},
+    };
+    return NULL;
+}
+
+/* ---- planning ---- */
+
+static br_denoise_params denoise_params(const br_model *model, const br_pipeline_dtypes *dtypes, const br_picture_size *size)
+{
+    return (br_denoise_params){.unet = &model->unet,
+                               .dtypes = dtypes->unet,
+                               .batch = size->batch,
+                               .copies = size->copies,
+                               .height = size->height,
+                               .width = size->width,
+                               .tokens = model->text.max_position_embeddings};
+}
+
+br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const br_pipeline_dtypes *dtypes, const br_picture_size *size,
+                           br_pipeline_programs *out_programs)
+{
+    br_status status = NULL;
+    br_pipeline_programs programs = {0};
+    br_graph graph;
+    br_graph_init(&graph);
+    br_graph_build_text(&graph, &model->text, dtypes->text, 2, &programs.text_values);
+    BR_TRY_GOTO(br_program_create(&graph, "text encoder", caps, &programs.text));
+
+    br_denoise_params denoise = denoise_params(model, dtypes, size);
+    br_graph_init(&graph);
+    br_graph_build_denoise(&graph, &denoise, &programs.denoise_values);
+    BR_TRY_GOTO(br_program_create(&graph, "denoising step", caps, &programs.denoise));
+
+    br_graph_init(&graph);
+    br_graph_build_decode(&graph, &model->vae, dtypes->vae, size->height, size->width, &programs.decode_values);
+    BR_TRY_GOTO(br_program_create(&graph, "VAE decoder", caps, &programs.decode));
+    *out_programs = programs;
+    return NULL;
+fail:
+    br_pipeline_programs_finish(&programs);
+    *out_programs = programs;
+    return status;
+}
+
+void br_pipeline_programs_finish(br_pipeline_programs *programs)
+{
+    br_program_destroy(programs->text);
+    br_program_destroy(programs->denoise);
+    br_program_destroy(programs->decode);
+    *programs = (br_pipeline_programs){0};
+}
+
+/* ---- weights ---- */
+
+/* Consumes `graph`, which was built only to know which weights there are. */
+static br_status bind_weights(br_pipeline *pipeline, br_component component, br_graph *graph, br_bound_weights **out_weights)
+{
+    const br_model_part *part = &pipeline->model->parts[component];
+    br_status status = br_graph_verify(graph);
+    if (!status)
+        status = br_bound_weights_create(
+            &(br_bind_params){.device = pipeline->device, .graph = graph, .weights = part->weights, .name = part->name}, out_weights);
+    br_graph_finish(graph);
+    return status;
+}
+
+static br_status upload_weights(br_pipeline *pipeline)
+{
+    const br_model *model = pipeline->model;
+    br_graph graph;
+    br_text_graph text;
+    br_graph_init(&graph);
+    br_graph_build_text(&graph, &model->text, pipeline->dtypes.text, 1, &text);
+    BR_TRY(bind_weights(pipeline, BR_COMPONENT_TEXT, &graph, &pipeline->text_weights));
+
+    br_denoise_params params =
+        denoise_params(model, &pipeline->dtypes, &(br_picture_size){.height = WEIGHTS_ONLY_SIZE, .width = WEIGHTS_ONLY_SIZE, .batch = 1, .copies = 1});
+    br_denoise_graph denoise;
+    br_graph_init(&graph);
+    br_graph_build_denoise(&graph, &params, &denoise);
+    BR_TRY(bind_weights(pipeline, BR_COMPONENT_UNET, &graph, &pipeline->unet_weights));
+
+    br_decode_graph decode;
+    br_graph_init(&graph);
+    br_graph_build_decode(&graph, &model->vae, pipeline->dtypes.vae, WEIGHTS_ONLY_SIZE, WEIGHTS_ONLY_SIZE, &decode);
+    return bind_weights(pipeline, BR_COMPONENT_VAE, &graph, &pipeline->decoder_weights);
+}
+
+br_status br_pipeline_open(br_vk_device *device, const br_model *model, br_precision precision, br_pipeline **out_pipeline)
+{
+    *out_pipeline = NULL;
+    br_status status = NULL;
+    br_pipeline *pipeline = calloc(1, sizeof *pipeline);
+    if (!pipeline)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while loading %s", model->path);
+    pipeline->device = device;
+    pipeline->model = model;
+    BR_TRY_GOTO(br_pipeline_choose_dtypes(model, br_vk_device_caps(device), precision, &pipeline->dtypes));
+    BR_TRY_GOTO(upload_weights(pipeline));
+    *out_pipeline = pipeline;
+    return NULL;
+fail:
+    br_pipeline_close(pipeline);
+    return status;
+}
+
+/* ---- stages ---- */
+
+static void drop_stages(br_pipeline *pipeline)
+{
+    br_stage_finish(&pipeline->text);
+    br_stage_finish(&pipeline->denoise);
+    br_stage_finish(&pipeline->decode);
+    br_vk_buffer_destroy(pipeline->arena);
+    pipeline->arena = NULL;
+    pipeline->size = (br_picture_size){0};
+}
+
+static void drop_encode(br_pipeline *pipeline)
+{
+    br_stage_finish(&pipeline->encode);
+    br_vk_buffer_destroy(pipeline->encode_arena);
+    pipeline->encode_arena = NULL;
+    pipeline->encode_size = (br_picture_size){0};
+}
+
+void br_pipeline_close(br_pipeline *pipeline)
+{
+    if (!pipeline)
+        return;
+    drop_stages(pipeline);
+    drop_encode(pipeline);
+    br_bound_weights_destroy(pipeline->text_weights);
+    br_bound_weights_destroy(pipeline->unet_weights);
+    br_bound_weights_destroy(pipeline->decoder_weights);
+    br_bound_weights_destroy(pipeline->encoder_weights);
+    free(pipeline);
+}
+
+/* Takes *program over. */
+static br_status start_stage(br_pipeline *pipeline, br_program **program, const br_bound_weights *weights, br_vk_buffer *arena, br_stage *out_stage)
+{
+    br_program *taken = *program;
+    *program = NULL;
+    return br_stage_init(&(br_stage_params){.device = pipeline->device, .program = taken, .weights = weights, .arena = arena}, out_stage);
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size)
+{
+    const br_picture_size *built = &pipeline->size;
+    if (built->height == size->height && built->width == size->width && built->batch == size->batch && built->copies == size->copies)
+        return NULL;
+    drop_stages(pipeline);
+    br_status status = NULL;
+    br_pipeline_programs programs;
+    BR_TRY(br_pipeline_plan(pipeline->model, br_vk_device_caps(pipeline->device), &pipeline->dtypes, size, &programs));
+    int64_t bytes = larger(programs.denoise->plan.arena_bytes, larger(programs.text->plan.arena_bytes, programs.decode->plan.arena_bytes));
+    BR_TRY_GOTO(br_status_prefix(br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, (uint64_t)bytes, "activations", &pipeline->arena),
+                                 "activations for %d pictures of %d×%d latent pixels", size->batch, size->width, size->height));
+    BR_TRY_GOTO(start_stage(pipeline, &programs.text, pipeline->text_weights, pipeline->arena, &pipeline->text));
+    BR_TRY_GOTO(start_stage(pipeline, &programs.denoise, pipeline->unet_weights, pipeline->arena, &pipeline->denoise));
+    BR_TRY_GOTO(start_stage(pipeline, &programs.decode, pipeline->decoder_weights, pipeline->arena, &pipeline->decode));
+    pipeline->text_values = programs.text_values;
+    pipeline->denoise_values = programs.denoise_values;
+    pipeline->decode_values = programs.decode_values;
+    pipeline->size = *size;
+    return NULL;
+fail:
+    br_pipeline_programs_finish(&programs);
+    drop_stages(pipeline);
+    return status;
+}
+
+br_status br_pipeline_prepare_encode(br_pipeline *pipeline, int height, int width)
+{
+    if (pipeline->encode_size.height == height && pipeline->encode_size.width == width)
+        return NULL;
+    drop_encode(pipeline);
+    const br_vae_config *vae = &pipeline->model->vae;
+    br_graph graph;
+    br_program *program = NULL;
+    if (!pipeline->encoder_weights) {
+        br_graph_init(&graph);
+        br_graph_build_encode(&graph, vae, pipeline->dtypes.vae, height, width, &pipeline->encode_values);
+        BR_TRY(bind_weights(pipeline, BR_COMPONENT_VAE, &graph, &pipeline->encoder_weights));
+    }
+    br_graph_init(&graph);
+    br_graph_build_encode(&graph, vae, pipeline->dtypes.vae, height, width, &pipeline->encode_values);
+    BR_TRY(br_program_create(&graph, "VAE encoder", br_vk_device_caps(pipeline->device), &program));
+    br_status status =
+        br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, (uint64_t)program->plan.arena_bytes, "encoder activations", &pipeline->encode_arena);
+    if (status) {
+        br_program_destroy(program);
+        return status;
+    }
+    status = start_stage(pipeline, &program, pipeline->encoder_weights, pipeline->encode_arena, &pipeline->encode);
+    if (status)
+        drop_encode(pipeline);
+    else
+        pipeline->encode_size = (br_picture_size){.height = height, .width = width, .batch = 1, .copies = 1};
+    return status;
+}
+
+/* ---- running ---- */
+
+br_status br_pipeline_decode(br_pipeline *pipeline, const float *latents, float *out_picture)
+{
+    const br_vae_config *vae = &pipeline->model->vae;
+    int64_t pixels = (int64_t)pipeline->size.height * pipeline->size.width, factor = br_vae_factor(vae);
+    int64_t count = pixels * vae->latent_channels;
+    float *nhwc = malloc((size_t)count * sizeof *nhwc);
+    if (!nhwc)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %lld latents", (long long)count);
+    br_layout_to_channels_last(latents, vae->latent_channels, pixels, nhwc);
+    br_status status = br_stage_write_floats(&pipeline->decode, pipeline->decode_values.latents, nhwc, count);
+    free(nhwc);
+    BR_TRY(status);
+    BR_TRY(br_stage_run(&pipeline->decode));
+    return br_stage_read_floats(&pipeline->decode, pipeline->decode_values.picture, out_picture, pixels * factor * factor * vae->out_channels);
+}
+
+br_status br_pipeline_encode(br_pipeline *pipeline, const float *picture, float *out_latents)
+{
+    const br_vae_config *vae = &pipeline->model->vae;
+    int64_t height = pipeline->encode_size.height, width = pipeline->encode_size.width, factor = br_vae_factor(vae);
+    int64_t count = (height / factor) * (width / factor) * vae->latent_channels;
+    float *moments = malloc(2 * (size_t)count * sizeof *moments);
+    if (!moments)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %lld latents", (long long)count);
+    br_status status = NULL;
+    BR_TRY_GOTO(br_stage_write_floats(&pipeline->encode, pipeline->encode_values.picture, picture, height * width * vae->in_channels));
+    BR_TRY_GOTO(br_stage_run(&pipeline->encode));
+    BR_TRY_GOTO(br_stage_read_floats(&pipeline->encode, pipeline->encode_values.moments, moments, 2 * count));
+    for (int64_t i = 0; i < count; i++)
+        out_latents[i] = (moments[i] - vae->shift_factor) * vae->scaling_factor;
+fail:
+    free(moments);
+    return status;
+}

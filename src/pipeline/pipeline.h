@@ -1,0 +1,68 @@
+/* A model on a device: its weights there, and the recorded programs for one size of picture, kept until another size is asked for. */
+#ifndef BR_PIPELINE_PIPELINE_H
+#define BR_PIPELINE_PIPELINE_H
+
+#include "brume/generate.h"
+#include "exec/stage.h"
+#include "pipeline/graphs.h"
+#include "pipeline/model.h"
+
+/* Storage of each part; see br_pipeline_choose_dtypes. */
+typedef struct br_pipeline_dtypes {
+    bool f16; /* the UNet's activations are 16-bit floats */
+    br_graph_dtypes text, unet, vae;
+} br_pipeline_dtypes;
+
+/* Latent pixels, pictures, and whether there is guidance (copies 2) or not (1). */
+typedef struct br_picture_size {
+    int height, width, batch, copies;
+} br_picture_size;
+
+struct br_pipeline {
+    br_vk_device *device;  /* borrowed */
+    const br_model *model; /* borrowed */
+    br_pipeline_dtypes dtypes;
+    br_bound_weights *text_weights, *unet_weights, *decoder_weights, *encoder_weights; /* owned; the encoder's only when it was needed */
+    br_picture_size size;     /* of the stages below; batch 0: none are built */
+    br_vk_buffer *arena;      /* owned; shared by text, denoise and decode, which run one after the other */
+    br_stage text, denoise, decode;
+    br_text_graph text_values;
+    br_denoise_graph denoise_values;
+    br_decode_graph decode_values;
+    br_picture_size encode_size;
+    br_vk_buffer *encode_arena; /* owned */
+    br_stage encode;
+    br_encode_graph encode_values;
+};
+
+/* AUTO is f16 where 16-bit storage exists. Matrices keep the file's precision where the device can store it, so f32 arithmetic on F16 weights
+ * costs no memory. The text encoder computes on f32 activations (it is small, and its outliers are not); so does a VAE whose config says
+ * force_upcast. Errors: BR_ERROR_UNSUPPORTED for f16 on a device without it. */
+BR_MUST_CHECK br_status br_pipeline_choose_dtypes(const br_model *model, const br_vk_caps *caps, br_precision precision,
+                                                  br_pipeline_dtypes *out_dtypes);
+
+/* Planned, not yet on a device: what a size will take. All three are owned by the caller. */
+typedef struct br_pipeline_programs {
+    br_program *text, *denoise, *decode;
+    br_text_graph text_values;
+    br_denoise_graph denoise_values;
+    br_decode_graph decode_values;
+} br_pipeline_programs;
+BR_MUST_CHECK br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const br_pipeline_dtypes *dtypes,
+                                         const br_picture_size *size, br_pipeline_programs *out_programs);
+void br_pipeline_programs_finish(br_pipeline_programs *programs);
+
+/* Uploads all weights but the encoder's. */
+BR_MUST_CHECK br_status br_pipeline_open(br_vk_device *device, const br_model *model, br_precision precision, br_pipeline **out_pipeline);
+void br_pipeline_close(br_pipeline *pipeline);
+/* Builds text, denoise and decode for `size` unless they are built already. */
+BR_MUST_CHECK br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size);
+/* Uploads the encoder's weights once and builds `encode` for pictures of height × width pixels. */
+BR_MUST_CHECK br_status br_pipeline_prepare_encode(br_pipeline *pipeline, int height, int width);
+
+/* Latents [C, h, w] as the sampler leaves them -> picture [3, H, W] about [-1, 1]. Needs br_pipeline_prepare. */
+BR_MUST_CHECK br_status br_pipeline_decode(br_pipeline *pipeline, const float *latents, float *out_picture);
+/* Picture [3, H, W] in [-1, 1] -> mean of the latents [C, h, w], scaled for the UNet. Needs br_pipeline_prepare_encode. */
+BR_MUST_CHECK br_status br_pipeline_encode(br_pipeline *pipeline, const float *picture, float *out_latents);
+
+#endif

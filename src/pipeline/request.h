@@ -1,0 +1,31 @@
+/* What a caller asks for, with the model's defaults filled in and everything checked. */
+#ifndef BR_PIPELINE_REQUEST_H
+#define BR_PIPELINE_REQUEST_H
+
+#include "pipeline/model.h"
+#include "pipeline/pipeline.h"
+
+/* More than any device could hold; keeps products of sizes far from overflow. */
+#define BR_REQUEST_SIDE_MAX 16384
+#define BR_REQUEST_BATCH_MAX 64
+
+typedef struct br_request {
+    const char *prompt, *negative_prompt; /* borrowed, never NULL */
+    int width, height;                    /* picture pixels */
+    br_picture_size size;                 /* latent pixels */
+    int64_t latent_count;                 /* floats of one picture's latents, C·h·w */
+    int steps;
+    double guidance, eta;
+    br_sampler sampler;
+    br_sigmas sigmas;
+    int64_t seed; /* of the first picture; drawn when the caller left it open */
+} br_request;
+
+/* Errors: BR_ERROR_ARGUMENT naming the parameter, what it is and what was expected. */
+BR_MUST_CHECK br_status br_request_resolve(const br_model *model, const br_generate_params *params, br_request *out_request);
+
+/* The text that AUTOMATIC1111 writes into a PNG's "parameters" chunk and its readers parse:
+ * prompt, "Negative prompt: ...", "Steps: .., Sampler: .., CFG scale: .., Seed: .., Size: WxH, Model: ..". malloc'd; NULL when out of memory. */
+char *br_request_parameters(const br_request *request, const br_model *model, int64_t seed);
+
+#endif
