@@ -35,6 +35,40 @@ static bool too_deep(const char *text, size_t size)
     return false;
 }
 
+/* Python writes infinite floats as the word Infinity, which JSON does not have (diffusers: "lambda_min_clipped": -Infinity). Each
+ * such word outside strings becomes the largest number of the same length, so that error positions stay. */
+static bool spell_infinities(char *text, size_t size)
+{
+    static const char word[] = "Infinity", number[] = "1.79e308";
+    const size_t length = sizeof word - 1;
+    bool found = false, quoted = false;
+    for (size_t i = 0; i < size; i++) {
+        if (quoted && text[i] == '\\') {
+            i++;
+        } else if (text[i] == '"') {
+            quoted = !quoted;
+        } else if (!quoted && size - i >= length && memcmp(text + i, word, length) == 0) {
+            memcpy(text + i, number, length);
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* A second try for a document that is not JSON because of infinities alone. */
+static json_t *load_python_json(const char *text, size_t size)
+{
+    json_t *root = NULL;
+    char *copy = malloc(size + 1);
+    if (copy) {
+        memcpy(copy, text, size);
+        if (spell_infinities(copy, size))
+            root = json_loadb(copy, size, JSON_REJECT_DUPLICATES, NULL);
+        free(copy);
+    }
+    return root;
+}
+
 br_status br_json_parse(const char *text, size_t size, const char *what, json_t **out_root)
 {
     *out_root = NULL;
@@ -42,6 +76,8 @@ br_status br_json_parse(const char *text, size_t size, const char *what, json_t 
         return br_fail(BR_ERROR_FORMAT, "%s: JSON is nested deeper than %d levels", what, BR_JSON_MAX_DEPTH);
     json_error_t error;
     *out_root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    if (!*out_root && json_error_code(&error) == json_error_invalid_syntax)
+        *out_root = load_python_json(text, size);
     if (*out_root)
         return NULL;
     if (json_error_code(&error) == json_error_out_of_memory)

@@ -12,7 +12,7 @@
 
 #define BR_JSON_MAX_DEPTH 64
 
-/* Parses `size` bytes. `what` names the document in messages ("unet/config.json"). The caller owns *out_root (json_decref). */
+/* Parses `size` bytes. Python's word Infinity is read as 1.79e308. `what` names the document in messages ("unet/config.json"). The caller owns *out_root (json_decref). */
 BR_MUST_CHECK br_status br_json_parse(const char *text, size_t size, const char *what, json_t **out_root);
 /* Reads and parses a file of at most `max_size` bytes. */
 BR_MUST_CHECK br_status br_json_read(const char *path, size_t max_size, json_t **out_root);

@@ -32,6 +32,25 @@ static void test_malformed(void **state)
     assert_status(status, BR_ERROR_FORMAT, "line 3");
 }
 
+static void test_infinity(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"low\": -Infinity, \"high\": Infinity, \"text\": \"\\\"-Infinity\"}";
+    json_t *root;
+    double value;
+    assert_status_ok(br_json_parse(text, sizeof text - 1, "doc.json", &root));
+    assert_status_ok(br_json_double(root, "doc.json", "low", 0, &value));
+    assert_true(value == -1.79e308);
+    assert_status_ok(br_json_double(root, "doc.json", "high", 0, &value));
+    assert_true(value == 1.79e308);
+    assert_string_equal(json_string_value(json_object_get(root, "text")), "\"-Infinity");
+    json_decref(root);
+    assert_status(parse("[NaN]"), BR_ERROR_FORMAT, "invalid JSON at line 1");
+    assert_status(parse("[Infinit]"), BR_ERROR_FORMAT, "invalid JSON at line 1");
+    assert_status(parse("[Infinity"), BR_ERROR_FORMAT, "invalid JSON at line 1");
+    assert_status(parse("Infinity"), BR_ERROR_FORMAT, "invalid JSON at line 1");
+}
+
 static void test_depth(void **state)
 {
     (void)state;
@@ -107,7 +126,7 @@ static void test_read(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_malformed), cmocka_unit_test(test_depth),
-                                       cmocka_unit_test(test_members), cmocka_unit_test(test_read)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_malformed), cmocka_unit_test(test_infinity),
+                                       cmocka_unit_test(test_depth), cmocka_unit_test(test_members), cmocka_unit_test(test_read)};
     return cmocka_run_group_tests(tests, br_scratch_setup, br_scratch_teardown);
 }

@@ -165,6 +165,35 @@ static void defaults_follow_the_class(void **state)
     br_schedule_finish(&schedule);
 }
 
+/* A DPMSolverMultistepScheduler as diffusers saves it, with all its keys and Python's -Infinity. */
+static void dpm_solver_as_saved(void **state)
+{
+    (void)state;
+    br_schedule schedule;
+    br_sampler sampler;
+    assert_status_ok(read_config(
+        "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"_diffusers_version\": \"0.39.0\", \"algorithm_type\": "
+        "\"dpmsolver++\","
+        "\"beta_end\": 0.012, \"beta_schedule\": \"scaled_linear\", \"beta_start\": 0.00085, \"dynamic_thresholding_ratio\": 0.995,"
+        "\"euler_at_final\": false, \"final_sigmas_type\": \"zero\", \"flow_shift\": 1.0, \"lambda_min_clipped\": -Infinity,"
+        "\"lower_order_final\": true, \"num_train_timesteps\": 1000, \"prediction_type\": \"v_prediction\","
+        "\"rescale_betas_zero_snr\": false, \"sample_max_value\": 1.0, \"solver_order\": 2, \"solver_type\": \"midpoint\","
+        "\"steps_offset\": 1, \"thresholding\": false, \"time_shift_type\": \"exponential\", \"timestep_spacing\": \"leading\","
+        "\"trained_betas\": null, \"use_beta_sigmas\": false, \"use_dynamic_shifting\": false, \"use_exponential_sigmas\": false,"
+        "\"use_flow_sigmas\": false, \"use_karras_sigmas\": true, \"use_lu_lambdas\": false, \"variance_type\": null}",
+        NULL, &schedule, &sampler));
+    assert_int_equal(sampler, BR_SAMPLER_DPMPP_2M);
+    assert_int_equal(schedule.params.prediction, BR_PREDICTION_V);
+    assert_int_equal(schedule.params.spacing, BR_SPACING_LEADING);
+    assert_true(schedule.params.karras_sigmas);
+    br_sampler_plan plan;
+    br_sampler_params params = {.schedule = &schedule, .sampler = sampler, .sigmas = BR_SIGMAS_DISCRETE, .steps = 3};
+    assert_status_ok(br_sampler_plan_init(&params, &plan));
+    assert_true(plan.evaluations[0].timestep == 751 && plan.evaluations[2].timestep == 251); /* nothing clipped */
+    br_sampler_plan_finish(&plan);
+    br_schedule_finish(&schedule);
+}
+
 static void bad_configs(void **state)
 {
     (void)state;
@@ -333,6 +362,7 @@ int main(void)
         cmocka_unit_test(emoji_model),
         cmocka_unit_test(pndm_falls_back_to_ddim),
         cmocka_unit_test(defaults_follow_the_class),
+        cmocka_unit_test(dpm_solver_as_saved),
         cmocka_unit_test(bad_configs),
         cmocka_unit_test(sampler_names),
         cmocka_unit_test(bad_plans),
