@@ -1,5 +1,5 @@
 # Which permutations of which shader are built. Names are <op>_<variant>; see br_shader in CMakeLists.txt.
-br_shader(test_saxpy tests/saxpy.comp)
+br_shader(test_saxpy tests/saxpy.comp TEST)
 
 # <op>_<type of x>_<type of the matrix>
 foreach(OP linear linear_rows conv2d)
