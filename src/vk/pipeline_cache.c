@@ -68,7 +68,7 @@ static const char *find_fault(const br_vk_caps *caps, const char *data, size_t s
     if (found.magic != MAGIC || found.version != FILE_VERSION)
         return "it has another form";
     if (found.payload_size != payload_size)
-        return "it was cut";
+        return "its length is wrong";
     file_header expected = header_of(caps, payload, payload_size);
     if (found.payload_hash != expected.payload_hash)
         return "its checksum is wrong";
@@ -108,7 +108,8 @@ br_status br_vk_pipeline_cache_init(br_vk_device *device, const char *cache_dir,
     }
     if (info.initialDataSize > 0 &&
         device->fn.vkCreatePipelineCache(device->handle, &info, NULL, &out_cache->handle) == VK_SUCCESS) {
-        out_cache->loaded_size = info.initialDataSize;
+        /* Asked of the driver: SwiftShader's answer is larger than what it was given, and would be so again at every start. */
+        BR_TRY_GOTO(BR_VK(device->fn.vkGetPipelineCacheData(device->handle, out_cache->handle, &out_cache->loaded_size, NULL)));
     } else { /* nothing on disk, or the driver does not want it */
         info.initialDataSize = 0;
         info.pInitialData = NULL;
@@ -125,7 +126,7 @@ static br_status save(br_vk_device *device, const br_vk_pipeline_cache *cache)
     size_t size = 0;
     char *file = NULL;
     BR_TRY_GOTO(BR_VK(device->fn.vkGetPipelineCacheData(device->handle, cache->handle, &size, NULL)));
-    if (size <= cache->loaded_size || size <= sizeof(VkPipelineCacheHeaderVersionOne) || size > FILE_MAX - sizeof(file_header))
+    if (size <= cache->loaded_size || size > FILE_MAX - sizeof(file_header))
         goto fail; /* nothing new */
     file = malloc(sizeof(file_header) + size);
     if (!file)

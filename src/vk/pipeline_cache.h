@@ -8,7 +8,7 @@
 typedef struct br_vk_pipeline_cache {
     VkPipelineCache handle; /* owned */
     char *path;             /* owned; NULL: not kept on disk */
-    size_t loaded_size;     /* bytes of driver data that came from disk */
+    size_t loaded_size;     /* bytes of driver data when the cache had just been loaded */
 } br_vk_pipeline_cache;
 
 BR_MUST_CHECK br_status br_vk_pipeline_cache_init(br_vk_device *device, const char *cache_dir, br_vk_pipeline_cache *out_cache);

@@ -121,12 +121,14 @@ static cache_log use_cache(const char *folder, int count)
     return said;
 }
 
-/* Damages a copy of the file at `at` (from its end when negative) or cuts it, and expects it to be dropped for that reason. */
+/* What is done to the file, and the reason it is to be dropped for. */
 typedef struct damage {
-    long at;     /* byte to flip */
-    long length; /* what is left; 0: all */
+    long flip;   /* byte that is altered, from the end when negative; NONE */
+    long length; /* that is kept; 0: all, -1: a byte is added */
     const char *reason;
 } damage;
+
+#define NONE 1000000000
 
 static void cache_on_disk(void **state)
 {
@@ -141,23 +143,20 @@ static void cache_on_disk(void **state)
         {64, 0, "checksum"},
         {72 + 5, 0, "checksum"}, /* in the driver's own header */
         {-1, 0, "checksum"},
-        {0, 1, "too short"},
-        {0, 71, "too short"},
-        {0, 105, "was cut"},
+        {NONE, 1, "too short"},
+        {NONE, 71, "too short"},
+        {NONE, 103, "too short"},
+        {NONE, -1, "length"},
     };
     char folder[] = "/tmp/brume-cache-XXXXXX", path[512];
     assert_non_null(mkdtemp(folder));
     assert_string_equal(use_cache(folder, 3).dropped, "");
     find_cache(folder, path, sizeof path);
-    if (!path[0]) { /* a driver that caches nothing: SwiftShader's data is its header alone */
-        rmdir(folder);
-        print_message("skipped: this driver gives no pipeline cache data\n");
-        skip();
-    }
+    assert_true(path[0] != 0);
     char *data = NULL;
     size_t size = 0;
     assert_status_ok(br_file_read(path, (size_t)1 << 28, &data, &size));
-    assert_true(size > 106);
+    assert_true(size >= 104); /* the two headers; software drivers have nothing more */
 
     assert_string_equal(use_cache(folder, 3).dropped, ""); /* accepted */
     char *again = NULL;
@@ -166,14 +165,14 @@ static void cache_on_disk(void **state)
     assert_int_equal(again_size, size);
     free(again);
 
-    char *damaged = malloc(size);
+    char *damaged = calloc(size + 1, 1);
     assert_non_null(damaged);
     for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
         const damage *d = &damages[i];
         memcpy(damaged, data, size);
-        if (!d->length)
-            damaged[d->at < 0 ? (long)size + d->at : d->at] ^= 1;
-        assert_status_ok(br_file_write(path, damaged, d->length ? (size_t)d->length : size));
+        if (d->flip != NONE)
+            damaged[d->flip < 0 ? (long)size + d->flip : d->flip] ^= 1;
+        assert_status_ok(br_file_write(path, damaged, d->length < 0 ? size + 1 : d->length > 0 ? (size_t)d->length : size));
         cache_log said = use_cache(folder, 0);
         if (!strstr(said.dropped, "dropped") || !strstr(said.dropped, d->reason))
             fail_msg("damage %zu: \"%s\", expected \"%s\"", i, said.dropped, d->reason);
@@ -191,7 +190,7 @@ static void cache_folder_missing(void **state)
 {
     (void)state;
     cache_log said = use_cache("/nonexistent/brume", 2); /* the device works all the same */
-    assert_true(said.dropped[0] == 0 || strstr(said.dropped, "not saved"));
+    assert_non_null(strstr(said.dropped, "not saved"));
 }
 
 int main(void)
