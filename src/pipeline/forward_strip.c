@@ -105,7 +105,7 @@ static br_status prepare(strip *strip)
 /* x_t as people see it: decoded, or as it is. */
 static br_status show(strip *strip, int index)
 {
-    br_forward forward;
+    br_forward_scales forward;
     BR_TRY(br_forward_at(&strip->pipeline->model->schedule, strip->timesteps[index], &forward));
     br_forward_sample(forward, strip->x_0, strip->noise, (size_t)strip->latent_count, strip->x_t);
     const float *shown = strip->x_t;

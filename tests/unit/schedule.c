@@ -39,7 +39,7 @@ static void check_point(const br_schedule *schedule, const json_t *point)
     assert_true(fabs(schedule->beta[t] - beta) <= slack * beta);
     assert_true(fabs(schedule->alpha_bar[t] - alpha_bar) <= slack * alpha_bar);
 
-    br_forward forward;
+    br_forward_scales forward;
     assert_status_ok(br_forward_at(schedule, t, &forward));
     assert_true(fabs(forward.signal * forward.signal + forward.noise * forward.noise - 1) <= 1e-15);
     double snr = alpha_bar / (1 - alpha_bar);
@@ -77,7 +77,7 @@ static void forward_matches_diffusers(void **state)
             check_point(&schedule, point);
             points++;
         }
-        br_forward forward;
+        br_forward_scales forward;
         assert_status(br_forward_at(&schedule, schedule.params.timesteps, &forward), BR_ERROR_ARGUMENT, "outside");
         assert_status(br_forward_at(&schedule, -1, &forward), BR_ERROR_ARGUMENT, "timestep -1");
         br_schedule_finish(&schedule);
