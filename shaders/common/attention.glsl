@@ -1,0 +1,68 @@
+// What the forms of attention share: bindings, loads of four neighbours, the masked score.
+#ifndef BR_ATTENTION_GLSL
+#define BR_ATTENTION_GLSL
+
+#include "common/types.glsl"
+#include "ops/attention.h"
+
+layout(local_size_x_id = 0) in;
+layout(constant_id = 1) const uint QUADS = 1;       // of columns: see the shaders
+layout(constant_id = 2) const bool VEC = false;     // the head's width and all first elements are multiples of 4
+layout(constant_id = 3) const bool CAUSAL = false;
+
+layout(set = 0, binding = BR_ATTENTION_Q) readonly buffer br_q { X_T q[]; };
+layout(set = 0, binding = BR_ATTENTION_Q) readonly buffer br_q4 { X_T4 q4[]; };
+layout(set = 0, binding = BR_ATTENTION_K) readonly buffer br_k { X_T k[]; };
+layout(set = 0, binding = BR_ATTENTION_K) readonly buffer br_k4 { X_T4 k4[]; };
+layout(set = 0, binding = BR_ATTENTION_V) readonly buffer br_v { X_T v[]; };
+layout(set = 0, binding = BR_ATTENTION_V) readonly buffer br_v4 { X_T4 v4[]; };
+layout(set = 0, binding = BR_ATTENTION_Y) writeonly buffer br_y { X_T y[]; };
+layout(set = 0, binding = BR_ATTENTION_Y) writeonly buffer br_y4 { X_T4 y4[]; };
+
+// Stands for minus infinity: a masked score, and the running maximum before the first one. Finite, so that no driver makes NaN of it.
+const float LOWEST = -3.0e38;
+
+// Columns column .. column + 3 of a head that begins at element `row`; zeros past its width and where `row_ok` is false.
+#define ATTENTION_LOAD(NAME, BUFFER)                                   \
+    vec4 NAME(bool row_ok, uint row, uint column)                      \
+    {                                                                  \
+        if (!row_ok || column >= p.head_width)                         \
+            return vec4(0.0);                                          \
+        if (VEC)                                                       \
+            return vec4(BUFFER##4[(row + column) >> 2]);               \
+        vec4 result = vec4(float(BUFFER[row + column]), 0.0, 0.0, 0.0); \
+        if (column + 1 < p.head_width)                                 \
+            result.y = float(BUFFER[row + column + 1]);                \
+        if (column + 2 < p.head_width)                                 \
+            result.z = float(BUFFER[row + column + 2]);                \
+        if (column + 3 < p.head_width)                                 \
+            result.w = float(BUFFER[row + column + 3]);                \
+        return result;                                                 \
+    }
+ATTENTION_LOAD(load_q, q)
+ATTENTION_LOAD(load_k, k)
+ATTENTION_LOAD(load_v, v)
+
+void store_y(uint row, uint column, vec4 value)
+{
+    if (VEC) {
+        y4[(row + column) >> 2] = X_T4(value);
+        return;
+    }
+    for (uint i = 0; i < 4 && column + i < p.head_width; i++)
+        y[row + column + i] = X_T(value[i]);
+}
+
+// A product of a query and a key as an exponent of two. Products that overflowed to minus infinity weigh nothing, like masked ones.
+float score(float product, uint row, uint key)
+{
+    bool seen = key < p.keys && (!CAUSAL || key <= p.first_row + row);
+    return seen ? max(product * p.scale, LOWEST) : LOWEST;
+}
+
+float weight(float score_value, float maximum)
+{
+    return score_value > LOWEST ? exp2(score_value - maximum) : 0.0;
+}
+
+#endif

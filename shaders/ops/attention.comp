@@ -1,0 +1,163 @@
+#version 450
+// A workgroup takes 4 · TY rows of one head and walks over its keys in blocks of KEYS. An invocation owns rows 4·ty .. 4·ty + 3: of the scores the keys tx and
+// tx + TX, of the output QUADS quads of columns, TX apart. q and k pass through shared memory in slabs of SLAB quads, v in slabs of TX quads, so any head width
+// fits; heads wider than QUADS · TX quads are split among `parts` workgroups that each repeat the scores. That keeps the sums in registers.
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#include "common/attention.glsl"
+
+const uint TX = 16;
+const uint TY = gl_WorkGroupSize.x / TX;
+const uint ROWS = 4 * TY;
+const uint KEYS = 32;
+const uint SLAB = 8;
+// Odd strides keep neighbouring rows in different banks.
+const uint STRIDE = SLAB + 1;
+const uint P_STRIDE = TY + 1;
+const uint R_STRIDE = TX + 1;
+
+const uint SLAB_SIZE = (ROWS + KEYS) * STRIDE;
+shared vec4 slab[SLAB_SIZE > KEYS * TX ? SLAB_SIZE : KEYS * TX];
+shared vec4 weights[KEYS * P_STRIDE]; // [key][ty]: of the four rows of ty
+shared float partial[ROWS * R_STRIDE];
+
+struct head_place {
+    uint q_row, k_row, v_row; // first element of the head in row row0 of q, in row 0 of k and of v
+    uint row0;
+};
+
+vec4 scores[2]; // [key], components are rows
+vec4 sums[QUADS * 4];
+
+void multiply_q_k(head_place at, uint key0)
+{
+    uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX;
+    scores[0] = vec4(0.0);
+    scores[1] = vec4(0.0);
+    for (uint column = 0; column < p.head_width; column += SLAB * 4) {
+        barrier();
+        for (uint i = lid; i < ROWS * SLAB; i += gl_WorkGroupSize.x) {
+            uint row = i / SLAB;
+            slab[row * STRIDE + i % SLAB] = load_q(at.row0 + row < p.rows, at.q_row + row * p.width, column + i % SLAB * 4);
+        }
+        for (uint i = lid; i < KEYS * SLAB; i += gl_WorkGroupSize.x) {
+            uint key = i / SLAB;
+            slab[(ROWS + key) * STRIDE + i % SLAB] =
+                load_k(key0 + key < p.keys, at.k_row + (key0 + key) * p.width, column + i % SLAB * 4);
+        }
+        barrier();
+        [[unroll]] for (uint i = 0; i < SLAB; i++) {
+            vec4 k0 = slab[(ROWS + tx) * STRIDE + i], k1 = slab[(ROWS + tx + TX) * STRIDE + i];
+            [[unroll]] for (uint r = 0; r < 4; r++) {
+                vec4 a = slab[(ty * 4 + r) * STRIDE + i];
+                scores[0][r] += dot(a, k0);
+                scores[1][r] += dot(a, k1);
+            }
+        }
+    }
+}
+
+// Reduces over the TX invocations of a row.
+vec4 row_maximum(vec4 value)
+{
+    uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX;
+    barrier();
+    [[unroll]] for (uint r = 0; r < 4; r++)
+        partial[(ty * 4 + r) * R_STRIDE + tx] = value[r];
+    barrier();
+    for (uint i = 0; i < TX; i++)
+        [[unroll]] for (uint r = 0; r < 4; r++)
+            value[r] = max(value[r], partial[(ty * 4 + r) * R_STRIDE + i]);
+    return value;
+}
+
+vec4 row_sum(vec4 value)
+{
+    uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX;
+    barrier();
+    [[unroll]] for (uint r = 0; r < 4; r++)
+        partial[(ty * 4 + r) * R_STRIDE + tx] = value[r];
+    barrier();
+    vec4 sum = vec4(0.0);
+    for (uint i = 0; i < TX; i++)
+        [[unroll]] for (uint r = 0; r < 4; r++)
+            sum[r] += partial[(ty * 4 + r) * R_STRIDE + i];
+    return sum;
+}
+
+void add_weighted_v(head_place at, uint key0, uint column0, vec4 decay)
+{
+    uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX;
+    [[unroll]] for (uint c = 0; c < QUADS; c++) {
+        barrier();
+        for (uint i = lid; i < KEYS * TX; i += gl_WorkGroupSize.x) {
+            uint key = i / TX;
+            slab[i] = load_v(key0 + key < p.keys, at.v_row + (key0 + key) * p.width, column0 + (c * TX + i % TX) * 4);
+        }
+        barrier();
+        [[unroll]] for (uint r = 0; r < 4; r++)
+            sums[c * 4 + r] *= decay[r];
+        for (uint key = 0; key < KEYS; key++) {
+            vec4 w = weights[key * P_STRIDE + ty], value = slab[key * TX + tx];
+            [[unroll]] for (uint r = 0; r < 4; r++)
+                sums[c * 4 + r] += w[r] * value;
+        }
+    }
+}
+
+void main()
+{
+    uint group = BR_GROUP_INDEX;
+    if (group >= p.total)
+        return;
+    uint block = group % p.row_blocks, rest = group / p.row_blocks;
+    uint part = rest % p.parts;
+    rest /= p.parts;
+    uint head = rest % p.heads, picture = rest / p.heads;
+    uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX;
+
+    head_place at;
+    at.row0 = block * ROWS;
+    at.q_row = p.q_first + (picture * p.rows + at.row0) * p.width + head * p.head_width;
+    at.k_row = p.k_first + picture * p.keys * p.width + head * p.head_width;
+    at.v_row = p.v_first + picture * p.keys * p.width + head * p.head_width;
+    uint column0 = part * QUADS * TX * 4;
+    uint key_end = CAUSAL ? min(p.keys, p.first_row + at.row0 + ROWS) : p.keys;
+
+    vec4 maximum = vec4(LOWEST), total = vec4(0.0);
+    [[unroll]] for (uint i = 0; i < QUADS * 4; i++)
+        sums[i] = vec4(0.0);
+    for (uint key0 = 0; key0 < key_end; key0 += KEYS) {
+        multiply_q_k(at, key0);
+        [[unroll]] for (uint r = 0; r < 4; r++) {
+            scores[0][r] = score(scores[0][r], at.row0 + ty * 4 + r, key0 + tx);
+            scores[1][r] = score(scores[1][r], at.row0 + ty * 4 + r, key0 + tx + TX);
+        }
+        vec4 higher = max(maximum, row_maximum(max(scores[0], scores[1])));
+        vec4 decay = exp2(maximum - higher);
+        maximum = higher;
+        [[unroll]] for (uint r = 0; r < 4; r++) {
+            scores[0][r] = weight(scores[0][r], maximum[r]);
+            scores[1][r] = weight(scores[1][r], maximum[r]);
+        }
+        total = total * decay + scores[0] + scores[1];
+        weights[tx * P_STRIDE + ty] = scores[0];
+        weights[(tx + TX) * P_STRIDE + ty] = scores[1];
+        add_weighted_v(at, key0, column0, decay);
+    }
+    total = row_sum(total);
+
+    [[unroll]] for (uint r = 0; r < 4; r++) {
+        uint row = at.row0 + ty * 4 + r;
+        if (row >= p.rows)
+            continue;
+        // A row all of whose scores are minus infinity gives zeros.
+        float scale = total[r] > 0.0 ? 1.0 / total[r] : 0.0;
+        uint y_row = p.y_first + (picture * p.rows + row) * p.width + head * p.head_width;
+        [[unroll]] for (uint c = 0; c < QUADS; c++) {
+            uint column = column0 + (c * TX + tx) * 4;
+            if (column < p.head_width)
+                store_y(y_row, column, sums[c * 4 + r] * scale);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+/* attention against the double reference: self, cross, causal, any head width, storage types, lowered limits, hard scores.
+ *
+ * Tolerances. f32: a score of magnitude s has an error of about s·2^-23, which is a relative error of its weight; scores here reach 30, so 30·2^-23 = 4e-6
+ * for the few largest and less for the mean. f16: the inputs are rounded beforehand, so only the rounding of y remains, 2^-11 of each element. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "ops/op.h"
+#include "ref/attention.h"
+#include "support/op.h"
+
+#define TOLERANCE_F32 1e-5
+#define TOLERANCE_F16 (0x1p-11 + 1e-5)
+
+typedef struct attention_case {
+    int pictures, queries, keys, heads, head_width;
+    bool causal;
+    br_dtype dtype;
+    float scale;   /* of the scores; 0: the default */
+    float q_scale; /* of the values in q; 0 means 1 */
+} attention_case;
+
+static float *random_values(int count, uint32_t seed, br_dtype dtype, float scale)
+{
+    float *values = malloc((size_t)count * sizeof *values);
+    assert_non_null(values);
+    br_test_random(values, (size_t)count, seed);
+    for (int i = 0; i < count; i++)
+        values[i] *= scale;
+    if (dtype == BR_F16)
+        br_test_round_f16(values, (size_t)count);
+    return values;
+}
+
+static void check(br_test_device *device, const attention_case *c)
+{
+    if (c->dtype == BR_F16 && !device->caps->f16_storage) {
+        print_message("f16 storage: skipped, the device has none\n");
+        return;
+    }
+    int width = c->heads * c->head_width, q_count = c->pictures * c->queries * width, k_count = c->pictures * c->keys * width;
+    float *q = random_values(q_count, 1, c->dtype, c->q_scale ? c->q_scale : 1);
+    float *k = random_values(k_count, 2, c->dtype, 1), *v = random_values(k_count, 3, c->dtype, 1);
+    float *y = malloc((size_t)q_count * sizeof *y);
+    double *expected = malloc((size_t)q_count * sizeof *expected);
+    assert_true(y && expected);
+
+    br_graph graph;
+    br_graph_init(&graph);
+    br_attention_params params = {
+        .q = br_graph_input(&graph, "q", c->dtype, br_shape_of(c->pictures, c->queries, width)),
+        .k = br_graph_input(&graph, "k", c->dtype, br_shape_of(c->pictures, c->keys, width)),
+        .v = br_graph_input(&graph, "v", c->dtype, br_shape_of(c->pictures, c->keys, width)),
+        .heads = c->heads,
+        .scale = c->scale,
+        .causal = c->causal,
+    };
+    br_value out = br_op_attention(&graph, "attn", &params);
+    br_graph_output(&graph, out, "y");
+    br_test_tensor inputs[] = {{params.q, q}, {params.k, k}, {params.v, v}}, output = {out, y};
+    assert_status_ok(br_test_run(&(br_test_run_params){device, &graph, inputs, 3, &output, 1, 0}));
+
+    double scale = c->scale != 0 ? c->scale : 1 / sqrt(c->head_width);
+    br_ref_attention(
+        &(br_ref_attention_params){c->pictures, c->queries, c->keys, c->heads, c->head_width, scale, c->causal, q, k, v}, expected);
+    double error = br_test_relative_error(y, expected, (size_t)q_count);
+    print_message("[%d, %d, %d x %d], %d keys%s: %.2e\n", c->pictures, c->queries, c->heads, c->head_width, c->keys,
+                  c->causal ? ", causal" : "", error);
+    assert_true(error <= (c->dtype == BR_F16 ? TOLERANCE_F16 : TOLERANCE_F32));
+    br_graph_finish(&graph);
+    free(q), free(k), free(v), free(y), free(expected);
+}
+
+static void check_shapes(br_test_device *device)
+{
+    const attention_case cases[] = {
+        {.pictures = 1, .queries = 1, .keys = 1, .heads = 1, .head_width = 1},
+        {.pictures = 1, .queries = 13, .keys = 13, .heads = 3, .head_width = 13},
+        {.pictures = 2, .queries = 89, .keys = 89, .heads = 2, .head_width = 16},
+        {.pictures = 2, .queries = 64, .keys = 77, .heads = 4, .head_width = 40},
+        {.pictures = 1, .queries = 113, .keys = 31, .heads = 2, .head_width = 32},
+        {.pictures = 1, .queries = 33, .keys = 131, .heads = 1, .head_width = 64},
+        {.pictures = 1, .queries = 37, .keys = 65, .heads = 2, .head_width = 80},
+        {.pictures = 1, .queries = 35, .keys = 41, .heads = 2, .head_width = 97},
+        {.pictures = 1, .queries = 7, .keys = 67, .heads = 2, .head_width = 160},
+        {.pictures = 1, .queries = 39, .keys = 67, .heads = 1, .head_width = 257},
+        {.pictures = 2, .queries = 41, .keys = 43, .heads = 1, .head_width = 512},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        check(device, &cases[i]);
+}
+
+static void check_causal(br_test_device *device)
+{
+    const attention_case cases[] = {
+        {.pictures = 2, .queries = 77, .keys = 77, .heads = 2, .head_width = 64, .causal = true},
+        {.pictures = 1, .queries = 113, .keys = 113, .heads = 3, .head_width = 13, .causal = true},
+        {.pictures = 1, .queries = 1, .keys = 1, .heads = 1, .head_width = 5, .causal = true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        check(device, &cases[i]);
+}
+
+static void check_storage(br_test_device *device)
+{
+    check(device, &(attention_case){.pictures = 2, .queries = 53, .keys = 67, .heads = 2, .head_width = 40, .dtype = BR_F16});
+    check(device, &(attention_case){
+                      .pictures = 1, .queries = 53, .keys = 53, .heads = 2, .head_width = 13, .causal = true, .dtype = BR_F16});
+    check(device, &(attention_case){.pictures = 1, .queries = 19, .keys = 35, .heads = 1, .head_width = 512, .dtype = BR_F16});
+}
+
+static void test_shapes(void **state)
+{
+    check_shapes(*state);
+}
+
+static void test_causal(void **state)
+{
+    check_causal(*state);
+}
+
+static void test_storage(void **state)
+{
+    check_storage(*state);
+}
+
+/* The form for GPUs, on whatever device this is. */
+static void test_gpu(void **state)
+{
+    br_test_device device = *(br_test_device *)*state;
+    br_vk_caps caps = *device.caps;
+    device.caps = &caps;
+    caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    check_shapes(&device);
+    check_causal(&device);
+    check_storage(&device);
+}
+
+static void test_scale(void **state)
+{
+    check(*state, &(attention_case){.pictures = 1, .queries = 17, .keys = 43, .heads = 2, .head_width = 8, .scale = 1});
+    check(*state,
+          &(attention_case){.pictures = 1, .queries = 17, .keys = 43, .heads = 2, .head_width = 8, .scale = -0.5f, .q_scale = 10});
+}
+
+/* A range of 4 KiB takes 11 or 12 rows of 84 floats: rows are cut, and pictures that do not begin where a binding may. */
+static void test_lowered_limits(void **state)
+{
+    (void)state;
+    br_test_device *device = br_test_device_open(
+        &(br_vk_device_params){.max_storage_range = 4096, .max_groups = 3, .max_invocations = 128, .max_shared = 16384});
+    check(device, &(attention_case){.pictures = 2, .queries = 53, .keys = 11, .heads = 3, .head_width = 28});
+    check(device, &(attention_case){.pictures = 3, .queries = 27, .keys = 27, .heads = 3, .head_width = 11, .causal = true});
+    check(device, &(attention_case){
+                      .pictures = 2, .queries = 53, .keys = 53, .heads = 2, .head_width = 17, .causal = true, .dtype = BR_F16});
+
+    br_graph graph;
+    br_graph_init(&graph);
+    br_value x = br_graph_input(&graph, "x", BR_F32, br_shape_of(1, 61, 64));
+    br_value y = br_op_attention(&graph, "wide", &(br_attention_params){.q = x, .k = x, .v = x, .heads = 1});
+    br_graph_output(&graph, y, "y");
+    assert_status(br_test_run(&(br_test_run_params){.device = device, .graph = &graph}), BR_ERROR_UNSUPPORTED,
+                  "wide (attention): operand 1 spans");
+    br_graph_finish(&graph);
+    br_test_device_close(device);
+}
+
+/* Scores of up to ±1e6: only the largest counts, nothing overflows. A row whose every score is minus infinity gives zeros. */
+static void check_hard(br_test_device *device)
+{
+    check(device, &(attention_case){.pictures = 1, .queries = 19, .keys = 67, .heads = 1, .head_width = 1, .q_scale = 1e6f});
+
+    enum { T = 5, KEYS = 35, D = 4 };
+    float q[T * D], k[KEYS * D], v[KEYS * D], y[T * D];
+    for (int i = 0; i < T * D; i++)
+        q[i] = i < D ? -3e38f : 0;
+    for (int i = 0; i < KEYS * D; i++)
+        k[i] = 3e38f, v[i] = 1.0f + (float)(i / D);
+    br_graph graph;
+    br_graph_init(&graph);
+    br_value vq = br_graph_input(&graph, "q", BR_F32, br_shape_of(1, T, D)),
+             vk = br_graph_input(&graph, "k", BR_F32, br_shape_of(1, KEYS, D));
+    br_value vv = br_graph_input(&graph, "v", BR_F32, br_shape_of(1, KEYS, D));
+    br_value out = br_op_attention(&graph, "attn", &(br_attention_params){.q = vq, .k = vk, .v = vv, .heads = 1});
+    br_graph_output(&graph, out, "y");
+    br_test_tensor inputs[] = {{vq, q}, {vk, k}, {vv, v}}, output = {out, y};
+    assert_status_ok(br_test_run(&(br_test_run_params){device, &graph, inputs, 3, &output, 1, 0}));
+    for (int i = 0; i < T * D; i++)
+        assert_float_equal(y[i], i < D ? 0 : (KEYS + 1) / 2.0, 1e-4);
+    br_graph_finish(&graph);
+}
+
+static void test_hard(void **state)
+{
+    br_test_device device = *(br_test_device *)*state;
+    br_vk_caps caps = *device.caps;
+    check_hard(&device);
+    device.caps = &caps;
+    caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    check_hard(&device);
+}
+
+static void expect_error(const br_attention_params *params, const char *text)
+{
+    br_graph graph;
+    br_graph_init(&graph);
+    br_graph_input(&graph, "q", BR_F32, br_shape_of(2, 64, 320));      /* 0 */
+    br_graph_input(&graph, "k", BR_F32, br_shape_of(2, 77, 320));      /* 1 */
+    br_graph_input(&graph, "narrow", BR_F32, br_shape_of(2, 77, 768)); /* 2 */
+    br_graph_input(&graph, "half", BR_F16, br_shape_of(2, 77, 320));   /* 3 */
+    br_graph_input(&graph, "flat", BR_F32, br_shape_of(64, 320));      /* 4 */
+    assert_int_equal(br_op_attention(&graph, "attn", params), BR_NONE);
+    assert_status(br_graph_verify(&graph), BR_ERROR_ARGUMENT, text);
+    br_graph_finish(&graph);
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    expect_error(&(br_attention_params){.q = 4, .k = 1, .v = 1, .heads = 8}, "attention q is [64, 320], expected [B, T, D]");
+    expect_error(&(br_attention_params){.q = 0, .k = 2, .v = 2, .heads = 8}, "attention k is [2, 77, 768], expected [2, T, 320]");
+    expect_error(&(br_attention_params){.q = 0, .k = 1, .v = 0, .heads = 8},
+                 "attention v is [2, 64, 320], expected k's [2, 77, 320]");
+    expect_error(&(br_attention_params){.q = 0, .k = 3, .v = 1, .heads = 8}, "q is f32, k f16 and v f32");
+    expect_error(&(br_attention_params){.q = 0, .k = 1, .v = 1, .heads = 7},
+                 "attention has 7 heads, expected a divisor of D = 320");
+    expect_error(&(br_attention_params){.q = 0, .k = 1, .v = 1, .heads = 8, .causal = true},
+                 "causal attention has 64 queries and 77 keys");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shapes), cmocka_unit_test(test_causal), cmocka_unit_test(test_storage),
+        cmocka_unit_test(test_gpu),    cmocka_unit_test(test_scale),  cmocka_unit_test(test_lowered_limits),
+        cmocka_unit_test(test_hard),   cmocka_unit_test(test_errors),
+    };
+    return cmocka_run_group_tests_name("ops/attention", tests, br_test_device_setup, br_test_device_teardown);
+}
