@@ -10,7 +10,7 @@ extern "C" {
 
 /* Seconds over `runs` timed runs after one that is not counted; each run is recorded once and replayed. */
 typedef struct br_bench_result {
-    char name[64];  /* "linear 1024x1024x1024", "unet" */
+    char name[64]; /* "linear 1024x1024x1024", "unet" */
     char dtype[8];
     char variant[64]; /* shader that did most of the work */
     int runs;
@@ -34,9 +34,9 @@ BR_API const char *br_bench_op_usage(int index);
 
 typedef struct br_bench_stage_params {
     br_pipeline *pipeline;
-    const char *stage; /* "text", "unet" (one step with guidance), "vae" (decoder), "encode" */
+    const char *stage;             /* "text", "unet" (one step with guidance), "vae" (decoder), "encode" */
     int width, height, batch_size; /* 0: the model's defaults, 1 */
-    int runs; /* 0: 5 */
+    int runs;                      /* 0: 5 */
 } br_bench_stage_params;
 BR_API BR_MUST_CHECK br_status br_bench_stage(const br_bench_stage_params *params, br_bench_result *out_result);
 

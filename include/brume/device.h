@@ -19,7 +19,7 @@ typedef struct br_context_params {
     br_log_callback log; /* may be NULL */
     void *log_user;      /* borrowed for the context's life */
     br_log_level log_level;
-    bool validation;     /* turn the Vulkan validation layers on (developers); so does the environment variable BRUME_VALIDATION=1 */
+    bool validation; /* turn the Vulkan validation layers on (developers); so does the environment variable BRUME_VALIDATION=1 */
 } br_context_params;
 
 /* Errors: BR_ERROR_NO_VULKAN when there is no Vulkan loader or no driver at all. */
@@ -28,15 +28,15 @@ BR_API BR_MUST_CHECK br_status br_context_create(const br_context_params *params
 BR_API void br_context_destroy(br_context *context);
 
 typedef struct br_device_info {
-    int index;           /* as in `-d INDEX` */
+    int index;                               /* as in `-d INDEX` */
     const char *name, *driver, *driver_info; /* borrowed from the context */
-    const char *kind;    /* "discrete", "integrated", "virtual", "cpu", "other" */
-    const char *problem; /* NULL, or why Brume cannot use the device */
-    uint32_t api_version; /* VK_API_VERSION_* packing */
+    const char *kind;                        /* "discrete", "integrated", "virtual", "cpu", "other" */
+    const char *problem;                     /* NULL, or why Brume cannot use the device */
+    uint32_t api_version;                    /* VK_API_VERSION_* packing */
     uint64_t device_local_bytes;
     bool unified_memory;
     /* what the engine will use there */
-    const char *dtype;   /* what --dtype auto means: "f16" or "f32" */
+    const char *dtype; /* what --dtype auto means: "f16" or "f32" */
     bool f16_storage, f16_arithmetic, integer_dot, cooperative_matrix, timestamps;
     uint32_t subgroup_min, subgroup_max; /* invocations */
     uint32_t max_invocations;            /* a workgroup */

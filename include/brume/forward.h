@@ -9,11 +9,11 @@ extern "C" {
 #endif
 
 typedef struct br_forward_params {
-    const br_image *image;  /* borrowed; scaled to the model's size */
-    const int *timesteps;   /* borrowed, each 0 .. T - 1; NULL: 0, 100, 300, 600, 999 (within T) */
+    const br_image *image; /* borrowed; scaled to the model's size */
+    const int *timesteps;  /* borrowed, each 0 .. T - 1; NULL: 0, 100, 300, 600, 999 (within T) */
     int timestep_count;
-    int64_t seed;           /* negative: drawn at random */
-    bool pixels;            /* noise the picture itself; false: its latents, as the model is trained, shown through the decoder */
+    int64_t seed; /* negative: drawn at random */
+    bool pixels;  /* noise the picture itself; false: its latents, as the model is trained, shown through the decoder */
     br_progress_callback progress;
     void *progress_user;
 } br_forward_params;

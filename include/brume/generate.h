@@ -50,21 +50,21 @@ typedef struct br_generate_params {
     const char *negative_prompt; /* NULL: empty */
     int width, height;           /* picture pixels, multiples of size_multiple */
     int steps;
-    double guidance;             /* 1: no guidance; 0 means the default too */
-    const char *sampler;         /* "ddim", "ddpm", "euler", "euler_a", "heun", "dpmpp_2m" */
-    const char *schedule;        /* "default", "discrete", "karras" */
-    double eta;                  /* DDIM: 0 .. 1; zero is zero */
-    int64_t seed;                /* negative: drawn at random. Picture i of a batch has seed + i */
+    double guidance;      /* 1: no guidance; 0 means the default too */
+    const char *sampler;  /* "ddim", "ddpm", "euler", "euler_a", "heun", "dpmpp_2m" */
+    const char *schedule; /* "default", "discrete", "karras" */
+    double eta;           /* DDIM: 0 .. 1; zero is zero */
+    int64_t seed;         /* negative: drawn at random. Picture i of a batch has seed + i */
     br_noise_source noise_source;
-    int batch_size;              /* pictures at once; 0: 1 */
-    const float *init_noise;     /* standard normal [batch_size, C, h, w] instead of the seed's; borrowed */
-    int64_t init_noise_count;    /* its number of floats */
-    const char *dump_dir;        /* folder for .npy files of tokens, text, eps pairs, latents and picture; NULL: none */
+    int batch_size;           /* pictures at once; 0: 1 */
+    const float *init_noise;  /* standard normal [batch_size, C, h, w] instead of the seed's; borrowed */
+    int64_t init_noise_count; /* its number of floats */
+    const char *dump_dir;     /* folder for .npy files of tokens, text, eps pairs, latents and picture; NULL: none */
     br_progress_callback progress;
     void *progress_user;
     br_preview_callback preview;
     void *preview_user;
-    int preview_every;           /* steps between previews; 0: 5 */
+    int preview_every; /* steps between previews; 0: 5 */
 } br_generate_params;
 
 typedef struct br_generated {
@@ -78,7 +78,7 @@ typedef struct br_generation {
     int count;
     int steps, width, height; /* as resolved from the defaults */
     double guidance;
-    const char *sampler;      /* static */
+    const char *sampler; /* static */
     double text_seconds, denoise_seconds, decode_seconds;
 } br_generation;
 

@@ -45,7 +45,7 @@ typedef struct br_component_info {
     const char *path;       /* of the weights */
     int tensor_count;
     uint64_t parameter_count;
-    uint64_t file_bytes;    /* of tensor data */
+    uint64_t file_bytes; /* of tensor data */
 } br_component_info;
 
 typedef struct br_tensor_info {
@@ -68,10 +68,10 @@ typedef enum br_precision {
 
 /* Device memory and work for one size, planned without touching the device. */
 typedef struct br_stage_info {
-    const char *name;         /* "text", "denoise", "decode" */
-    const char *dtype;        /* of activations */
-    int dispatches;           /* of one run */
-    uint64_t flops;           /* of one run (denoise: one step with guidance) */
+    const char *name;  /* "text", "denoise", "decode" */
+    const char *dtype; /* of activations */
+    int dispatches;    /* of one run */
+    uint64_t flops;    /* of one run (denoise: one step with guidance) */
     uint64_t weight_bytes;
     uint64_t activation_bytes; /* the plan's arena */
     uint64_t activation_lower_bound_bytes;

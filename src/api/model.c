@@ -19,8 +19,10 @@ br_status br_model_open(const br_model_params *params, br_model **out_model)
         return br_model_load(params->path, &log, out_model);
     char *path = br_place_model(DEFAULT_MODEL);
     if (!path)
-        return br_fail(BR_ERROR_NOT_FOUND, "the model that comes with Brume was not found, expected it in %s/models/%s beside the program or in %s/models/%s",
-                       BRUME_INSTALLED_ASSETS, DEFAULT_MODEL, BRUME_ASSETS_DIR, DEFAULT_MODEL);
+        return br_fail(
+            BR_ERROR_NOT_FOUND,
+            "the model that comes with Brume was not found, expected it in %s/models/%s beside the program or in %s/models/%s",
+            BRUME_INSTALLED_ASSETS, DEFAULT_MODEL, BRUME_ASSETS_DIR, DEFAULT_MODEL);
     br_status status = br_model_load(path, &log, out_model);
     free(path);
     return status;
@@ -73,7 +75,8 @@ br_component_info br_model_component(const br_model *model, int component)
 br_tensor_info br_model_tensor(const br_model *model, int component, int tensor)
 {
     br_tensor_info info = {0};
-    if (component < 0 || component >= BR_COMPONENT_COUNT || tensor < 0 || tensor >= br_weights_count(model->parts[component].weights))
+    if (component < 0 || component >= BR_COMPONENT_COUNT || tensor < 0 ||
+        tensor >= br_weights_count(model->parts[component].weights))
         return info;
     const br_tensor_view *view = br_weights_at(model->parts[component].weights, tensor);
     info.name = view->name;

@@ -68,7 +68,8 @@ static br_status check_source(const char *component, const br_weights *weights, 
 {
     const br_tensor_view *view = br_weights_find(weights, tensor->name);
     if (!view)
-        return br_fail(BR_ERROR_FORMAT, "%s has no tensor %s, expected %s", component, tensor->name, br_shape_format(file_shape(tensor)).text);
+        return br_fail(BR_ERROR_FORMAT, "%s has no tensor %s, expected %s", component, tensor->name,
+                       br_shape_format(file_shape(tensor)).text);
     if (!shape_matches(tensor, view)) {
         br_shape found = {0};
         for (int i = 0; i < view->rank && i < BR_RANK_MAX; i++)
@@ -225,8 +226,9 @@ br_status br_bound_weights_create(const br_bind_params *params, br_bound_weights
     BR_TRY_GOTO(collect(params, weights));
     assign_blocks(weights);
     for (int i = 0; i < weights->block_count; i++)
-        BR_TRY_GOTO(br_status_prefix(br_vk_buffer_create(params->device, BR_VK_BUFFER_DEVICE, weights->block_bytes[i], params->name, &weights->blocks[i]),
-                                     "weights of %s", params->name));
+        BR_TRY_GOTO(br_status_prefix(
+            br_vk_buffer_create(params->device, BR_VK_BUFFER_DEVICE, weights->block_bytes[i], params->name, &weights->blocks[i]),
+            "weights of %s", params->name));
     for (int i = 0; i < weights->tensor_count; i++)
         BR_TRY_GOTO(upload(params->device, weights, &weights->tensors[i]));
     BR_TRY_GOTO(br_vk_upload_flush(params->device));

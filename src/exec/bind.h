@@ -15,10 +15,10 @@ typedef struct br_location {
 } br_location;
 
 typedef struct br_bind_params {
-    br_vk_device *device;       /* borrowed; outlives the result */
-    const br_graph *graph;      /* its WEIGHT values are bound */
-    const br_weights *weights;  /* borrowed during the call */
-    const char *name;           /* of the component, for messages: "unet" */
+    br_vk_device *device;      /* borrowed; outlives the result */
+    const br_graph *graph;     /* its WEIGHT values are bound */
+    const br_weights *weights; /* borrowed during the call */
+    const char *name;          /* of the component, for messages: "unet" */
 } br_bind_params;
 
 /* Checks that every weight of the graph is in the file with the right shape, then converts and uploads. Errors: BR_ERROR_FORMAT (missing tensor, wrong shape),

@@ -6,7 +6,7 @@
 #include "ops/emit.h"
 
 typedef struct br_program {
-    br_graph *graph; /* owned */
+    br_graph *graph;  /* owned */
     const char *name; /* borrowed, a literal: "unet" */
     br_plan plan;
     br_op_dispatch *dispatches; /* owned, in execution order */

@@ -41,7 +41,8 @@ static br_status record_dispatch(const br_replay_params *params, br_vk_recorder 
         const br_operand *operand = &dispatch->operands[i];
         br_location location = locate(params, operand->value);
         if (!location.buffer)
-            return br_fail(BR_ERROR_ARGUMENT, "%s: %s has no buffer", dispatch->name, br_graph_value(params->program->graph, operand->value)->name);
+            return br_fail(BR_ERROR_ARGUMENT, "%s: %s has no buffer", dispatch->name,
+                           br_graph_value(params->program->graph, operand->value)->name);
         command.bindings[i] = (br_vk_binding){.buffer = location.buffer,
                                               .offset = location.offset + operand->offset,
                                               .size = operand->size,

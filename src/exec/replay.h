@@ -14,7 +14,7 @@ typedef struct br_replay_params {
     br_vk_device *device;            /* borrowed; outlives the replay */
     const br_program *program;       /* borrowed; outlives the replay */
     const br_bound_weights *weights; /* borrowed; outlives the replay; may be NULL */
-    br_vk_buffer *arena;             /* at least program->plan.arena_bytes; may be shared by programs that run one after the other */
+    br_vk_buffer *arena; /* at least program->plan.arena_bytes; may be shared by programs that run one after the other */
     const br_value_binding *bindings;
     int binding_count;
     bool timestamps;

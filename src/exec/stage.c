@@ -41,7 +41,8 @@ static br_status make_buffers(br_stage *stage, const br_bound_weights *weights)
         binding->value = i;
         stage->binding_count++;
         if (info->kind == BR_VALUE_STATE)
-            BR_TRY(br_vk_upload_fill(stage->device, &(br_vk_upload_params){.buffer = binding->location.buffer, .size = bytes, .fill = fill_zero}));
+            BR_TRY(br_vk_upload_fill(stage->device,
+                                     &(br_vk_upload_params){.buffer = binding->location.buffer, .size = bytes, .fill = fill_zero}));
     }
     return NULL;
 }
@@ -86,8 +87,8 @@ static br_status find(const br_stage *stage, br_value value, uint64_t size, br_v
     br_value root = br_graph_root(graph, value);
     uint64_t bytes = (uint64_t)br_graph_bytes(graph, root);
     if (bytes != size)
-        return br_fail(BR_ERROR_ARGUMENT, "%s has %llu bytes, got %llu", br_graph_value(graph, value)->name, (unsigned long long)bytes,
-                       (unsigned long long)size);
+        return br_fail(BR_ERROR_ARGUMENT, "%s has %llu bytes, got %llu", br_graph_value(graph, value)->name,
+                       (unsigned long long)bytes, (unsigned long long)size);
     for (int i = 0; i < stage->binding_count; i++) {
         if (stage->bindings[i].value == root) {
             *out_buffer = stage->bindings[i].location.buffer;

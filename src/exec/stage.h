@@ -13,10 +13,11 @@ typedef struct br_stage {
 } br_stage;
 
 typedef struct br_stage_params {
-    br_vk_device *device;            /* borrowed; outlives the stage */
-    br_program *program;             /* consumed, on failure too */
-    const br_bound_weights *weights; /* borrowed; outlives the stage; NULL: WEIGHT values get buffers of their own, uninitialised (benchmarks) */
-    br_vk_buffer *arena;             /* borrowed; at least program->plan.arena_bytes */
+    br_vk_device *device; /* borrowed; outlives the stage */
+    br_program *program;  /* consumed, on failure too */
+    const br_bound_weights
+        *weights; /* borrowed; outlives the stage; NULL: WEIGHT values get buffers of their own, uninitialised (benchmarks) */
+    br_vk_buffer *arena; /* borrowed; at least program->plan.arena_bytes */
     bool timestamps;
 } br_stage_params;
 

@@ -59,13 +59,14 @@ static tensor_name name_tensor(const br_builder *builder, const char *name, cons
 
 br_value br_builder_matrix(br_builder *builder, const char *name, int64_t rows, int64_t columns)
 {
-    return br_graph_weight(builder->graph, name_tensor(builder, name, "").text, builder->matrix_dtype, br_shape_of(rows, columns), BR_WEIGHT_PLAIN);
+    return br_graph_weight(builder->graph, name_tensor(builder, name, "").text, builder->matrix_dtype, br_shape_of(rows, columns),
+                           BR_WEIGHT_PLAIN);
 }
 
 br_value br_builder_kernel(br_builder *builder, const char *name, int64_t out, int64_t kernel, int64_t in)
 {
-    return br_graph_weight(builder->graph, name_tensor(builder, name, "").text, builder->matrix_dtype, br_shape_of(out, kernel, kernel, in),
-                           BR_WEIGHT_OHWI);
+    return br_graph_weight(builder->graph, name_tensor(builder, name, "").text, builder->matrix_dtype,
+                           br_shape_of(out, kernel, kernel, in), BR_WEIGHT_OHWI);
 }
 
 br_value br_builder_vector(br_builder *builder, const char *name, int64_t size)
@@ -97,16 +98,17 @@ br_value br_layer_conv(br_builder *builder, const br_layer_conv_params *params)
     snprintf(weight, sizeof weight, "%s.weight", params->name);
     snprintf(bias, sizeof bias, "%s.bias", params->name);
     int64_t in = br_shape_last(br_graph_shape(builder->graph, params->x));
-    return br_op_conv2d(builder->graph, params->name,
-                        &(br_conv2d_params){.x = params->x,
-                                            .weight = br_builder_kernel(builder, weight, params->out, params->kernel, in),
-                                            .bias = params->bias != BR_NONE ? params->bias : br_builder_vector(builder, bias, params->out),
-                                            .residual = params->residual,
-                                            .stride = params->stride,
-                                            .pad_top = params->pad_before,
-                                            .pad_left = params->pad_before,
-                                            .pad_bottom = params->pad_after,
-                                            .pad_right = params->pad_after});
+    return br_op_conv2d(
+        builder->graph, params->name,
+        &(br_conv2d_params){.x = params->x,
+                            .weight = br_builder_kernel(builder, weight, params->out, params->kernel, in),
+                            .bias = params->bias != BR_NONE ? params->bias : br_builder_vector(builder, bias, params->out),
+                            .residual = params->residual,
+                            .stride = params->stride,
+                            .pad_top = params->pad_before,
+                            .pad_left = params->pad_before,
+                            .pad_bottom = params->pad_after,
+                            .pad_right = params->pad_after});
 }
 
 br_value br_layer_group_norm(br_builder *builder, const char *name, br_value x, int groups, float eps, br_activation activation)
@@ -145,7 +147,8 @@ br_value br_layer_layer_norm(br_builder *builder, const char *name, br_value x, 
 static br_value timestep_bias(br_builder *builder, br_value temb, int64_t out)
 {
     br_value conv1_bias = br_builder_vector(builder, "conv1.bias", out);
-    return br_layer_linear(builder, &(br_layer_linear_params){.name = "time_emb_proj", .x = temb, .out = out, .bias = true, .residual = conv1_bias});
+    return br_layer_linear(
+        builder, &(br_layer_linear_params){.name = "time_emb_proj", .x = temb, .out = out, .bias = true, .residual = conv1_bias});
 }
 
 br_value br_block_resnet(br_builder *builder, const br_resnet_params *params)
@@ -167,7 +170,9 @@ br_value br_block_resnet(br_builder *builder, const br_resnet_params *params)
     h = br_layer_group_norm(builder, "norm2", h, params->groups, params->eps, BR_ACTIVATION_SILU);
     br_value shortcut = params->x;
     if (in != params->out)
-        shortcut = br_layer_linear(builder, &(br_layer_linear_params){.name = "conv_shortcut", .x = params->x, .out = params->out, .bias = true, .residual = BR_NONE});
+        shortcut = br_layer_linear(
+            builder, &(br_layer_linear_params){
+                         .name = "conv_shortcut", .x = params->x, .out = params->out, .bias = true, .residual = BR_NONE});
     return br_layer_conv(builder, &(br_layer_conv_params){.name = "conv2",
                                                           .x = h,
                                                           .out = params->out,
@@ -200,7 +205,8 @@ static br_value attention(br_builder *builder, const attention_params *params)
     projection.name = "to_v";
     br_value v = br_layer_linear(builder, &projection);
     br_value y = br_op_attention(builder->graph, "softmax", &(br_attention_params){.q = q, .k = k, .v = v, .heads = params->heads});
-    return br_layer_linear(builder, &(br_layer_linear_params){.name = "to_out.0", .x = y, .out = width, .bias = true, .residual = params->residual});
+    return br_layer_linear(
+        builder, &(br_layer_linear_params){.name = "to_out.0", .x = y, .out = width, .bias = true, .residual = params->residual});
 }
 
 /* BasicTransformerBlock. x: [B, T, D] */
@@ -221,7 +227,8 @@ static br_value transformer_layer(br_builder *builder, br_value x, br_value cont
 
     h = br_layer_layer_norm(builder, "norm3", x, TRANSFORMER_LAYER_NORM_EPS);
     mark = br_builder_enter(builder, "ff.net", "ff");
-    h = br_layer_linear(builder, &(br_layer_linear_params){.name = "0.proj", .x = h, .out = 8 * width, .bias = true, .residual = BR_NONE});
+    h = br_layer_linear(builder,
+                        &(br_layer_linear_params){.name = "0.proj", .x = h, .out = 8 * width, .bias = true, .residual = BR_NONE});
     h = br_op_geglu(builder->graph, "geglu", h);
     x = br_layer_linear(builder, &(br_layer_linear_params){.name = "2", .x = h, .out = width, .bias = true, .residual = x});
     br_builder_leave(builder, mark);
@@ -236,14 +243,16 @@ br_value br_block_transformer(br_builder *builder, const br_transformer_params *
     br_shape tokens = br_shape_of(image.dim[0], image.dim[1] * image.dim[2], image.dim[3]);
     br_value h = br_layer_group_norm(builder, "norm", params->x, params->groups, TRANSFORMER_GROUP_NORM_EPS, BR_ACTIVATION_NONE);
     h = br_graph_view(builder->graph, h, tokens);
-    h = br_layer_linear(builder, &(br_layer_linear_params){.name = "proj_in", .x = h, .out = image.dim[3], .bias = true, .residual = BR_NONE});
+    h = br_layer_linear(
+        builder, &(br_layer_linear_params){.name = "proj_in", .x = h, .out = image.dim[3], .bias = true, .residual = BR_NONE});
     for (int i = 0; i < params->layers; i++) {
         size_t mark = br_builder_enter(builder, "transformer_blocks.%d", "block.%d", i);
         h = transformer_layer(builder, h, params->context, params->heads);
         br_builder_leave(builder, mark);
     }
     br_value residual = br_graph_view(builder->graph, params->x, tokens);
-    h = br_layer_linear(builder, &(br_layer_linear_params){.name = "proj_out", .x = h, .out = image.dim[3], .bias = true, .residual = residual});
+    h = br_layer_linear(
+        builder, &(br_layer_linear_params){.name = "proj_out", .x = h, .out = image.dim[3], .bias = true, .residual = residual});
     return br_graph_view(builder->graph, h, image);
 }
 

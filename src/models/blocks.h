@@ -6,10 +6,10 @@
 #include "ops/op.h"
 
 typedef struct br_builder {
-    br_graph *graph;        /* borrowed */
-    br_dtype dtype;         /* of activations */
-    br_dtype matrix_dtype;  /* of matrices and kernels */
-    char prefix[256];       /* "down_blocks.1.attentions.0." */
+    br_graph *graph;       /* borrowed */
+    br_dtype dtype;        /* of activations */
+    br_dtype matrix_dtype; /* of matrices and kernels */
+    char prefix[256];      /* "down_blocks.1.attentions.0." */
     size_t prefix_length;
 } br_builder;
 

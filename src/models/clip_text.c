@@ -5,9 +5,10 @@
 #include "models/config.h"
 
 /* Keys that are about training, other heads, or the tokenizer. projection_dim belongs to CLIPTextModelWithProjection. */
-static const char *const harmless[] = {"architectures",      "attention_dropout", "dropout",      "bos_token_id",       "eos_token_id",
-                                       "pad_token_id",       "initializer_factor", "initializer_range", "model_type",   "projection_dim",
-                                       "torch_dtype",        "dtype",             "transformers_version", "gradient_checkpointing", NULL};
+static const char *const harmless[] = {
+    "architectures",        "attention_dropout",      "dropout",    "bos_token_id",   "eos_token_id", "pad_token_id",
+    "initializer_factor",   "initializer_range",      "model_type", "projection_dim", "torch_dtype",  "dtype",
+    "transformers_version", "gradient_checkpointing", NULL};
 
 static br_activation read_activation(br_config *config)
 {
@@ -18,7 +19,8 @@ static br_activation read_activation(br_config *config)
     if (strcmp(name, "gelu") == 0)
         return BR_ACTIVATION_GELU;
     if (!config->error)
-        config->error = br_fail(BR_ERROR_UNSUPPORTED, "%s: hidden_act = \"%s\" is not supported, expected quick_gelu or gelu", config->what, name);
+        config->error = br_fail(BR_ERROR_UNSUPPORTED, "%s: hidden_act = \"%s\" is not supported, expected quick_gelu or gelu",
+                                config->what, name);
     return BR_ACTIVATION_NONE;
 }
 
@@ -39,8 +41,8 @@ br_status br_clip_text_config_read(const json_t *object, const char *what, br_cl
     br_config_ignore(&config, harmless);
     BR_TRY(br_config_finish(&config));
     if (clip.hidden_size % clip.num_attention_heads)
-        return br_fail(BR_ERROR_FORMAT, "%s: hidden_size = %d, expected a multiple of num_attention_heads = %d", what, clip.hidden_size,
-                       clip.num_attention_heads);
+        return br_fail(BR_ERROR_FORMAT, "%s: hidden_size = %d, expected a multiple of num_attention_heads = %d", what,
+                       clip.hidden_size, clip.num_attention_heads);
     *out_config = clip;
     return NULL;
 }
@@ -56,7 +58,9 @@ static br_value self_attention(br_builder *builder, const br_clip_text_config *c
     br_value v = br_layer_linear(builder, &projection);
     h = br_op_attention(builder->graph, "softmax",
                         &(br_attention_params){.q = q, .k = k, .v = v, .heads = config->num_attention_heads, .causal = true});
-    return br_layer_linear(builder, &(br_layer_linear_params){.name = "out_proj", .x = h, .out = config->hidden_size, .bias = true, .residual = residual});
+    return br_layer_linear(
+        builder,
+        &(br_layer_linear_params){.name = "out_proj", .x = h, .out = config->hidden_size, .bias = true, .residual = residual});
 }
 
 static br_value encoder_layer(br_builder *builder, const br_clip_text_config *config, br_value x)
@@ -74,7 +78,8 @@ static br_value encoder_layer(br_builder *builder, const br_clip_text_config *co
                                                            .bias = true,
                                                            .activation = config->hidden_act,
                                                            .residual = BR_NONE});
-    x = br_layer_linear(builder, &(br_layer_linear_params){.name = "fc2", .x = h, .out = config->hidden_size, .bias = true, .residual = x});
+    x = br_layer_linear(builder,
+                        &(br_layer_linear_params){.name = "fc2", .x = h, .out = config->hidden_size, .bias = true, .residual = x});
     br_builder_leave(builder, mark);
     return x;
 }
@@ -82,13 +87,14 @@ static br_value encoder_layer(br_builder *builder, const br_clip_text_config *co
 br_value br_clip_text_build(br_builder *builder, const br_clip_text_config *config, br_value tokens)
 {
     size_t model = br_builder_enter(builder, "text_model", "text");
-    br_value x = br_op_embedding(
-        builder->graph, "embeddings",
-        &(br_embedding_params){.tokens = tokens,
-                               .table = br_builder_matrix(builder, "embeddings.token_embedding.weight", config->vocab_size, config->hidden_size),
-                               .positions = br_builder_matrix(builder, "embeddings.position_embedding.weight", config->max_position_embeddings,
-                                                              config->hidden_size),
-                               .dtype = builder->dtype});
+    br_value x =
+        br_op_embedding(builder->graph, "embeddings",
+                        &(br_embedding_params){.tokens = tokens,
+                                               .table = br_builder_matrix(builder, "embeddings.token_embedding.weight",
+                                                                          config->vocab_size, config->hidden_size),
+                                               .positions = br_builder_matrix(builder, "embeddings.position_embedding.weight",
+                                                                              config->max_position_embeddings, config->hidden_size),
+                                               .dtype = builder->dtype});
     for (int i = 0; i < config->num_hidden_layers; i++) {
         size_t layer = br_builder_enter(builder, "encoder.layers.%d", "layer.%d", i);
         x = encoder_layer(builder, config, x);

@@ -156,8 +156,8 @@ int br_config_name_at(br_config *config, const char *key, int index, const char 
 void br_config_expect_bool(br_config *config, const char *key, bool value)
 {
     if (br_config_bool(config, key, value) != value && !config->error)
-        config->error = br_fail(BR_ERROR_UNSUPPORTED, "%s: %s = %s is not supported, expected %s", config->what, key, value ? "false" : "true",
-                                value ? "true" : "false");
+        config->error = br_fail(BR_ERROR_UNSUPPORTED, "%s: %s = %s is not supported, expected %s", config->what, key,
+                                value ? "false" : "true", value ? "true" : "false");
 }
 
 void br_config_expect_double(br_config *config, const char *key, double value)
@@ -172,7 +172,8 @@ void br_config_expect_string(br_config *config, const char *key, const char *val
     char found[80];
     br_config_string(config, key, value, found, sizeof found);
     if (!config->error && strcmp(found, value) != 0)
-        config->error = br_fail(BR_ERROR_UNSUPPORTED, "%s: %s = \"%s\" is not supported, expected \"%s\"", config->what, key, found, value);
+        config->error =
+            br_fail(BR_ERROR_UNSUPPORTED, "%s: %s = \"%s\" is not supported, expected \"%s\"", config->what, key, found, value);
 }
 
 void br_config_ignore(br_config *config, const char *const *keys)

@@ -13,7 +13,8 @@ static const char *const down_names[] = {"DownBlock2D", "CrossAttnDownBlock2D", 
 static const char *const up_names[] = {"UpBlock2D", "CrossAttnUpBlock2D", NULL};
 
 /* Keys of diffusers' UNet2DConditionModel that do not change what inference computes. */
-static const char *const harmless[] = {"dropout", "upcast_attention", "addition_embed_type_num_heads", "attention_type_num_heads", NULL};
+static const char *const harmless[] = {"dropout", "upcast_attention", "addition_embed_type_num_heads", "attention_type_num_heads",
+                                       NULL};
 
 static void read_blocks(br_config *config, br_unet_config *unet)
 {
@@ -41,20 +42,20 @@ static void read_blocks(br_config *config, br_unet_config *unet)
 /* diffusers reads attention_head_dim as the number of heads unless num_attention_heads is given (its issue 2011): so do the files. */
 static void read_heads(br_config *config, br_unet_config *unet)
 {
-    const char *key = json_is_null(json_object_get(config->left, "num_attention_heads")) ||
-                              !json_object_get(config->left, "num_attention_heads")
-                          ? "attention_head_dim"
-                          : "num_attention_heads";
+    const char *key =
+        json_is_null(json_object_get(config->left, "num_attention_heads")) || !json_object_get(config->left, "num_attention_heads")
+            ? "attention_head_dim"
+            : "num_attention_heads";
     br_config_ints(config, key, unet->block_count, 1, 1 << 12, 8, unet->heads);
     br_config_ignore(config, (const char *const[]){"attention_head_dim", NULL});
     for (int i = 0; i < unet->block_count && !config->error; i++) {
         bool attends = unet->down_attention[i] || unet->up_attention[unet->block_count - 1 - i] || i == unet->block_count - 1;
         if (attends && unet->block_out_channels[i] % unet->heads[i])
-            config->error = br_fail(BR_ERROR_FORMAT, "%s: block %d has %d channels, expected a multiple of its %d attention heads", config->what, i,
-                                    unet->block_out_channels[i], unet->heads[i]);
+            config->error = br_fail(BR_ERROR_FORMAT, "%s: block %d has %d channels, expected a multiple of its %d attention heads",
+                                    config->what, i, unet->block_out_channels[i], unet->heads[i]);
         if (unet->block_out_channels[i] % unet->norm_num_groups)
-            config->error = br_fail(BR_ERROR_FORMAT, "%s: block %d has %d channels, expected a multiple of norm_num_groups = %d", config->what, i,
-                                    unet->block_out_channels[i], unet->norm_num_groups);
+            config->error = br_fail(BR_ERROR_FORMAT, "%s: block %d has %d channels, expected a multiple of norm_num_groups = %d",
+                                    config->what, i, unet->block_out_channels[i], unet->norm_num_groups);
     }
 }
 
@@ -99,7 +100,7 @@ typedef struct skip_stack {
 typedef struct unet_build {
     br_builder *builder;
     const br_unet_config *config;
-    br_value temb;    /* silu(time embedding) f32 [1, D] */
+    br_value temb; /* silu(time embedding) f32 [1, D] */
     br_value context;
     skip_stack skips;
 } unet_build;
@@ -115,19 +116,15 @@ static br_value time_embedding(unet_build *unet, br_value step)
                                                                           .freq_shift = unet->config->freq_shift,
                                                                           .max_period = TIMESTEP_MAX_PERIOD});
     size_t mark = br_builder_enter(unet->builder, "time_embedding", "time");
-    t = br_layer_linear(unet->builder, &(br_layer_linear_params){.name = "linear_1",
-                                                                 .x = t,
-                                                                 .out = wide,
-                                                                 .bias = true,
-                                                                 .activation = BR_ACTIVATION_SILU,
-                                                                 .residual = BR_NONE});
+    t = br_layer_linear(
+        unet->builder,
+        &(br_layer_linear_params){
+            .name = "linear_1", .x = t, .out = wide, .bias = true, .activation = BR_ACTIVATION_SILU, .residual = BR_NONE});
     /* Every residual block starts from silu(temb): it is applied once, here. */
-    t = br_layer_linear(unet->builder, &(br_layer_linear_params){.name = "linear_2",
-                                                                 .x = t,
-                                                                 .out = wide,
-                                                                 .bias = true,
-                                                                 .activation = BR_ACTIVATION_SILU,
-                                                                 .residual = BR_NONE});
+    t = br_layer_linear(
+        unet->builder,
+        &(br_layer_linear_params){
+            .name = "linear_2", .x = t, .out = wide, .bias = true, .activation = BR_ACTIVATION_SILU, .residual = BR_NONE});
     br_builder_leave(unet->builder, mark);
     return t;
 }
@@ -135,11 +132,10 @@ static br_value time_embedding(unet_build *unet, br_value step)
 static br_value resnet(unet_build *unet, br_value x, int index, int64_t out)
 {
     size_t mark = br_builder_enter(unet->builder, "resnets.%d", "res.%d", index);
-    x = br_block_resnet(unet->builder, &(br_resnet_params){.x = x,
-                                                           .temb = unet->temb,
-                                                           .out = out,
-                                                           .groups = unet->config->norm_num_groups,
-                                                           .eps = unet->config->norm_eps});
+    x = br_block_resnet(
+        unet->builder,
+        &(br_resnet_params){
+            .x = x, .temb = unet->temb, .out = out, .groups = unet->config->norm_num_groups, .eps = unet->config->norm_eps});
     br_builder_leave(unet->builder, mark);
     return x;
 }

@@ -35,8 +35,8 @@ br_status br_vae_config_read(const json_t *object, const char *what, br_vae_conf
         br_config_name_at(&config, "down_block_types", i, down_names);
         br_config_name_at(&config, "up_block_types", i, up_names);
         if (!config.error && vae.block_out_channels[i] % vae.norm_num_groups)
-            config.error = br_fail(BR_ERROR_FORMAT, "%s: block %d has %d channels, expected a multiple of norm_num_groups = %d", what, i,
-                                   vae.block_out_channels[i], vae.norm_num_groups);
+            config.error = br_fail(BR_ERROR_FORMAT, "%s: block %d has %d channels, expected a multiple of norm_num_groups = %d",
+                                   what, i, vae.block_out_channels[i], vae.norm_num_groups);
     }
     if (!config.error && !(vae.scaling_factor > 0))
         config.error = br_fail(BR_ERROR_FORMAT, "%s: scaling_factor = %g, expected more than 0", what, (double)vae.scaling_factor);
@@ -69,8 +69,9 @@ static br_value resnets(br_builder *builder, const br_vae_config *config, br_val
 {
     for (int i = 0; i < count; i++) {
         size_t mark = br_builder_enter(builder, "resnets.%d", "res.%d", i);
-        x = br_block_resnet(builder,
-                            &(br_resnet_params){.x = x, .temb = BR_NONE, .out = out, .groups = config->norm_num_groups, .eps = VAE_NORM_EPS});
+        x = br_block_resnet(
+            builder,
+            &(br_resnet_params){.x = x, .temb = BR_NONE, .out = out, .groups = config->norm_num_groups, .eps = VAE_NORM_EPS});
         br_builder_leave(builder, mark);
     }
     return x;
@@ -101,7 +102,8 @@ static br_value mid_block(br_builder *builder, const br_vae_config *config, br_v
 
 static br_value quant_conv(br_builder *builder, const char *name, br_value x, int64_t channels)
 {
-    return br_layer_linear(builder, &(br_layer_linear_params){.name = name, .x = x, .out = channels, .bias = true, .residual = BR_NONE});
+    return br_layer_linear(builder,
+                           &(br_layer_linear_params){.name = name, .x = x, .out = channels, .bias = true, .residual = BR_NONE});
 }
 
 br_value br_vae_decoder_build(br_builder *builder, const br_vae_config *config, br_value latents)

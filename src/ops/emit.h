@@ -26,13 +26,13 @@ typedef struct br_op_dispatch {
     uint32_t operand_count; /* bindings 0 .. operand_count - 1 */
     br_operand operands[BR_VK_BINDING_MAX];
     uint32_t groups[3];
-    uint64_t flops;         /* multiplications and additions */
-    uint64_t bytes;         /* read and written, each operand once */
+    uint64_t flops; /* multiplications and additions */
+    uint64_t bytes; /* read and written, each operand once */
 } br_op_dispatch;
 
 typedef struct br_emitter {
-    const br_graph *graph;  /* borrowed */
-    const br_vk_caps *caps; /* borrowed */
+    const br_graph *graph;      /* borrowed */
+    const br_vk_caps *caps;     /* borrowed */
     br_op_dispatch *dispatches; /* owned */
     int count, capacity;
     int node; /* the one being emitted */

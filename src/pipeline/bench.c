@@ -71,13 +71,14 @@ static br_status fill_noise(br_stage *stage)
     for (int i = 0; i < stage->binding_count; i++) {
         br_value value = stage->bindings[i].value;
         const br_value_info *info = br_graph_value(graph, value);
-        if (info->kind == BR_VALUE_OUTPUT || info->dtype == BR_I32)
+        if (info->kind == BR_VALUE_OUTPUT)
             continue;
         int64_t count = br_shape_count(info->shape);
-        float *data = malloc((size_t)count * sizeof *data);
+        float *data = calloc((size_t)count, sizeof *data);
         if (!data)
             return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %s", info->name);
-        for (int64_t j = 0; j < count; j++)
+        /* Whole numbers (tokens, the step buffer) stay zero. */
+        for (int64_t j = 0; j < count && info->dtype != BR_I32; j++)
             data[j] = noise[j % NOISE_COUNT];
         br_status status = br_stage_write_floats(stage, value, data, count);
         free(data);
@@ -118,7 +119,8 @@ static br_status prepare_stage(const br_bench_stage_params *params, br_stage **o
     int width = params->width ? params->width : defaults->width, height = params->height ? params->height : defaults->height;
     int batch = params->batch_size ? params->batch_size : 1, factor = defaults->size_multiple;
     if (width < factor || height < factor || width % factor || height % factor || batch < 1)
-        return br_fail(BR_ERROR_ARGUMENT, "size is %d×%d, batch %d; expected multiples of %d, 1 or more", width, height, batch, factor);
+        return br_fail(BR_ERROR_ARGUMENT, "size is %d×%d, batch %d; expected multiples of %d, 1 or more", width, height, batch,
+                       factor);
     if (strcmp(params->stage, "encode") == 0) {
         BR_TRY(br_pipeline_prepare_encode(pipeline, height, width));
         *out_stage = &pipeline->encode;
@@ -129,8 +131,8 @@ static br_status prepare_stage(const br_bench_stage_params *params, br_stage **o
     for (int i = 0; i < 3; i++) {
         if (strcmp(params->stage, names[i]) == 0) {
             *out_stage = stages[i];
-            return br_pipeline_prepare(pipeline,
-                                       &(br_picture_size){.height = height / factor, .width = width / factor, .batch = batch, .copies = 2});
+            return br_pipeline_prepare(
+                pipeline, &(br_picture_size){.height = height / factor, .width = width / factor, .batch = batch, .copies = 2});
         }
     }
     return br_fail(BR_ERROR_ARGUMENT, "stage is \"%s\", expected text, unet, vae or encode", params->stage);

@@ -36,16 +36,17 @@ static br_value build_linear(br_graph *graph, const int64_t *s, br_dtype dtype)
 static br_value build_conv2d(br_graph *graph, const int64_t *s, br_dtype dtype)
 {
     int pad = (int)s[5] / 2;
-    return br_op_conv2d(graph, "conv2d",
-                        &(br_conv2d_params){.x = input(graph, "x", dtype, br_shape_of(s[0], s[1], s[2], s[3])),
-                                            .weight = br_graph_weight(graph, "w", dtype, br_shape_of(s[4], s[5], s[5], s[3]), BR_WEIGHT_OHWI),
-                                            .bias = vector(graph, "b", s[4]),
-                                            .residual = BR_NONE,
-                                            .stride = (int)s[6],
-                                            .pad_top = pad,
-                                            .pad_left = pad,
-                                            .pad_bottom = pad,
-                                            .pad_right = pad});
+    return br_op_conv2d(
+        graph, "conv2d",
+        &(br_conv2d_params){.x = input(graph, "x", dtype, br_shape_of(s[0], s[1], s[2], s[3])),
+                            .weight = br_graph_weight(graph, "w", dtype, br_shape_of(s[4], s[5], s[5], s[3]), BR_WEIGHT_OHWI),
+                            .bias = vector(graph, "b", s[4]),
+                            .residual = BR_NONE,
+                            .stride = (int)s[6],
+                            .pad_top = pad,
+                            .pad_left = pad,
+                            .pad_bottom = pad,
+                            .pad_right = pad});
 }
 
 static br_value build_attention(br_graph *graph, const int64_t *s, br_dtype dtype)
@@ -89,7 +90,8 @@ static br_value build_add(br_graph *graph, const int64_t *s, br_dtype dtype)
 
 static br_value build_upsample(br_graph *graph, const int64_t *s, br_dtype dtype)
 {
-    return br_op_upsample_nearest(graph, "upsample_nearest", input(graph, "x", dtype, br_shape_of(s[0], s[1], s[2], s[3])), 2 * s[1], 2 * s[2]);
+    return br_op_upsample_nearest(graph, "upsample_nearest", input(graph, "x", dtype, br_shape_of(s[0], s[1], s[2], s[3])),
+                                  2 * s[1], 2 * s[2]);
 }
 
 static const bench_op bench_ops[] = {
@@ -131,14 +133,17 @@ br_status br_bench_one_op(const br_bench_op_request *request, br_bench_result *o
         return br_fail(BR_ERROR_ARGUMENT, "%d sizes for %s, expected %s", request->size_count, op->name, op->usage);
     for (int i = 0; i < request->size_count; i++)
         if (request->sizes[i] < 1 || request->sizes[i] > SIZE_MAX_EACH)
-            return br_fail(BR_ERROR_ARGUMENT, "size %d of %s is %" PRId64 ", expected 1 to %" PRId64, i + 1, op->name, request->sizes[i], SIZE_MAX_EACH);
+            return br_fail(BR_ERROR_ARGUMENT, "size %d of %s is %" PRId64 ", expected 1 to %" PRId64, i + 1, op->name,
+                           request->sizes[i], SIZE_MAX_EACH);
     br_graph graph;
     br_graph_init(&graph);
     br_graph_output(&graph, op->build(&graph, request->sizes, request->dtype), "y");
-    BR_TRY(br_bench_graph(&(br_bench_graph_params){.device = request->device, .graph = &graph, .name = op->name, .runs = request->runs}, out_result));
+    BR_TRY(br_bench_graph(
+        &(br_bench_graph_params){.device = request->device, .graph = &graph, .name = op->name, .runs = request->runs}, out_result));
     int used = snprintf(out_result->name, sizeof out_result->name, "%s ", op->name);
     for (int i = 0; i < request->size_count && used < (int)sizeof out_result->name; i++)
-        used += snprintf(out_result->name + used, sizeof out_result->name - (size_t)used, "%s%" PRId64, i ? "," : "", request->sizes[i]);
+        used += snprintf(out_result->name + used, sizeof out_result->name - (size_t)used, "%s%" PRId64, i ? "," : "",
+                         request->sizes[i]);
     snprintf(out_result->dtype, sizeof out_result->dtype, "%s", br_dtype_name(request->dtype));
     return NULL;
 }
@@ -158,7 +163,8 @@ static br_status measure_gemm(br_vk_device *device, br_dtype dtype, int runs, do
     const int64_t sizes[] = {side, side, side};
     br_bench_result result;
     BR_TRY(br_bench_one_op(
-        &(br_bench_op_request){.device = device, .op = "linear", .sizes = sizes, .size_count = 3, .dtype = dtype, .runs = runs}, &result));
+        &(br_bench_op_request){.device = device, .op = "linear", .sizes = sizes, .size_count = 3, .dtype = dtype, .runs = runs},
+        &result));
     *out_flops = result.flops / result.seconds_min;
     return NULL;
 }
@@ -172,7 +178,8 @@ br_status br_bench_find_roof(br_vk_device *device, int runs, br_bench_roof *out_
     const int64_t count = ROOF_ADD_COUNT;
     br_bench_result result;
     BR_TRY(br_bench_one_op(
-        &(br_bench_op_request){.device = device, .op = "add", .sizes = &count, .size_count = 1, .dtype = BR_F32, .runs = runs}, &result));
+        &(br_bench_op_request){.device = device, .op = "add", .sizes = &count, .size_count = 1, .dtype = BR_F32, .runs = runs},
+        &result));
     out_roof->copy_bytes = result.bytes / result.seconds_min;
     return NULL;
 }

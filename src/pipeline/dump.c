@@ -24,7 +24,8 @@ static br_status path_of(const br_dump *dump, int picture, const char *name, dum
     return NULL;
 }
 
-static br_status write(const br_dump *dump, int picture, const char *name, br_npy_type type, const int64_t *shape, int rank, const void *data)
+static br_status write(const br_dump *dump, int picture, const char *name, br_npy_type type, const int64_t *shape, int rank,
+                       const void *data)
 {
     dump_path path;
     BR_TRY(path_of(dump, picture, name, &path));

@@ -6,9 +6,9 @@
 
 /* Where one picture's files go: the folder itself for a single picture, FOLDER/000, FOLDER/001, … for a batch. A NULL folder makes every call do nothing. */
 typedef struct br_dump {
-    const char *folder; /* borrowed */
+    const char *folder;        /* borrowed */
     const br_request *request; /* borrowed */
-    const br_model *model; /* borrowed */
+    const br_model *model;     /* borrowed */
 } br_dump;
 
 /* Creates the folders. Errors: BR_ERROR_IO. */

@@ -17,22 +17,22 @@ static const int default_timesteps[] = {0, 100, 300, 600, 999};
 /* More tiles would be too small to look at. */
 #define TIMESTEP_COUNT_MAX 16
 
-typedef struct strip {
+typedef struct strip_run {
     br_pipeline *pipeline;
     const br_forward_params *params;
     int timesteps[TIMESTEP_COUNT_MAX];
     int count;
-    int width, height;     /* of a tile */
+    int width, height; /* of a tile */
     int64_t seed;
-    int64_t pixel_count;   /* floats of a picture */
-    int64_t latent_count;  /* floats of x_t: latents, or the picture itself */
-    float *picture;        /* [3, H, W] in [-1, 1] */
+    int64_t pixel_count;      /* floats of a picture */
+    int64_t latent_count;     /* floats of x_t: latents, or the picture itself */
+    float *picture;           /* [3, H, W] in [-1, 1] */
     float *x_0, *noise, *x_t; /* [latent_count] */
     br_image images[TIMESTEP_COUNT_MAX];
     double began;
-} strip;
+} strip_run;
 
-static br_status choose_timesteps(strip *strip)
+static br_status choose_timesteps(strip_run *strip)
 {
     const br_forward_params *params = strip->params;
     int all = strip->pipeline->model->schedule.params.timesteps;
@@ -48,7 +48,7 @@ static br_status choose_timesteps(strip *strip)
     return NULL;
 }
 
-static br_status report(const strip *strip, int step)
+static br_status report(const strip_run *strip, int step)
 {
     if (!strip->params->progress)
         return NULL;
@@ -63,17 +63,18 @@ static br_status report(const strip *strip, int step)
     return NULL;
 }
 
-static br_status load_picture(strip *strip)
+static br_status load_picture(strip_run *strip)
 {
     br_image scaled;
     BR_TRY(br_image_resize(strip->params->image,
-                           &(br_resize_params){.width = strip->width, .height = strip->height, .filter = BR_RESIZE_LANCZOS}, &scaled));
+                           &(br_resize_params){.width = strip->width, .height = strip->height, .filter = BR_RESIZE_LANCZOS},
+                           &scaled));
     br_image_to_planes(&scaled, strip->picture);
     br_image_finish(&scaled);
     return NULL;
 }
 
-static br_status allocate(strip *strip)
+static br_status allocate(strip_run *strip)
 {
     strip->picture = malloc((size_t)strip->pixel_count * sizeof *strip->picture);
     strip->x_0 = malloc((size_t)strip->latent_count * sizeof *strip->x_0);
@@ -84,7 +85,7 @@ static br_status allocate(strip *strip)
     return NULL;
 }
 
-static br_status prepare(strip *strip)
+static br_status prepare(strip_run *strip)
 {
     br_pipeline *pipeline = strip->pipeline;
     BR_TRY(load_picture(strip));
@@ -99,11 +100,12 @@ static br_status prepare(strip *strip)
     int factor = pipeline->model->defaults.size_multiple;
     BR_TRY(br_pipeline_prepare_encode(pipeline, strip->height, strip->width));
     BR_TRY(br_pipeline_encode(pipeline, strip->picture, strip->x_0));
-    return br_pipeline_prepare(pipeline, &(br_picture_size){.height = strip->height / factor, .width = strip->width / factor, .batch = 1, .copies = 2});
+    return br_pipeline_prepare(
+        pipeline, &(br_picture_size){.height = strip->height / factor, .width = strip->width / factor, .batch = 1, .copies = 2});
 }
 
 /* x_t as people see it: decoded, or as it is. */
-static br_status show(strip *strip, int index)
+static br_status show(strip_run *strip, int index)
 {
     br_forward_scales forward;
     BR_TRY(br_forward_at(&strip->pipeline->model->schedule, strip->timesteps[index], &forward));
@@ -115,10 +117,11 @@ static br_status show(strip *strip, int index)
     }
     for (int64_t i = 0; i < strip->pixel_count; i++)
         strip->picture[i] = 0.5f * shown[i] + 0.5f;
-    return br_image_from_planes(&(br_image_planes){.data = strip->picture, .width = strip->width, .height = strip->height}, &strip->images[index]);
+    return br_image_from_planes(&(br_image_planes){.data = strip->picture, .width = strip->width, .height = strip->height},
+                                &strip->images[index]);
 }
 
-static br_status draw(strip *strip, br_image *out_image)
+static br_status draw(strip_run *strip, br_image *out_image)
 {
     BR_TRY(choose_timesteps(strip));
     BR_TRY(allocate(strip));
@@ -146,12 +149,12 @@ br_status br_forward_strip(br_pipeline *pipeline, const br_forward_params *param
 {
     *out_image = (br_image){0};
     const br_model *model = pipeline->model;
-    strip strip = {.pipeline = pipeline,
-                   .params = params,
-                   .width = model->defaults.width,
-                   .height = model->defaults.height,
-                   .seed = params->seed < 0 ? br_clock_seed() : params->seed,
-                   .began = br_clock_seconds()};
+    strip_run strip = {.pipeline = pipeline,
+                       .params = params,
+                       .width = model->defaults.width,
+                       .height = model->defaults.height,
+                       .seed = params->seed < 0 ? br_clock_seed() : params->seed,
+                       .began = br_clock_seconds()};
     int factor = model->defaults.size_multiple;
     strip.pixel_count = (int64_t)BR_IMAGE_CHANNELS * strip.width * strip.height;
     strip.latent_count =

@@ -2,7 +2,8 @@
 
 #include "common/abi.h"
 
-void br_graph_build_text(br_graph *graph, const br_clip_text_config *config, br_graph_dtypes dtypes, int batch, br_text_graph *out_values)
+void br_graph_build_text(br_graph *graph, const br_clip_text_config *config, br_graph_dtypes dtypes, int batch,
+                         br_text_graph *out_values)
 {
     br_builder builder;
     br_builder_init(&builder, graph, dtypes.activations, dtypes.matrices);
@@ -32,12 +33,10 @@ void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br
     br_value sample = br_op_model_input(graph, "model_input", values.step, values.x, params->copies, params->dtypes.activations);
     values.out = br_unet_build(&builder, unet, &(br_unet_inputs){.sample = sample, .step = values.step, .context = values.context});
     br_graph_output(graph, values.out, "model_output");
-    br_op_sampler_step(graph, "sampler_step",
-                       &(br_sampler_step_params){.step = values.step,
-                                                 .out = values.out,
-                                                 .x = values.x,
-                                                 .history = values.history,
-                                                 .noise = values.noise});
+    br_op_sampler_step(
+        graph, "sampler_step",
+        &(br_sampler_step_params){
+            .step = values.step, .out = values.out, .x = values.x, .history = values.history, .noise = values.noise});
     *out_values = values;
 }
 
@@ -53,7 +52,8 @@ void br_graph_build_decode(br_graph *graph, const br_vae_config *config, br_grap
                                                     .scale = 1 / config->scaling_factor,
                                                     .shift = config->shift_factor});
     x = br_vae_decoder_build(&builder, config, x);
-    x = br_op_convert(graph, "picture", &(br_convert_params){.x = x, .dtype = BR_F32, .layout = BR_LAYOUT_NHWC_TO_NCHW, .scale = 1});
+    x = br_op_convert(graph, "picture",
+                      &(br_convert_params){.x = x, .dtype = BR_F32, .layout = BR_LAYOUT_NHWC_TO_NCHW, .scale = 1});
     br_graph_output(graph, x, "picture");
     out_values->picture = x;
 }
@@ -68,7 +68,8 @@ void br_graph_build_encode(br_graph *graph, const br_vae_config *config, br_grap
         graph, "to_nhwc",
         &(br_convert_params){.x = out_values->picture, .dtype = dtypes.activations, .layout = BR_LAYOUT_NCHW_TO_NHWC, .scale = 1});
     x = br_vae_encoder_build(&builder, config, x);
-    x = br_op_convert(graph, "moments", &(br_convert_params){.x = x, .dtype = BR_F32, .layout = BR_LAYOUT_NHWC_TO_NCHW, .scale = 1});
+    x = br_op_convert(graph, "moments",
+                      &(br_convert_params){.x = x, .dtype = BR_F32, .layout = BR_LAYOUT_NHWC_TO_NCHW, .scale = 1});
     br_graph_output(graph, x, "moments");
     out_values->moments = x;
 }

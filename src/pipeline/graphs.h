@@ -16,7 +16,8 @@ typedef struct br_text_graph {
     br_value states; /* OUTPUT f32 [B, T, D] */
 } br_text_graph;
 /* T = max_position_embeddings. Errors stay in `graph` (br_graph_verify). */
-void br_graph_build_text(br_graph *graph, const br_clip_text_config *config, br_graph_dtypes dtypes, int batch, br_text_graph *out_values);
+void br_graph_build_text(br_graph *graph, const br_clip_text_config *config, br_graph_dtypes dtypes, int batch,
+                         br_text_graph *out_values);
 
 typedef struct br_denoise_params {
     const br_unet_config *unet;

@@ -48,9 +48,10 @@ br_status br_memory_plan(const br_memory_plan_params *params, br_memory_info *ou
     br_vk_caps minimum = minimum_device();
     const br_vk_caps *caps = params->caps ? params->caps : &minimum;
     br_request request;
-    BR_TRY(br_request_resolve(params->model,
-                              &(br_generate_params){.prompt = "", .width = params->width, .height = params->height, .batch_size = params->batch},
-                              &request));
+    BR_TRY(br_request_resolve(
+        params->model,
+        &(br_generate_params){.prompt = "", .width = params->width, .height = params->height, .batch_size = params->batch},
+        &request));
     br_pipeline_dtypes dtypes;
     BR_TRY(br_pipeline_choose_dtypes(params->model, caps, params->precision, &dtypes));
     br_pipeline_programs programs;

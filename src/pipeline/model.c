@@ -27,19 +27,21 @@ static br_status check_fit(const br_model *model)
 {
     const char *path = model->path;
     if (model->unet.cross_attention_dim != model->text.hidden_size)
-        return br_fail(BR_ERROR_FORMAT, "%s: the UNet's cross_attention_dim is %d, expected the text encoder's hidden_size %d", path,
-                       model->unet.cross_attention_dim, model->text.hidden_size);
+        return br_fail(BR_ERROR_FORMAT, "%s: the UNet's cross_attention_dim is %d, expected the text encoder's hidden_size %d",
+                       path, model->unet.cross_attention_dim, model->text.hidden_size);
     if (model->unet.in_channels != model->vae.latent_channels || model->unet.out_channels != model->vae.latent_channels)
-        return br_fail(BR_ERROR_UNSUPPORTED, "%s: the UNet has %d input and %d output channels, expected the VAE's latent_channels %d", path,
+        return br_fail(BR_ERROR_UNSUPPORTED,
+                       "%s: the UNet has %d input and %d output channels, expected the VAE's latent_channels %d", path,
                        model->unet.in_channels, model->unet.out_channels, model->vae.latent_channels);
     if (model->vae.in_channels != BR_IMAGE_CHANNELS || model->vae.out_channels != BR_IMAGE_CHANNELS)
-        return br_fail(BR_ERROR_UNSUPPORTED, "%s: the VAE has %d input and %d output channels, expected %d for RGB", path, model->vae.in_channels,
-                       model->vae.out_channels, BR_IMAGE_CHANNELS);
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s: the VAE has %d input and %d output channels, expected %d for RGB", path,
+                       model->vae.in_channels, model->vae.out_channels, BR_IMAGE_CHANNELS);
     if (br_clip_bpe_vocab_size(model->tokenizer) > model->text.vocab_size)
         return br_fail(BR_ERROR_FORMAT, "%s: the tokenizer has %d tokens, expected at most the text encoder's vocab_size %d", path,
                        br_clip_bpe_vocab_size(model->tokenizer), model->text.vocab_size);
     if (br_clip_bpe_length(model->tokenizer) != model->text.max_position_embeddings)
-        return br_fail(BR_ERROR_UNSUPPORTED, "%s: the tokenizer makes %d tokens, expected the text encoder's max_position_embeddings %d", path,
+        return br_fail(BR_ERROR_UNSUPPORTED,
+                       "%s: the tokenizer makes %d tokens, expected the text encoder's max_position_embeddings %d", path,
                        br_clip_bpe_length(model->tokenizer), model->text.max_position_embeddings);
     return NULL;
 }
@@ -58,7 +60,8 @@ static br_status read_defaults(br_model *model, const json_t *drawing)
 {
     int factor = br_vae_factor(&model->vae);
     int side = (model->unet.sample_size ? model->unet.sample_size : DEFAULT_SAMPLE_SIZE) * factor;
-    br_model_defaults defaults = {.width = side, .height = side, .size_multiple = factor, .steps = DEFAULT_STEPS, .guidance = DEFAULT_GUIDANCE};
+    br_model_defaults defaults = {
+        .width = side, .height = side, .size_multiple = factor, .steps = DEFAULT_STEPS, .guidance = DEFAULT_GUIDANCE};
     if (drawing) {
         br_config config;
         char sampler[32], schedule[32];
@@ -73,7 +76,8 @@ static br_status read_defaults(br_model *model, const json_t *drawing)
         BR_TRY(br_status_prefix(br_sampler_from_name(sampler, &model->sampler), "brume.json"));
         BR_TRY(br_status_prefix(br_sigmas_from_name(schedule, &model->sigmas), "brume.json"));
         if (defaults.width % factor || defaults.height % factor)
-            return br_fail(BR_ERROR_FORMAT, "brume.json: size is %d×%d, expected multiples of %d", defaults.width, defaults.height, factor);
+            return br_fail(BR_ERROR_FORMAT, "brume.json: size is %d×%d, expected multiples of %d", defaults.width, defaults.height,
+                           factor);
     }
     defaults.sampler = br_sampler_name(model->sampler);
     defaults.schedule = br_sigmas_name(model->sigmas);

@@ -7,7 +7,8 @@
 /* Any size will do to list a model's weights. */
 #define WEIGHTS_ONLY_SIZE 8
 
-br_status br_pipeline_choose_dtypes(const br_model *model, const br_vk_caps *caps, br_precision precision, br_pipeline_dtypes *out_dtypes)
+br_status br_pipeline_choose_dtypes(const br_model *model, const br_vk_caps *caps, br_precision precision,
+                                    br_pipeline_dtypes *out_dtypes)
 {
     if (precision == BR_PRECISION_F16 && !caps->f16_storage)
         return br_fail(BR_ERROR_UNSUPPORTED, "%s cannot store 16-bit floats, expected --dtype f32 or auto", caps->name);
@@ -38,8 +39,8 @@ static br_denoise_params denoise_params(const br_model *model, const br_pipeline
                                .tokens = model->text.max_position_embeddings};
 }
 
-br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const br_pipeline_dtypes *dtypes, const br_picture_size *size,
-                           br_pipeline_programs *out_programs)
+br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const br_pipeline_dtypes *dtypes,
+                           const br_picture_size *size, br_pipeline_programs *out_programs)
 {
     br_status status = NULL;
     br_pipeline_programs programs = {0};
@@ -81,7 +82,8 @@ static br_status bind_weights(br_pipeline *pipeline, br_component component, br_
     br_status status = br_graph_verify(graph);
     if (!status)
         status = br_bound_weights_create(
-            &(br_bind_params){.device = pipeline->device, .graph = graph, .weights = part->weights, .name = part->name}, out_weights);
+            &(br_bind_params){.device = pipeline->device, .graph = graph, .weights = part->weights, .name = part->name},
+            out_weights);
     br_graph_finish(graph);
     return status;
 }
@@ -96,7 +98,8 @@ static br_status upload_weights(br_pipeline *pipeline)
     BR_TRY(bind_weights(pipeline, BR_COMPONENT_TEXT, &graph, &pipeline->text_weights));
 
     br_denoise_params params =
-        denoise_params(model, &pipeline->dtypes, &(br_picture_size){.height = WEIGHTS_ONLY_SIZE, .width = WEIGHTS_ONLY_SIZE, .batch = 1, .copies = 1});
+        denoise_params(model, &pipeline->dtypes,
+                       &(br_picture_size){.height = WEIGHTS_ONLY_SIZE, .width = WEIGHTS_ONLY_SIZE, .batch = 1, .copies = 1});
     br_denoise_graph denoise;
     br_graph_init(&graph);
     br_graph_build_denoise(&graph, &params, &denoise);
@@ -160,11 +163,13 @@ void br_pipeline_close(br_pipeline *pipeline)
 }
 
 /* Takes *program over. */
-static br_status start_stage(br_pipeline *pipeline, br_program **program, const br_bound_weights *weights, br_vk_buffer *arena, br_stage *out_stage)
+static br_status start_stage(br_pipeline *pipeline, br_program **program, const br_bound_weights *weights, br_vk_buffer *arena,
+                             br_stage *out_stage)
 {
     br_program *taken = *program;
     *program = NULL;
-    return br_stage_init(&(br_stage_params){.device = pipeline->device, .program = taken, .weights = weights, .arena = arena}, out_stage);
+    return br_stage_init(&(br_stage_params){.device = pipeline->device, .program = taken, .weights = weights, .arena = arena},
+                         out_stage);
 }
 
 static int64_t larger(int64_t a, int64_t b)
@@ -175,15 +180,18 @@ static int64_t larger(int64_t a, int64_t b)
 br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size)
 {
     const br_picture_size *built = &pipeline->size;
-    if (built->height == size->height && built->width == size->width && built->batch == size->batch && built->copies == size->copies)
+    if (built->height == size->height && built->width == size->width && built->batch == size->batch &&
+        built->copies == size->copies)
         return NULL;
     drop_stages(pipeline);
     br_status status = NULL;
     br_pipeline_programs programs;
     BR_TRY(br_pipeline_plan(pipeline->model, br_vk_device_caps(pipeline->device), &pipeline->dtypes, size, &programs));
-    int64_t bytes = larger(programs.denoise->plan.arena_bytes, larger(programs.text->plan.arena_bytes, programs.decode->plan.arena_bytes));
-    BR_TRY_GOTO(br_status_prefix(br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, (uint64_t)bytes, "activations", &pipeline->arena),
-                                 "activations for %d pictures of %d×%d latent pixels", size->batch, size->width, size->height));
+    int64_t bytes =
+        larger(programs.denoise->plan.arena_bytes, larger(programs.text->plan.arena_bytes, programs.decode->plan.arena_bytes));
+    BR_TRY_GOTO(br_status_prefix(
+        br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, (uint64_t)bytes, "activations", &pipeline->arena),
+        "activations for %d pictures of %d×%d latent pixels", size->batch, size->width, size->height));
     BR_TRY_GOTO(start_stage(pipeline, &programs.text, pipeline->text_weights, pipeline->arena, &pipeline->text));
     BR_TRY_GOTO(start_stage(pipeline, &programs.denoise, pipeline->unet_weights, pipeline->arena, &pipeline->denoise));
     BR_TRY_GOTO(start_stage(pipeline, &programs.decode, pipeline->decoder_weights, pipeline->arena, &pipeline->decode));
@@ -214,8 +222,8 @@ br_status br_pipeline_prepare_encode(br_pipeline *pipeline, int height, int widt
     br_graph_init(&graph);
     br_graph_build_encode(&graph, vae, pipeline->dtypes.vae, height, width, &pipeline->encode_values);
     BR_TRY(br_program_create(&graph, "VAE encoder", br_vk_device_caps(pipeline->device), &program));
-    br_status status =
-        br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, (uint64_t)program->plan.arena_bytes, "encoder activations", &pipeline->encode_arena);
+    br_status status = br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, (uint64_t)program->plan.arena_bytes,
+                                           "encoder activations", &pipeline->encode_arena);
     if (status) {
         br_program_destroy(program);
         return status;
@@ -243,7 +251,8 @@ br_status br_pipeline_decode(br_pipeline *pipeline, const float *latents, float 
     free(nhwc);
     BR_TRY(status);
     BR_TRY(br_stage_run(&pipeline->decode));
-    return br_stage_read_floats(&pipeline->decode, pipeline->decode_values.picture, out_picture, pixels * factor * factor * vae->out_channels);
+    return br_stage_read_floats(&pipeline->decode, pipeline->decode_values.picture, out_picture,
+                                pixels * factor * factor * vae->out_channels);
 }
 
 br_status br_pipeline_encode(br_pipeline *pipeline, const float *picture, float *out_latents)
@@ -255,7 +264,8 @@ br_status br_pipeline_encode(br_pipeline *pipeline, const float *picture, float 
     if (!moments)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %lld latents", (long long)count);
     br_status status = NULL;
-    BR_TRY_GOTO(br_stage_write_floats(&pipeline->encode, pipeline->encode_values.picture, picture, height * width * vae->in_channels));
+    BR_TRY_GOTO(
+        br_stage_write_floats(&pipeline->encode, pipeline->encode_values.picture, picture, height * width * vae->in_channels));
     BR_TRY_GOTO(br_stage_run(&pipeline->encode));
     BR_TRY_GOTO(br_stage_read_floats(&pipeline->encode, pipeline->encode_values.moments, moments, 2 * count));
     for (int64_t i = 0; i < count; i++)

@@ -22,9 +22,10 @@ struct br_pipeline {
     br_vk_device *device;  /* borrowed */
     const br_model *model; /* borrowed */
     br_pipeline_dtypes dtypes;
-    br_bound_weights *text_weights, *unet_weights, *decoder_weights, *encoder_weights; /* owned; the encoder's only when it was needed */
-    br_picture_size size;     /* of the stages below; batch 0: none are built */
-    br_vk_buffer *arena;      /* owned; shared by text, denoise and decode, which run one after the other */
+    br_bound_weights *text_weights, *unet_weights, *decoder_weights,
+        *encoder_weights; /* owned; the encoder's only when it was needed */
+    br_picture_size size; /* of the stages below; batch 0: none are built */
+    br_vk_buffer *arena;  /* owned; shared by text, denoise and decode, which run one after the other */
     br_stage text, denoise, decode;
     br_text_graph text_values;
     br_denoise_graph denoise_values;
@@ -53,7 +54,8 @@ BR_MUST_CHECK br_status br_pipeline_plan(const br_model *model, const br_vk_caps
 void br_pipeline_programs_finish(br_pipeline_programs *programs);
 
 /* Uploads all weights but the encoder's. */
-BR_MUST_CHECK br_status br_pipeline_open(br_vk_device *device, const br_model *model, br_precision precision, br_pipeline **out_pipeline);
+BR_MUST_CHECK br_status br_pipeline_open(br_vk_device *device, const br_model *model, br_precision precision,
+                                         br_pipeline **out_pipeline);
 void br_pipeline_close(br_pipeline *pipeline);
 /* Builds text, denoise and decode for `size` unless they are built already. */
 BR_MUST_CHECK br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size);

@@ -80,12 +80,13 @@ br_status br_request_resolve(const br_model *model, const br_generate_params *pa
 
 char *br_request_parameters(const br_request *request, const br_model *model, int64_t seed)
 {
-    static const char format[] = "%s%s%s\nSteps: %d, Sampler: %s%s, CFG scale: %g, Seed: %" PRId64 ", Size: %dx%d, Model: %s, Version: brume %s";
+    static const char format[] =
+        "%s%s%s\nSteps: %d, Sampler: %s%s, CFG scale: %g, Seed: %" PRId64 ", Size: %dx%d, Model: %s, Version: brume %s";
     const char *negative = request->negative_prompt[0] ? "\nNegative prompt: " : "";
     const char *karras = request->sigmas == BR_SIGMAS_KARRAS ? " Karras" : "";
-#define FIELDS                                                                                                                                      \
-    request->prompt, negative, request->negative_prompt, request->steps, br_sampler_label(request->sampler), karras, request->guidance, seed,       \
-        request->width, request->height, model->name, BR_VERSION
+#define FIELDS                                                                                                       \
+    request->prompt, negative, request->negative_prompt, request->steps, br_sampler_label(request->sampler), karras, \
+        request->guidance, seed, request->width, request->height, model->name, BR_VERSION
     int length = snprintf(NULL, 0, format, FIELDS);
     char *text = length < 0 ? NULL : malloc((size_t)length + 1);
     if (text)

@@ -17,27 +17,27 @@ static_assert(BR_SAMPLER_HISTORY == BR_HISTORY_MAX, "the sampler's history and t
 #define PREVIEW_EVERY 5
 
 /* One run. Host copies are [B, C, h, w] planes unless named otherwise. */
-typedef struct run {
+typedef struct txt2img_run {
     br_pipeline *pipeline;
     const br_generate_params *params;
     br_request request;
     br_sampler_plan plan;
     br_dump dump;
-    int64_t count;      /* floats of all pictures' latents */
-    float *latents;     /* x; for previews as it was before the step */
-    float *scratch;     /* [B, h, w, C] on its way to and from the device */
-    float *output;      /* the model's output [copies · B, h, w, C]; only for dumps and previews */
-    float *preview;     /* one picture's x_0 estimate [C, h, w], then the picture [3, H, W] */
-    br_rng *rngs;       /* one a picture, so that a batch equals single runs */
+    int64_t count;  /* floats of all pictures' latents */
+    float *latents; /* x; for previews as it was before the step */
+    float *scratch; /* [B, h, w, C] on its way to and from the device */
+    float *output;  /* the model's output [copies · B, h, w, C]; only for dumps and previews */
+    float *preview; /* one picture's x_0 estimate [C, h, w], then the picture [3, H, W] */
+    br_rng *rngs;   /* one a picture, so that a batch equals single runs */
     br_generation generation;
-} run;
+} txt2img_run;
 
-static bool wants_output(const run *run)
+static bool wants_output(const txt2img_run *run)
 {
     return run->params->dump_dir || run->params->preview;
 }
 
-static br_status report(const run *run, const char *stage, int step, int steps, double began)
+static br_status report(const txt2img_run *run, const char *stage, int step, int steps, double began)
 {
     if (!run->params->progress)
         return NULL;
@@ -54,22 +54,23 @@ static br_status report(const run *run, const char *stage, int step, int steps, 
 
 /* ---- text ---- */
 
-static br_status encode_prompts(const run *run, int32_t *ids)
+static br_status encode_prompts(const txt2img_run *run, int32_t *ids)
 {
     const br_model *model = run->pipeline->model;
     int tokens = model->text.max_position_embeddings, used;
     const char *prompts[2] = {run->request.negative_prompt, run->request.prompt};
     for (int i = 0; i < 2; i++) {
-        BR_TRY(br_status_prefix(br_clip_bpe_encode(model->tokenizer, prompts[i], ids + i * tokens, &used), i ? "prompt" : "negative prompt"));
+        BR_TRY(br_status_prefix(br_clip_bpe_encode(model->tokenizer, prompts[i], ids + i * tokens, &used),
+                                i ? "prompt" : "negative prompt"));
         if (used > tokens)
-            br_log_printf(&model->log, BR_LOG_WARNING, "the %s is %d tokens long, the last %d are left out", i ? "prompt" : "negative prompt",
-                          used, used - tokens);
+            br_log_printf(&model->log, BR_LOG_WARNING, "the %s is %d tokens long, the last %d are left out",
+                          i ? "prompt" : "negative prompt", used, used - tokens);
     }
     return NULL;
 }
 
 /* The context of every picture is the same: copied per picture, the unconditional one first. */
-static br_status write_context(const run *run, const float *states, int64_t prompt_count)
+static br_status write_context(const txt2img_run *run, const float *states, int64_t prompt_count)
 {
     const br_picture_size *size = &run->request.size;
     int rows = size->copies * size->batch;
@@ -80,12 +81,13 @@ static br_status write_context(const run *run, const float *states, int64_t prom
         bool conditional = size->copies == 1 || i >= size->batch;
         memcpy(context + i * prompt_count, states + (conditional ? prompt_count : 0), (size_t)prompt_count * sizeof *context);
     }
-    br_status status = br_stage_write_floats(&run->pipeline->denoise, run->pipeline->denoise_values.context, context, rows * prompt_count);
+    br_status status =
+        br_stage_write_floats(&run->pipeline->denoise, run->pipeline->denoise_values.context, context, rows * prompt_count);
     free(context);
     return status;
 }
 
-static br_status run_text(run *run)
+static br_status run_text(txt2img_run *run)
 {
     br_pipeline *pipeline = run->pipeline;
     const br_clip_text_config *text = &pipeline->model->text;
@@ -113,7 +115,7 @@ fail:
 
 /* ---- noise and latents ---- */
 
-static br_status write_planes(run *run, br_value value, const float *planes)
+static br_status write_planes(txt2img_run *run, br_value value, const float *planes)
 {
     const br_request *request = &run->request;
     int channels = run->pipeline->model->unet.in_channels;
@@ -123,7 +125,7 @@ static br_status write_planes(run *run, br_value value, const float *planes)
     return br_stage_write_floats(&run->pipeline->denoise, value, run->scratch, run->count);
 }
 
-static br_status read_latents(run *run)
+static br_status read_latents(txt2img_run *run)
 {
     const br_request *request = &run->request;
     int channels = run->pipeline->model->unet.in_channels;
@@ -134,7 +136,7 @@ static br_status read_latents(run *run)
     return NULL;
 }
 
-static br_status start_noise(run *run)
+static br_status start_noise(txt2img_run *run)
 {
     const br_request *request = &run->request;
     br_rng_kind kind = run->params->noise_source == BR_NOISE_CUDA ? BR_RNG_CUDA : BR_RNG_CPU;
@@ -151,7 +153,7 @@ static br_status start_noise(run *run)
     return write_planes(run, run->pipeline->denoise_values.x, run->latents);
 }
 
-static br_status write_step_noise(run *run, float *planes)
+static br_status write_step_noise(txt2img_run *run, float *planes)
 {
     for (int i = 0; i < run->request.size.batch; i++)
         br_rng_normal(&run->rngs[i], planes + i * run->request.latent_count, (size_t)run->request.latent_count);
@@ -160,7 +162,7 @@ static br_status write_step_noise(run *run, float *planes)
 
 /* ---- the loop ---- */
 
-static br_status write_step(const run *run, const br_sampler_step *evaluation)
+static br_status write_step(const txt2img_run *run, const br_sampler_step *evaluation)
 {
     br_step step = {
         .timestep = (float)evaluation->timestep,
@@ -179,7 +181,7 @@ static br_status write_step(const run *run, const br_sampler_step *evaluation)
 }
 
 /* The x_0 that this evaluation believes in, decoded. run->latents is x before the step. */
-static br_status show_preview(run *run, const br_sampler_step *evaluation, int step)
+static br_status show_preview(txt2img_run *run, const br_sampler_step *evaluation, int step)
 {
     const br_request *request = &run->request;
     int channels = run->pipeline->model->unet.in_channels, batch = request->size.batch;
@@ -192,7 +194,8 @@ static br_status show_preview(run *run, const br_sampler_step *evaluation, int s
                 double u = uncond[j * channels + c], out = u + request->guidance * (cond[j * channels + c] - u);
                 if (request->size.copies == 1)
                     out = u;
-                estimate[c * pixels + j] = (float)(evaluation->x0_x * run->latents[i * count + c * pixels + j] + evaluation->x0_out * out);
+                estimate[c * pixels + j] =
+                    (float)(evaluation->x0_x * run->latents[i * count + c * pixels + j] + evaluation->x0_out * out);
             }
         }
         BR_TRY(br_pipeline_decode(run->pipeline, estimate, picture));
@@ -200,14 +203,15 @@ static br_status show_preview(run *run, const br_sampler_step *evaluation, int s
         for (int64_t j = 0; j < size; j++)
             picture[j] = 0.5f * picture[j] + 0.5f;
         br_image image;
-        BR_TRY(br_image_from_planes(&(br_image_planes){.data = picture, .width = request->width, .height = request->height}, &image));
+        BR_TRY(
+            br_image_from_planes(&(br_image_planes){.data = picture, .width = request->width, .height = request->height}, &image));
         run->params->preview(run->params->preview_user, step, i, &image);
         br_image_finish(&image);
     }
     return NULL;
 }
 
-static br_status run_evaluation(run *run, int index, int step)
+static br_status run_evaluation(txt2img_run *run, int index, int step)
 {
     br_pipeline *pipeline = run->pipeline;
     const br_sampler_step *evaluation = &run->plan.evaluations[index];
@@ -220,13 +224,14 @@ static br_status run_evaluation(run *run, int index, int step)
     BR_TRY(write_step(run, evaluation));
     BR_TRY(br_stage_run(&pipeline->denoise));
     if (wants_output(run) && (run->params->dump_dir || preview)) {
-        BR_TRY(br_stage_read_floats(&pipeline->denoise, pipeline->denoise_values.out, run->output, run->request.size.copies * run->count));
+        BR_TRY(br_stage_read_floats(&pipeline->denoise, pipeline->denoise_values.out, run->output,
+                                    run->request.size.copies * run->count));
         BR_TRY(br_dump_output(&run->dump, index, run->output));
     }
     return preview ? show_preview(run, evaluation, step) : NULL;
 }
 
-static br_status denoise(run *run)
+static br_status denoise(txt2img_run *run)
 {
     double began = br_clock_seconds();
     int step = 0;
@@ -241,7 +246,9 @@ static br_status denoise(run *run)
     BR_TRY(read_latents(run));
     for (int64_t i = 0; i < run->count; i++)
         if (!isfinite(run->latents[i]))
-            return br_fail(BR_ERROR_FORMAT, "the latents are not finite after %d steps: the model's weights or this device's 16-bit floats overflow; try --dtype f32",
+            return br_fail(BR_ERROR_FORMAT,
+                           "the latents are not finite after %d steps: the model's weights or this device's 16-bit floats "
+                           "overflow; try --dtype f32",
                            run->plan.steps);
     run->generation.denoise_seconds = br_clock_seconds() - began;
     return br_dump_latents(&run->dump, run->latents);
@@ -249,7 +256,7 @@ static br_status denoise(run *run)
 
 /* ---- pictures ---- */
 
-static br_status decode_picture(run *run, int index, float *planes)
+static br_status decode_picture(txt2img_run *run, int index, float *planes)
 {
     const br_request *request = &run->request;
     br_generated *generated = &run->generation.pictures[index];
@@ -257,7 +264,8 @@ static br_status decode_picture(run *run, int index, float *planes)
     int64_t size = (int64_t)BR_IMAGE_CHANNELS * request->width * request->height;
     for (int64_t i = 0; i < size; i++)
         planes[i] = 0.5f * planes[i] + 0.5f;
-    BR_TRY(br_image_from_planes(&(br_image_planes){.data = planes, .width = request->width, .height = request->height}, &generated->image));
+    BR_TRY(br_image_from_planes(&(br_image_planes){.data = planes, .width = request->width, .height = request->height},
+                                &generated->image));
     for (int64_t i = 0; i < size; i++)
         planes[i] = fminf(fmaxf(planes[i], 0), 1);
     BR_TRY(br_dump_picture(&run->dump, index, planes));
@@ -266,7 +274,7 @@ static br_status decode_picture(run *run, int index, float *planes)
     return generated->parameters ? NULL : br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the parameters' text");
 }
 
-static br_status decode(run *run)
+static br_status decode(txt2img_run *run)
 {
     const br_request *request = &run->request;
     double began = br_clock_seconds();
@@ -284,7 +292,7 @@ static br_status decode(run *run)
     return status;
 }
 
-static br_status allocate(run *run)
+static br_status allocate(txt2img_run *run)
 {
     const br_request *request = &run->request;
     size_t count = (size_t)run->count, batch = (size_t)request->size.batch;
@@ -297,12 +305,12 @@ static br_status allocate(run *run)
     run->generation.pictures = calloc(batch, sizeof *run->generation.pictures);
     run->generation.count = request->size.batch;
     if (!run->latents || !run->scratch || !run->output || !run->preview || !run->rngs || !run->generation.pictures)
-        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %d pictures of %d×%d", request->size.batch, request->width,
-                       request->height);
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %d pictures of %d×%d", request->size.batch,
+                       request->width, request->height);
     return NULL;
 }
 
-static br_status draw(run *run)
+static br_status draw(txt2img_run *run)
 {
     const br_request *request = &run->request;
     BR_TRY(br_sampler_plan_init(&(br_sampler_params){.schedule = &run->pipeline->model->schedule,
@@ -323,7 +331,7 @@ static br_status draw(run *run)
 br_status br_txt2img(br_pipeline *pipeline, const br_generate_params *params, br_generation *out_generation)
 {
     *out_generation = (br_generation){0};
-    run run = {.pipeline = pipeline, .params = params};
+    txt2img_run run = {.pipeline = pipeline, .params = params};
     BR_TRY(br_request_resolve(pipeline->model, params, &run.request));
     run.count = run.request.latent_count * run.request.size.batch;
     run.dump = (br_dump){.folder = params->dump_dir, .request = &run.request, .model = pipeline->model};
