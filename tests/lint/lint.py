@@ -30,14 +30,14 @@ MODULES = {
     "pipeline": {"models", "exec", "diffusion", "tokenizer", "image", "weights", "base"},
     "train": {"models", "exec", "diffusion", "tokenizer", "image", "weights", "base"},
     "eval": {"models", "exec", "diffusion", "tokenizer", "image", "weights", "base"},
-    "api": {"pipeline", "train", "eval", "prof", "base"},
+    "api": {"pipeline", "train", "eval", "prof", "image", "base"},
     "cli": {"base"},
     "server": {"base"},
 }
 # Modules that may also include what the headers of their modules include, and modules that see all of include/brume (the others
 # see brume/status.h only).
 HANDED_ON = {"pipeline", "train", "eval", "api"}
-PUBLIC = {"api", "cli", "server"}
+PUBLIC = {"pipeline", "train", "eval", "api", "cli", "server"}
 # Public types that a module below api makes or takes, in the header that declares them.
 PUBLIC_TYPES = {"base": {"brume/log.h"}, "image": {"brume/image.h"}}
 
