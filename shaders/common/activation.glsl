@@ -63,4 +63,9 @@ float br_activate(int kind, float x)
     return x;
 }
 
+vec4 br_activate4(int kind, vec4 x)
+{
+    return vec4(br_activate(kind, x.x), br_activate(kind, x.y), br_activate(kind, x.z), br_activate(kind, x.w));
+}
+
 #endif
