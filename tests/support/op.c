@@ -34,23 +34,26 @@ static void decode(br_dtype dtype, const void *src, size_t count, float *values)
     }
 }
 
-static const float *input_data(const br_test_run_params *params, br_value value)
+static const br_test_tensor *find_input(const br_test_run_params *params, br_value value)
 {
     for (int i = 0; i < params->input_count; i++)
         if (params->inputs[i].value == value)
-            return params->inputs[i].data;
+            return &params->inputs[i];
     return NULL;
 }
 
-static br_status fill(br_vk_device *device, br_vk_buffer *buffer, const br_graph *graph, br_value value, const float *data)
+static br_status fill(br_vk_device *device, br_vk_buffer *buffer, const br_graph *graph, br_value value,
+                      const br_test_tensor *input)
 {
     size_t bytes = (size_t)br_graph_bytes(graph, value);
     void *host = malloc(bytes);
     if (!host)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory in a test");
     memset(host, POISON_BYTE, bytes);
-    if (data)
-        encode(br_graph_dtype(graph, value), data, (size_t)br_shape_count(br_graph_shape(graph, value)), host);
+    if (input && input->raw)
+        memcpy(host, input->raw, bytes);
+    else if (input)
+        encode(br_graph_dtype(graph, value), input->data, (size_t)br_shape_count(br_graph_shape(graph, value)), host);
     br_status status = br_vk_upload(device, buffer, 0, bytes, host);
     free(host);
     return status;
@@ -64,7 +67,8 @@ static br_status read_output(br_vk_device *device, br_vk_buffer *buffer, const b
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory in a test");
     br_status status = br_vk_download(device, buffer, 0, bytes, host);
     if (!status)
-        decode(br_graph_dtype(graph, output->value), host, (size_t)br_shape_count(br_graph_shape(graph, output->value)), output->data);
+        decode(br_graph_dtype(graph, output->value), host, (size_t)br_shape_count(br_graph_shape(graph, output->value)),
+               output->data);
     free(host);
     return status;
 }
@@ -103,16 +107,14 @@ br_status br_test_run(const br_test_run_params *params)
             continue;
         br_value_binding *binding = &bindings[count++];
         binding->value = i;
-        BR_TRY_GOTO(br_vk_buffer_create(device, BR_VK_BUFFER_DEVICE, (uint64_t)br_graph_bytes(graph, i), info->name, &binding->location.buffer));
-        BR_TRY_GOTO(fill(device, binding->location.buffer, graph, i, input_data(params, i)));
+        BR_TRY_GOTO(br_vk_buffer_create(device, BR_VK_BUFFER_DEVICE, (uint64_t)br_graph_bytes(graph, i), info->name,
+                                        &binding->location.buffer));
+        BR_TRY_GOTO(fill(device, binding->location.buffer, graph, i, find_input(params, i)));
     }
     BR_TRY_GOTO(make_arena(device, program->plan.arena_bytes, &arena));
-    BR_TRY_GOTO(br_replay_create(&(br_replay_params){.device = device,
-                                                     .program = program,
-                                                     .arena = arena,
-                                                     .bindings = bindings,
-                                                     .binding_count = count},
-                                 &replay));
+    BR_TRY_GOTO(br_replay_create(
+        &(br_replay_params){.device = device, .program = program, .arena = arena, .bindings = bindings, .binding_count = count},
+        &replay));
     for (int i = 0; i < (params->replays ? params->replays : 1); i++)
         BR_TRY_GOTO(br_replay_run(replay));
     for (int i = 0; i < params->output_count; i++)

@@ -9,15 +9,18 @@
 /* Host side of a value: always floats, converted to the value's dtype (f16 rounding, i32) on the way in and back on the way out. */
 typedef struct br_test_tensor {
     br_value value;
-    float *data; /* borrowed; br_shape_count elements in the device's layout */
+    float *data;     /* borrowed; br_shape_count elements in the device's layout */
+    const void *raw; /* inputs: the bytes themselves instead (the step buffer), or NULL; borrowed */
 } br_test_tensor;
 
 typedef struct br_test_run_params {
     br_test_device *device;
-    br_graph *graph;                             /* verified here */
-    const br_test_tensor *inputs; int input_count;   /* INPUT, STATE and WEIGHT values; others start as poison (NaN) */
-    const br_test_tensor *outputs; int output_count; /* OUTPUT and STATE values to read back */
-    int replays;                                 /* 0 means 1 */
+    br_graph *graph; /* verified here */
+    const br_test_tensor *inputs;
+    int input_count; /* INPUT, STATE and WEIGHT values; others start as poison (NaN) */
+    const br_test_tensor *outputs;
+    int output_count; /* OUTPUT and STATE values to read back */
+    int replays;      /* 0 means 1 */
 } br_test_run_params;
 
 /* Everything on the device is poisoned with NaN first, the arena too. */
