@@ -1,0 +1,42 @@
+// y[b, t] = table[tokens[b, t]] + positions[t]. A table that is too large for one binding comes in ranges of rows, one dispatch each, which writes the
+// tokens that it covers. Tokens outside the table are clamped, so nothing is read out of bounds.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "common/elementwise.glsl"
+#include "ops/embedding.h"
+
+layout(constant_id = 2) const bool POSITIONS = false;
+
+layout(std430, binding = BR_EMBEDDING_TOKENS) readonly buffer Tokens { int tokens[]; };
+layout(std430, binding = BR_EMBEDDING_TABLE) readonly buffer Table { W_T table[]; };
+layout(std430, binding = BR_EMBEDDING_TABLE) readonly buffer Table4 { W_T4 table4[]; };
+layout(std430, binding = BR_EMBEDDING_POSITIONS) readonly buffer Positions { W_T positions[]; };
+layout(std430, binding = BR_EMBEDDING_POSITIONS) readonly buffer Positions4 { W_T4 positions4[]; };
+layout(std430, binding = BR_EMBEDDING_Y) writeonly buffer Y { X_T y[]; };
+layout(std430, binding = BR_EMBEDDING_Y) writeonly buffer Y4 { X_T4 y4[]; };
+
+void main()
+{
+    uint i = BR_ITEM;
+    if (i >= p.total)
+        return;
+    uint token = i / p.width, d = i % p.width;
+    uint row = uint(clamp(tokens[p.tokens_skip + token], 0, int(p.vocabulary) - 1)) - p.row_first;
+    if (row >= p.row_count) // rows before row_first wrap around to large numbers
+        return;
+    uint position = (p.token_first + token) % p.tokens - p.position_first;
+    uint from = p.table_skip / VECTOR + row * p.width + d;
+    uint shift = p.positions_skip / VECTOR + position * p.width + d;
+    uint to = p.y_skip / VECTOR + i;
+    if (VECTOR == 4) {
+        vec4 value = vec4(table4[from]);
+        if (POSITIONS)
+            value += vec4(positions4[shift]);
+        y4[to] = X_T4(value);
+    } else {
+        float value = float(table[from]);
+        if (POSITIONS)
+            value += float(positions[shift]);
+        y[to] = X_T(value);
+    }
+}

@@ -1,0 +1,26 @@
+#ifndef BR_SHADER_OPS_EMBEDDING
+#define BR_SHADER_OPS_EMBEDDING
+
+#include "common/abi.h"
+
+#define BR_EMBEDDING_TOKENS 0
+#define BR_EMBEDDING_TABLE 1
+#define BR_EMBEDDING_POSITIONS 2
+#define BR_EMBEDDING_Y 3
+
+BR_PUSH(br_embedding_push,
+    uint total;          // items
+    uint width;          // items a row: D or D / 4
+    uint vocabulary;     // V
+    uint row_first;      // rows [row_first, row_first + row_count) of the table are bound
+    uint row_count;
+    uint tokens;         // T
+    uint token_first;    // of this dispatch's first token, counted over all of [B, T]
+    uint position_first; // the first bound row of positions
+    uint tokens_skip;    // elements before the first one
+    uint table_skip;
+    uint positions_skip;
+    uint y_skip;
+)
+
+#endif

@@ -1,0 +1,12 @@
+#include "ref/embedding.h"
+
+void br_ref_embedding(const br_ref_embedding_params *params, double *y)
+{
+    for (size_t i = 0; i < params->pictures * params->length; i++) {
+        double last = (double)params->vocabulary - 1, token = params->tokens[i];
+        size_t row = (size_t)(token < 0 ? 0 : token > last ? last : token);
+        for (size_t d = 0; d < params->width; d++)
+            *y++ = params->table[row * params->width + d] +
+                   (params->positions ? (double)params->positions[i % params->length * params->width + d] : 0);
+    }
+}
