@@ -40,7 +40,8 @@ static br_status make_buffers(br_stage *stage, const br_bound_weights *weights)
         BR_TRY(br_vk_buffer_create(stage->device, kind_of(info), bytes, info->name, &binding->location.buffer));
         binding->value = i;
         stage->binding_count++;
-        if (info->kind == BR_VALUE_STATE)
+        /* Scale 0 times garbage may be NaN: what the host has not written yet (noise, history) is 0. */
+        if (info->kind == BR_VALUE_STATE || info->kind == BR_VALUE_INPUT)
             BR_TRY(br_vk_upload_fill(stage->device,
                                      &(br_vk_upload_params){.buffer = binding->location.buffer, .size = bytes, .fill = fill_zero}));
     }

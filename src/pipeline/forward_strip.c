@@ -107,9 +107,9 @@ static br_status prepare(strip_run *strip)
 /* x_t as people see it: decoded, or as it is. */
 static br_status show(strip_run *strip, int index)
 {
-    br_forward_scales forward;
-    BR_TRY(br_forward_at(&strip->pipeline->model->schedule, strip->timesteps[index], &forward));
-    br_forward_sample(forward, strip->x_0, strip->noise, (size_t)strip->latent_count, strip->x_t);
+    br_forward_scales scales;
+    BR_TRY(br_forward_at(&strip->pipeline->model->schedule, strip->timesteps[index], &scales));
+    br_forward_sample(scales, strip->x_0, strip->noise, (size_t)strip->latent_count, strip->x_t);
     const float *shown = strip->x_t;
     if (!strip->params->pixels) {
         BR_TRY(br_pipeline_decode(strip->pipeline, strip->x_t, strip->picture));

@@ -1,0 +1,235 @@
+#include "weights/diffusers_dir.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "weights/safetensors.h"
+
+/* Configurations are a few kilobytes; an index of shards lists every tensor of a large model. */
+#define CONFIG_BYTES_MAX ((size_t)1 << 20)
+#define INDEX_BYTES_MAX ((size_t)16 << 20)
+/* Names of weight files, in order of preference, without ".safetensors". diffusers writes the first, transformers the second; "fp16" is the only
+ * variant in common use. */
+static const char *const weight_stems[] = {"diffusion_pytorch_model", "model", "diffusion_pytorch_model.fp16", "model.fp16", NULL};
+
+typedef struct part_kind {
+    const char *name;       /* folder, and key of model_index.json */
+    const char *class_name; /* the one that Brume knows */
+} part_kind;
+
+static const part_kind text_encoder_kind = {"text_encoder", "CLIPTextModel"};
+static const part_kind unet_kind = {"unet", "UNet2DConditionModel"};
+static const part_kind vae_kind = {"vae", "AutoencoderKL"};
+static const part_kind tokenizer_kind = {"tokenizer", "CLIPTokenizer"};
+
+static br_status join(const char *folder, const char *name, char **out_path)
+{
+    *out_path = br_path_join(folder, name);
+    return *out_path ? NULL : br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", folder);
+}
+
+/* FOLDER/NAME, which has to exist. */
+static br_status require(const char *folder, const char *name, const char *what, char **out_path)
+{
+    BR_TRY(join(folder, name, out_path));
+    if (br_file_exists(*out_path))
+        return NULL;
+    br_status status = br_fail(BR_ERROR_NOT_FOUND, "the model has no %s, expected %s", what, *out_path);
+    free(*out_path);
+    *out_path = NULL;
+    return status;
+}
+
+/* ---- weights ---- */
+
+static br_status add_shard(const char *folder, const char *name, br_weights *weights)
+{
+    if (strchr(name, '/') || strchr(name, '\\') || strcmp(name, "..") == 0)
+        return br_fail(BR_ERROR_FORMAT, "%s: shard \"%s\" is not a plain file name", folder, name);
+    char *path;
+    BR_TRY(join(folder, name, &path));
+    br_status status = br_safetensors_add(weights, path);
+    free(path);
+    return status;
+}
+
+/* The index maps every tensor to its shard; each shard is opened once. */
+static br_status add_shards(const char *folder, const char *index_path, br_weights *weights)
+{
+    json_t *index = NULL, *seen = NULL;
+    br_status status = NULL;
+    const char *tensor;
+    json_t *shard;
+    BR_TRY(br_json_read(index_path, INDEX_BYTES_MAX, &index));
+    const json_t *map = json_object_get(index, "weight_map");
+    seen = json_object();
+    if (!json_is_object(map) || !seen)
+        BR_FAIL_GOTO(BR_ERROR_FORMAT, "%s has no object weight_map", index_path);
+    json_object_foreach((json_t *)map, tensor, shard)
+    {
+        const char *name = json_string_value(shard);
+        if (!name)
+            BR_FAIL_GOTO(BR_ERROR_FORMAT, "%s: weight_map.%s is not a file name", index_path, tensor);
+        if (json_object_get(seen, name))
+            continue;
+        json_object_set_new(seen, name, json_true());
+        BR_TRY_GOTO(add_shard(folder, name, weights));
+    }
+fail:
+    json_decref(index);
+    json_decref(seen);
+    return status;
+}
+
+static br_status find_weights(const char *folder, const char *what, char **out_path, bool *out_index)
+{
+    static const char *const endings[] = {".safetensors", ".safetensors.index.json"};
+    for (int i = 0; weight_stems[i]; i++) {
+        for (int ending = 0; ending < 2; ending++) {
+            char name[96];
+            snprintf(name, sizeof name, "%s%s", weight_stems[i], endings[ending]);
+            BR_TRY(join(folder, name, out_path));
+            *out_index = ending == 1;
+            if (br_file_exists(*out_path))
+                return NULL;
+            free(*out_path);
+            *out_path = NULL;
+        }
+    }
+    return br_fail(BR_ERROR_NOT_FOUND, "the model has no weights of the %s, expected %s/%s.safetensors", what, folder,
+                   strcmp(what, "text_encoder") == 0 ? weight_stems[1] : weight_stems[0]);
+}
+
+static br_status open_weights(const char *folder, const char *what, br_diffusers_component *component)
+{
+    bool index;
+    BR_TRY(find_weights(folder, what, &component->weights_path, &index));
+    if (!index)
+        return br_safetensors_open(component->weights_path, &component->weights);
+    component->weights = br_weights_create();
+    if (!component->weights)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", component->weights_path);
+    BR_TRY(add_shards(folder, component->weights_path, component->weights));
+    return br_weights_seal(component->weights);
+}
+
+/* ---- components ---- */
+
+/* model_index.json has NAME: ["library", "Class"]. */
+static br_status check_class(const json_t *index, const char *index_path, const part_kind *kind, char **out_class)
+{
+    const json_t *entry = json_object_get(index, kind->name);
+    const char *class_name = json_string_value(json_array_get(entry, 1));
+    if (!class_name)
+        return br_fail(BR_ERROR_FORMAT, "%s: %s is missing, expected [library, \"%s\"]", index_path, kind->name, kind->class_name);
+    if (strcmp(class_name, kind->class_name) != 0)
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s: %s is a %s, expected %s", index_path, kind->name, class_name, kind->class_name);
+    if (!out_class)
+        return NULL;
+    *out_class = strdup(class_name);
+    return *out_class ? NULL : br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while reading %s", index_path);
+}
+
+static br_status open_component(const br_diffusers_dir *dir, const json_t *index, const char *index_path, const part_kind *kind,
+                                br_diffusers_component *component)
+{
+    BR_TRY(check_class(index, index_path, kind, &component->class_name));
+    char *folder;
+    BR_TRY(require(dir->path, kind->name, kind->name, &folder));
+    br_status status = require(folder, "config.json", "configuration of its component", &component->config_path);
+    if (!status)
+        status = br_json_read(component->config_path, CONFIG_BYTES_MAX, &component->config);
+    if (!status)
+        status = open_weights(folder, kind->name, component);
+    free(folder);
+    return status;
+}
+
+/* Parts that other pipelines have and this one cannot do without knowing. */
+static br_status check_index(const json_t *index, const char *index_path)
+{
+    static const char *const known[] = {"text_encoder", "unet",          "vae",          "tokenizer", "scheduler",
+                                        "safety_checker", "feature_extractor", "image_encoder", "requires_safety_checker", NULL};
+    if (!json_is_object(index))
+        return br_fail(BR_ERROR_FORMAT, "%s is not a JSON object", index_path);
+    const char *class_name = json_string_value(json_object_get(index, "_class_name"));
+    if (class_name && strcmp(class_name, "StableDiffusionPipeline") != 0)
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s: _class_name is %s, expected StableDiffusionPipeline", index_path, class_name);
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)index, key, value)
+    {
+        bool expected = key[0] == '_' || json_is_null(value) || json_is_boolean(value) || json_is_null(json_array_get(value, 1));
+        for (int i = 0; known[i] && !expected; i++)
+            expected = strcmp(key, known[i]) == 0;
+        if (!expected)
+            return br_fail(BR_ERROR_UNSUPPORTED, "%s: component %s is not supported", index_path, key);
+    }
+    return NULL;
+}
+
+static br_status open_parts(br_diffusers_dir *dir, const json_t *index, const char *index_path)
+{
+    BR_TRY(check_index(index, index_path));
+    BR_TRY(open_component(dir, index, index_path, &text_encoder_kind, &dir->text_encoder));
+    BR_TRY(open_component(dir, index, index_path, &unet_kind, &dir->unet));
+    BR_TRY(open_component(dir, index, index_path, &vae_kind, &dir->vae));
+    BR_TRY(check_class(index, index_path, &tokenizer_kind, NULL));
+    BR_TRY(require(dir->path, "tokenizer", "tokenizer", &dir->tokenizer_path));
+    BR_TRY(require(dir->path, "scheduler/scheduler_config.json", "scheduler", &dir->scheduler_path));
+    BR_TRY(br_json_read(dir->scheduler_path, CONFIG_BYTES_MAX, &dir->scheduler));
+    char *drawing;
+    BR_TRY(join(dir->path, "brume.json", &drawing));
+    br_status status = br_file_exists(drawing) ? br_json_read(drawing, CONFIG_BYTES_MAX, &dir->drawing) : NULL;
+    free(drawing);
+    return status;
+}
+
+br_status br_diffusers_dir_open(const char *path, br_diffusers_dir *out_dir)
+{
+    *out_dir = (br_diffusers_dir){0};
+    if (!br_file_exists(path))
+        return br_fail(BR_ERROR_NOT_FOUND, "there is no model at %s", path);
+    if (!br_file_is_dir(path))
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s is a file, expected a model folder with model_index.json", path);
+    br_status status = NULL;
+    char *index_path = NULL;
+    json_t *index = NULL;
+    out_dir->path = strdup(path);
+    if (!out_dir->path)
+        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", path);
+    BR_TRY_GOTO(require(path, "model_index.json", "model_index.json", &index_path));
+    BR_TRY_GOTO(br_json_read(index_path, CONFIG_BYTES_MAX, &index));
+    BR_TRY_GOTO(open_parts(out_dir, index, index_path));
+    free(index_path);
+    json_decref(index);
+    return NULL;
+fail:
+    free(index_path);
+    json_decref(index);
+    br_diffusers_dir_finish(out_dir);
+    return status;
+}
+
+static void finish_component(br_diffusers_component *component)
+{
+    free(component->class_name);
+    free(component->config_path);
+    json_decref(component->config);
+    free(component->weights_path);
+    br_weights_destroy(component->weights);
+}
+
+void br_diffusers_dir_finish(br_diffusers_dir *dir)
+{
+    free(dir->path);
+    finish_component(&dir->text_encoder);
+    finish_component(&dir->unet);
+    finish_component(&dir->vae);
+    free(dir->tokenizer_path);
+    free(dir->scheduler_path);
+    json_decref(dir->scheduler);
+    json_decref(dir->drawing);
+    *dir = (br_diffusers_dir){0};
+}
