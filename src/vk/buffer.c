@@ -71,6 +71,10 @@ br_status br_vk_buffer_create(br_vk_device *device, br_vk_buffer_kind kind, uint
         buffer->mapped = buffer->slice.mapped;
     if (kind != BR_VK_BUFFER_DEVICE || device->host_access != BR_VK_HOST_NONE)
         buffer->writable = buffer->slice.mapped;
+    if (kind == BR_VK_BUFFER_DEVICE &&
+        !(device->physical->memory.memoryTypes[buffer->slice.type].propertyFlags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT))
+        br_log_printf(device->instance->log, BR_LOG_WARNING,
+                      "device memory is full: %s (%" PRIu64 " bytes) lies in the host's, which is slow", name, size);
     br_vk_device_set_name(device, VK_OBJECT_TYPE_BUFFER, (uint64_t)buffer->handle, buffer->name);
     device->counters->buffers++;
     *out_buffer = buffer;

@@ -9,6 +9,9 @@
 /* What Vulkan guarantees where a device does not say (no VK_KHR_maintenance4): the shaders address at most 32 bits of bytes. */
 #define DEFAULT_MAX_BUFFER_SIZE (UINT64_C(1) << 32)
 
+/* Some drivers say UINT64_MAX; with this, sizes can be rounded up without overflow. */
+#define BUFFER_SIZE_CEILING (UINT64_C(1) << 48)
+
 /* From the specification of VK_KHR_cooperative_matrix, for headers that are older than the extension. */
 #ifndef VK_KHR_cooperative_matrix
 #define VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME "VK_KHR_cooperative_matrix"
@@ -116,6 +119,8 @@ static void query_properties(br_vk_physical *physical, const extension_list *ext
     caps->max_buffer_size = maintenance4 ? m4.maxBufferSize : DEFAULT_MAX_BUFFER_SIZE;
     if (m3.maxMemoryAllocationSize < caps->max_buffer_size)
         caps->max_buffer_size = m3.maxMemoryAllocationSize;
+    if (caps->max_buffer_size > BUFFER_SIZE_CEILING)
+        caps->max_buffer_size = BUFFER_SIZE_CEILING;
     caps->subgroup_size = caps->subgroup_min = caps->subgroup_max = subgroup.subgroupSize;
     bool in_compute = subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT;
     caps->subgroup_arithmetic = in_compute && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_ARITHMETIC_BIT);

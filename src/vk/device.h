@@ -69,7 +69,7 @@ typedef struct br_vk_instance_params {
 } br_vk_instance_params;
 
 /* Errors: BR_ERROR_NO_VULKAN when there is no loader ("install ..."), or none that gives an instance. The environment variable
- * BRUME_VALIDATION=1 turns validation on as well. */
+ * BRUME_VALIDATION=1 turns validation on as well. Not from two threads at once: volk's function pointers are the process's. */
 BR_MUST_CHECK br_status br_vk_instance_create(const br_vk_instance_params *params, br_vk_instance **out_instance);
 /* Takes NULL. Devices first: they borrow the instance. */
 void br_vk_instance_destroy(br_vk_instance *instance);
