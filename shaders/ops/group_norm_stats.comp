@@ -53,7 +53,7 @@ void main()
                 vec4 value = read_x(at + row * p.channels);
                 count += 1.0;
                 vec4 distance = value - mean;
-                mean += distance / count;
+                mean += distance * (1.0 / count);
                 m2 += distance * (value - mean);
             }
         }

@@ -51,6 +51,7 @@ void br_op_sampler_step(br_graph *graph, const char *name, const br_sampler_step
                                            .outputs = {{.state = params->x}, {.state = params->history}}});
 }
 
+/* One dispatch: the history is bound whole. In 128 MiB it holds 512 pictures of 512 x 512; br_emit_dispatch refuses more. */
 br_status br_emit_sampler_step(br_emitter *emitter, const br_node *node)
 {
     const br_graph *graph = emitter->graph;

@@ -50,7 +50,7 @@ br_status br_emit_timestep_embedding(br_emitter *emitter, const br_node *node)
         .half_dim = (uint32_t)(attrs->dim / 2), .dim = (uint32_t)attrs->dim, .cos_first = attrs->flip_sin_to_cos};
     double step = -log((double)attrs->max_period) / ((double)push.half_dim - (double)attrs->freq_shift);
     for (int k = 0; k < FACTORS; k++) {
-        double factor = exp(step * (double)(1 << k)); /* below 1, to 53 bits */
+        double factor = fmin(exp(step * (double)(1 << k)), 1 - 0x1p-53); /* below 1 also where it rounds to 1 */
         double upper = floor(ldexp(factor, 32));
         push.factor_hi[k] = (uint32_t)upper;
         push.factor_lo[k] = (uint32_t)ldexp(ldexp(factor, 32) - upper, 32);
