@@ -83,6 +83,16 @@ static void large_mean(void **state)
         check_group_norm(devices->full, shapes[i], (options){.mean = 1000, .deviation = 1, .tolerance = 6e-5});
 }
 
+/* A variance of 3e-7, below eps, and one of 0: y is act(beta). */
+static void small_variance(void **state)
+{
+    br_test_devices *devices = *state;
+    for (size_t i = 0; i < 6; i++) {
+        check_group_norm(devices->full, shapes[i], (options){.deviation = 1e-3f, .silu = i % 2 == 0});
+        check_group_norm(devices->full, shapes[i], (options){.mean = 3, .deviation = 1e-30f, .silu = i % 2 == 0});
+    }
+}
+
 /* Most of these pictures do not fit a binding and have to be cut between chunks, each of which is 16 KiB or a little more. */
 static void low_limits(void **state)
 {
@@ -121,10 +131,8 @@ static void refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shapes_and_types),
-        cmocka_unit_test(large_mean),
-        cmocka_unit_test(low_limits),
-        cmocka_unit_test(refuses),
+        cmocka_unit_test(shapes_and_types), cmocka_unit_test(large_mean), cmocka_unit_test(small_variance),
+        cmocka_unit_test(low_limits),       cmocka_unit_test(refuses),
     };
     return cmocka_run_group_tests(tests, br_test_devices_setup, br_test_devices_teardown);
 }

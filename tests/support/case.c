@@ -63,7 +63,8 @@ void br_test_case_check(br_test_case *test, br_test_device *device, br_value y, 
     if (y != BR_NONE && br_graph_value(&test->graph, y)->kind == BR_VALUE_TEMP)
         br_graph_output(&test->graph, y, "y");
     assert_status_ok(br_graph_verify(&test->graph));
-    size_t count = (size_t)br_shape_count(br_graph_shape(&test->graph, y));
+    br_shape shape = br_graph_shape(&test->graph, y); /* running consumes the graph */
+    size_t count = (size_t)br_shape_count(shape);
     float *actual = calloc(count, sizeof *actual);
     assert_non_null(actual);
     br_test_tensor output = {.value = y, .data = actual};
@@ -76,8 +77,7 @@ void br_test_case_check(br_test_case *test, br_test_device *device, br_value y, 
     double error = br_test_relative_error(actual, expected, count);
     free(actual);
     if (!(error <= tolerance))
-        fail_msg("relative error %g, tolerance %g, y is %s", error, tolerance,
-                 br_shape_format(br_graph_shape(&test->graph, y)).text);
+        fail_msg("relative error %g, tolerance %g, y is %s", error, tolerance, br_shape_format(shape).text);
 }
 
 void br_test_case_refused(br_test_case *test, const char *text)
