@@ -9,6 +9,7 @@
 #if defined(_WIN32)
 #include <windows.h>
 #else
+#include <dlfcn.h>
 #include <limits.h>
 #include <unistd.h>
 #endif
@@ -49,6 +50,15 @@ char *br_place_cache(void)
 #endif
 }
 
+static char *folder_of(char *path, char separator)
+{
+    char *slash = strrchr(path, separator);
+    if (!slash)
+        return NULL;
+    *slash = '\0';
+    return strdup(path);
+}
+
 char *br_place_program(void)
 {
     char path[PLACE_PATH_MAX];
@@ -62,29 +72,45 @@ char *br_place_program(void)
     if (length <= 0 || (size_t)length >= sizeof path)
         return NULL;
     path[length] = '\0';
-    char *slash = strrchr(path, separator);
-    if (!slash)
+    return folder_of(path, separator);
+}
+
+char *br_place_library(void)
+{
+#if defined(_WIN32)
+    return NULL; /* there is only the static library */
+#else
+    /* Any object of this file serves as the address. For a program, dli_fname is only what it was called by. */
+    static const char here;
+    Dl_info info;
+    if (!dladdr(&here, &info) || !info.dli_fname || !strchr(info.dli_fname, '/'))
         return NULL;
-    *slash = '\0';
-    return strdup(path);
+    char *path = realpath(info.dli_fname, NULL);
+    char *folder = path ? folder_of(path, '/') : NULL;
+    free(path);
+    return folder;
+#endif
+}
+
+/* FOLDER/RELATIVE/models/NAME or FOLDER/models/NAME, NULL when it is not there. `folder` is consumed and may be NULL. */
+static char *find_model(char *folder, const char *relative, const char *name)
+{
+    char below[PLACE_PATH_MAX];
+    snprintf(below, sizeof below, "%s%smodels/%s", relative, relative[0] ? "/" : "", name);
+    char *path = folder ? br_path_join(folder, below) : NULL;
+    free(folder);
+    if (path && br_file_is_dir(path))
+        return path;
+    free(path);
+    return NULL;
 }
 
 char *br_place_model(const char *name)
 {
-    char relative[PLACE_PATH_MAX];
-    char *program = br_place_program();
-    if (program) {
-        snprintf(relative, sizeof relative, "%s/models/%s", BRUME_INSTALLED_ASSETS, name);
-        char *installed = br_path_join(program, relative);
-        free(program);
-        if (installed && br_file_is_dir(installed))
-            return installed;
-        free(installed);
-    }
-    snprintf(relative, sizeof relative, "models/%s", name);
-    char *source = br_path_join(BRUME_ASSETS_DIR, relative);
-    if (source && br_file_is_dir(source))
-        return source;
-    free(source);
-    return NULL;
+    char *path = find_model(br_place_program(), BRUME_INSTALLED_ASSETS, name);
+    if (!path)
+        path = find_model(br_place_library(), BRUME_INSTALLED_ASSETS_FROM_LIBRARY, name);
+    if (!path)
+        path = find_model(strdup(BRUME_ASSETS_DIR), "", name);
+    return path;
 }

@@ -6,7 +6,9 @@
 char *br_place_cache(void);
 /* Folder of the running program. */
 char *br_place_program(void);
-/* The folder `models/NAME` among Brume's own data: beside an installed program, else in the source tree it was built from. */
+/* Folder of libbrume.so, or of the program where Brume is linked into that. */
+char *br_place_library(void);
+/* The folder `models/NAME` among Brume's own data: where the program or the library was installed, else in the source tree it was built from. */
 char *br_place_model(const char *name);
 
 #endif

@@ -19,7 +19,7 @@ set(PREFIX ${WORK}/prefix)
 set(LIBRARIES ${PREFIX}/${LIBDIR})
 
 foreach(FILE IN ITEMS ${LIBDIR}/libbrume.a ${LIBDIR}/libbrume.so ${LIBDIR}/pkgconfig/brume.pc include/brume/status.h
-                      share/brume/models/emoji/model_index.json share/brume/models/emoji/NOTICE.txt)
+                      share/brume/models/emoji/model_index.json share/brume/models/emoji/NOTICE.txt bin/brume)
   if(NOT EXISTS ${PREFIX}/${FILE})
     message(FATAL_ERROR "${FILE} was not installed")
   endif()
@@ -101,7 +101,12 @@ list(TRANSFORM FLAGS REPLACE "^-lbrume$" "-l:libbrume.a")
 run(IGNORED ${CC} -o ${WORK}/pc_static ${SOURCE}/consumer/consumer.c ${FLAGS})
 check_consumer(${WORK}/pc_static)
 
-# The installed command line, where there is one, starts and finds the model that was installed with it.
-if(EXISTS ${PREFIX}/bin/brume)
-  run(HELP ${PREFIX}/bin/brume --version)
-endif()
+# The model that was installed along is the default one: for the command line, and for a program elsewhere that uses the library.
+function(check_model)
+  run(OUTPUT ${CMAKE_COMMAND} -E env LD_LIBRARY_PATH=${LIBRARIES} ${ARGN})
+  if(NOT OUTPUT MATCHES "${PREFIX}/[a-z/.]*share/brume/models/emoji")
+    message(FATAL_ERROR "${ARGN}: expected the model below ${PREFIX}, got\n${OUTPUT}")
+  endif()
+endfunction()
+check_model(${WORK}/cmake/model)
+check_model(${PREFIX}/bin/brume inspect --json)
