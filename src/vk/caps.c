@@ -12,20 +12,10 @@
 /* Some drivers say UINT64_MAX; with this, sizes can be rounded up without overflow. */
 #define BUFFER_SIZE_CEILING (UINT64_C(1) << 48)
 
-/* From the specification of VK_KHR_cooperative_matrix, for headers that are older than the extension. */
-#ifndef VK_KHR_cooperative_matrix
-#define VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME "VK_KHR_cooperative_matrix"
-#define VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR ((VkStructureType)1000506000)
-typedef struct VkPhysicalDeviceCooperativeMatrixFeaturesKHR {
-    VkStructureType sType;
-    void *pNext;
-    VkBool32 cooperativeMatrix;
-    VkBool32 cooperativeMatrixRobustBufferAccess;
-} VkPhysicalDeviceCooperativeMatrixFeaturesKHR;
-#endif
-
 /* Its name is only declared with VK_ENABLE_BETA_EXTENSIONS. */
 #define PORTABILITY_SUBSET "VK_KHR_portability_subset"
+/* Headers before 1.3.255 do not have it. */
+#define COOPERATIVE_MATRIX "VK_KHR_cooperative_matrix"
 
 typedef struct extension_list {
     VkExtensionProperties *items; /* owned */
@@ -141,7 +131,6 @@ static void query_features(br_vk_physical *physical, const extension_list *exten
     bool storage8 = v12 || has(extensions, VK_KHR_8BIT_STORAGE_EXTENSION_NAME);
     bool dot = v13 || has(extensions, VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
     bool control = v13 || has(extensions, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
-    bool matrix = has(extensions, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
     VkPhysicalDevice16BitStorageFeatures storage16_features = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES};
     VkPhysicalDeviceShaderFloat16Int8Features f16_i8_features = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES};
     VkPhysicalDevice8BitStorageFeatures storage8_features = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_8BIT_STORAGE_FEATURES};
@@ -149,15 +138,12 @@ static void query_features(br_vk_physical *physical, const extension_list *exten
         VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES};
     VkPhysicalDeviceSubgroupSizeControlFeatures control_features = {
         VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES};
-    VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrix_features = {
-        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR};
     void *chain = NULL;
     CHAIN(chain, true, storage16_features);
     CHAIN(chain, f16_i8, f16_i8_features);
     CHAIN(chain, storage8, storage8_features);
     CHAIN(chain, dot, dot_features);
     CHAIN(chain, control, control_features);
-    CHAIN(chain, matrix, matrix_features);
     VkPhysicalDeviceFeatures2 features = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, chain};
     vkGetPhysicalDeviceFeatures2(physical->handle, &features);
 
@@ -168,7 +154,9 @@ static void query_features(br_vk_physical *physical, const extension_list *exten
     caps->integer_dot = dot_features.shaderIntegerDotProduct;
     caps->subgroup_size_control =
         caps->subgroup_size_control && control_features.subgroupSizeControl && control_features.computeFullSubgroups;
-    caps->cooperative_matrix = matrix_features.cooperativeMatrix;
+    /* The extension requires its feature (Vulkan specification, "Feature Requirements"), so there is no need to ask with a structure that an
+     * older validation layer takes for an error. */
+    caps->cooperative_matrix = has(extensions, COOPERATIVE_MATRIX);
     caps->executable_properties = has(extensions, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
     physical->ext_portability_subset = has(extensions, PORTABILITY_SUBSET);
     physical->ext_f16_i8 = f16_i8 && !v12;

@@ -102,6 +102,7 @@ BR_MUST_CHECK br_status br_vk_device_create(const br_vk_device_params *params, b
  * except pipelines obtained from br_vk_device_pipeline, which belong to the device. */
 void br_vk_device_destroy(br_vk_device *device);
 const br_vk_caps *br_vk_device_caps(const br_vk_device *device);
+/* Valid as long as the device; validation_errors is as of this call. */
 const br_vk_counters *br_vk_device_counters(const br_vk_device *device);
 
 #endif

@@ -64,7 +64,9 @@ static br_status block_create(br_vk_device *device, uint32_t type, uint64_t size
     counters->memory_bytes += size;
     if (counters->memory_bytes > counters->memory_peak_bytes)
         counters->memory_peak_bytes = counters->memory_bytes;
-    if (device->physical->memory.memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT)
+    /* Not what would have to be flushed. */
+    const VkMemoryPropertyFlags mappable = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    if ((device->physical->memory.memoryTypes[type].propertyFlags & mappable) == mappable)
         BR_TRY_GOTO(BR_VK(device->fn.vkMapMemory(device->handle, block->memory, 0, VK_WHOLE_SIZE, 0, &block->mapped)));
     block->next = device->memory.arenas[type];
     device->memory.arenas[type] = block;
@@ -134,7 +136,6 @@ static br_status alloc_of_type(br_vk_device *device, uint32_t type, uint64_t siz
         if (!block_cut(block, size, alignment, &offset))
             return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
     }
-    device->memory.used[type] += size;
     *out_slice = (br_vk_slice){
         .block = block,
         .memory = block->memory,
@@ -197,7 +198,6 @@ void br_vk_memory_free(br_vk_device *device, br_vk_slice *slice)
         return;
     br_vk_ranges_add(&block->free, slice->offset, slice->offset + slice->size); /* room was made when it was cut */
     block->used -= slice->size;
-    device->memory.used[slice->type] -= slice->size;
     if (block->used == 0) {
         /* One empty shared block stays, so that creating and destroying a buffer over and over does not allocate. */
         bool other = false;

@@ -9,7 +9,6 @@ typedef struct br_vk_block br_vk_block;
 
 typedef struct br_vk_memory {
     br_vk_block *arenas[VK_MAX_MEMORY_TYPES]; /* owned; the blocks of each memory type */
-    uint64_t used[VK_MAX_MEMORY_TYPES];       /* bytes in slices */
     uint32_t allocations;                     /* live vkAllocateMemory allocations */
 } br_vk_memory;
 
