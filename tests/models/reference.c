@@ -22,12 +22,12 @@
 #define STEPS 20
 #define GUIDANCE 5
 
-typedef struct tolerance {
+typedef struct limits {
     double text, eps, latents, picture;
-} tolerance;
+} limits;
 
-static const tolerance f32_tolerance = {1e-4, 1e-4, 1e-3, 1e-3};
-static const tolerance f16_tolerance = {2e-3, 5e-3, 5e-2, 5e-2};
+static const limits f32_tolerance = {1e-4, 1e-4, 1e-3, 1e-3};
+static const limits f16_tolerance = {2e-3, 5e-3, 5e-2, 5e-2};
 
 typedef struct fixture {
     br_test_device *device;
@@ -117,11 +117,12 @@ static void draw(br_pipeline *pipeline, const json_t *sample, int steps)
     br_npy_finish(&noise);
 }
 
-static void check_sample(br_pipeline *pipeline, const json_t *sample, const tolerance *limit)
+static void check_sample(br_pipeline *pipeline, const json_t *sample, const limits *limit)
 {
     char name[8];
     sample_name(sample, name);
-    print_message("\"%s\", %s\n", json_string_value(json_object_get(sample, "prompt")), br_dtype_name(pipeline->dtypes.unet.activations));
+    print_message("\"%s\", %s\n", json_string_value(json_object_get(sample, "prompt")),
+                  br_dtype_name(pipeline->dtypes.unet.activations));
     draw(pipeline, sample, STEPS);
     hold_tokens("tokens", json_object_get(sample, "token_ids"));
     hold_tokens("tokens_uncond", json_object_get(json_object_get(shared.manifest, "uncond"), "token_ids"));
@@ -141,7 +142,7 @@ static bool is_slow(void)
     return strstr(shared.device->caps->name, "SwiftShader") != NULL;
 }
 
-static void check_samples(br_precision precision, const tolerance *limit)
+static void check_samples(br_precision precision, const limits *limit)
 {
     br_pipeline *pipeline;
     assert_status_ok(br_pipeline_open(shared.device->device, shared.model, precision, &pipeline));
@@ -236,7 +237,10 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_f32), cmocka_unit_test(test_f16), cmocka_unit_test(test_decoder), cmocka_unit_test(test_encoder),
+        cmocka_unit_test(test_f32),
+        cmocka_unit_test(test_f16),
+        cmocka_unit_test(test_decoder),
+        cmocka_unit_test(test_encoder),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -122,12 +122,9 @@ static void test_deep_scopes_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names_are_scoped),
-        cmocka_unit_test(test_first_error_stays),
-        cmocka_unit_test(test_sizes_do_not_overflow),
-        cmocka_unit_test(test_views),
-        cmocka_unit_test(test_weights_are_shared),
-        cmocka_unit_test(test_outputs_come_from_nodes),
+        cmocka_unit_test(test_names_are_scoped),        cmocka_unit_test(test_first_error_stays),
+        cmocka_unit_test(test_sizes_do_not_overflow),   cmocka_unit_test(test_views),
+        cmocka_unit_test(test_weights_are_shared),      cmocka_unit_test(test_outputs_come_from_nodes),
         cmocka_unit_test(test_deep_scopes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
