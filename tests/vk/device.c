@@ -121,6 +121,26 @@ static void selection(void **state)
     close_instance(instance);
 }
 
+/* A device that the engine cannot use is listed with the reason and never taken. */
+static void unusable_devices(void **state)
+{
+    (void)state;
+    br_vk_instance *instance = open_instance();
+    br_vk_device *device = NULL;
+    const char *reason = NULL;
+    int index = -1;
+    for (int i = 0; i < instance->device_count; i++)
+        instance->devices[i].unusable = "it is made of cheese";
+    br_vk_instance_caps(instance, 0, &reason);
+    assert_string_equal(reason, "it is made of cheese");
+    assert_status(br_vk_instance_select(instance, NULL, &index), BR_ERROR_NO_VULKAN, "(cannot be used: it is made of cheese)");
+    assert_status(br_vk_instance_select(instance, "0", &index), BR_ERROR_UNSUPPORTED, "cannot be used: it is made of cheese");
+    assert_int_equal(index, -1);
+    assert_status(br_vk_device_create(&(br_vk_device_params){.instance = instance}, &device), BR_ERROR_UNSUPPORTED, "cheese");
+    assert_null(device);
+    close_instance(instance);
+}
+
 /* Both software drivers at once: chosen by name, and open side by side. */
 static void two_devices(void **state)
 {
@@ -291,6 +311,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(capabilities_are_plausible),
         cmocka_unit_test(known_devices),
         cmocka_unit_test(selection),
+        cmocka_unit_test(unusable_devices),
         cmocka_unit_test_teardown(two_devices, restore_drivers),
         cmocka_unit_test(params_lower_the_limits),
         cmocka_unit_test_teardown(no_device, restore_drivers),
