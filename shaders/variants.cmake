@@ -8,6 +8,13 @@ foreach(OP linear linear_rows conv2d)
   br_shader(${OP}_f16_f32 ops/${OP}.comp X_F16=1 W_F16=0)
   br_shader(${OP}_f16_f16 ops/${OP}.comp X_F16=1 W_F16=1)
 endforeach()
+# The forms for CPU devices, see common/gemm_lanes.glsl
+foreach(OP linear conv2d)
+  br_shader(${OP}_lanes_f32_f32 ops/${OP}.comp BR_LANES=1 X_F16=0 W_F16=0)
+  br_shader(${OP}_lanes_f32_f16 ops/${OP}.comp BR_LANES=1 X_F16=0 W_F16=1)
+  br_shader(${OP}_lanes_f16_f32 ops/${OP}.comp BR_LANES=1 X_F16=1 W_F16=0)
+  br_shader(${OP}_lanes_f16_f16 ops/${OP}.comp BR_LANES=1 X_F16=1 W_F16=1)
+endforeach()
 br_shader(attention_f32 ops/attention.comp X_F16=0)
 br_shader(attention_f16 ops/attention.comp X_F16=1)
 

@@ -7,9 +7,6 @@
 // A workgroup makes a tile of GEMM_BM × GEMM_BN outputs, an invocation TM × TN of them, interleaved: rows ty + r·WY, columns tx + c·WX, so that
 // neighbouring invocations store neighbouring columns and read neighbouring rows of the shared tile. Shared rows hold KQ quads of k and one of padding:
 // with an odd stride (in units of 16 bytes) eight neighbours hit eight different bank groups.
-//
-// DIRECT is the form for CPU devices, where shared memory is ordinary memory: an invocation is a SIMD lane, x rows are uniform over the workgroup (WY = 1) and
-// come from the shared tile as broadcasts, w goes straight to registers.
 #ifndef BR_GEMM_GLSL
 #define BR_GEMM_GLSL
 
@@ -21,42 +18,12 @@ const uint GEMM_STRIDE = KQ + 1;
 const uint GEMM_X_PASSES = (GEMM_BM * KQ + THREADS - 1) / THREADS;
 const uint GEMM_W_PASSES = (GEMM_BN * KQ + THREADS - 1) / THREADS;
 
+// The first column and row of the invocation within the tile.
+#define GEMM_TX (gl_LocalInvocationIndex % WX)
+#define GEMM_TY (gl_LocalInvocationIndex / WX)
+
 shared vec4 gemm_x_tile[GEMM_BM * GEMM_STRIDE];
-shared vec4 gemm_w_tile[DIRECT ? 1 : GEMM_BN * GEMM_STRIDE];
-
-vec4 gemm_load_x(uint row, uint k, uint depth)
-{
-    if (row == GEMM_ZERO || k >= depth)
-        return vec4(0.0);
-    uint at = row + k;
-    if (VEC)
-        return vec4(x4[at >> 2]);
-    vec4 v = vec4(float(x[at]), 0.0, 0.0, 0.0);
-    if (k + 1 < depth)
-        v.y = float(x[at + 1]);
-    if (k + 2 < depth)
-        v.z = float(x[at + 2]);
-    if (k + 3 < depth)
-        v.w = float(x[at + 3]);
-    return v;
-}
-
-vec4 gemm_load_w(uint row, uint k, uint depth)
-{
-    if (row == GEMM_ZERO || k >= depth)
-        return vec4(0.0);
-    uint at = row + k;
-    if (VEC)
-        return vec4(w4[at >> 2]);
-    vec4 v = vec4(float(w[at]), 0.0, 0.0, 0.0);
-    if (k + 1 < depth)
-        v.y = float(w[at + 1]);
-    if (k + 2 < depth)
-        v.z = float(w[at + 2]);
-    if (k + 3 < depth)
-        v.w = float(w[at + 3]);
-    return v;
-}
+shared vec4 gemm_w_tile[GEMM_BN * GEMM_STRIDE];
 
 float gemm_dot(vec4 a, vec4 b, float sum)
 {
@@ -74,8 +41,7 @@ float acc[TM * TN];
 void gemm_tile(uint m0, uint n0, uint taps, uint depth)
 {
     uint lid = gl_LocalInvocationIndex;
-    uint tx = WY == 1 ? lid : lid % WX;
-    uint ty = WY == 1 ? 0 : lid / WX;
+    uint tx = GEMM_TX, ty = GEMM_TY;
     [[unroll]] for (uint i = 0; i < TM * TN; i++)
         acc[i] = 0.0;
 
@@ -83,9 +49,9 @@ void gemm_tile(uint m0, uint n0, uint taps, uint depth)
         uint x_row[GEMM_X_PASSES];
         [[unroll]] for (uint i = 0; i < GEMM_X_PASSES; i++)
             x_row[i] = gemm_x_row(m0 + (lid + i * THREADS) / KQ, tap);
-        uint w_row[DIRECT ? TN : GEMM_W_PASSES];
-        [[unroll]] for (uint i = 0; i < (DIRECT ? TN : GEMM_W_PASSES); i++)
-            w_row[i] = gemm_w_row(n0 + (DIRECT ? tx + i * WX : (lid + i * THREADS) / KQ), tap);
+        uint w_row[GEMM_W_PASSES];
+        [[unroll]] for (uint i = 0; i < GEMM_W_PASSES; i++)
+            w_row[i] = gemm_w_row(n0 + (lid + i * THREADS) / KQ, tap);
 
         for (uint k0 = 0; k0 < depth; k0 += KQ * 4) {
             barrier();
@@ -94,32 +60,20 @@ void gemm_tile(uint m0, uint n0, uint taps, uint depth)
                 if (GEMM_BM * KQ % THREADS == 0 || at < GEMM_BM * KQ)
                     gemm_x_tile[at / KQ * GEMM_STRIDE + at % KQ] = gemm_load_x(x_row[i], k0 + at % KQ * 4, depth);
             }
-            if (!DIRECT) {
-                [[unroll]] for (uint i = 0; i < GEMM_W_PASSES; i++) {
-                    uint at = lid + i * THREADS;
-                    if (GEMM_BN * KQ % THREADS == 0 || at < GEMM_BN * KQ)
-                        gemm_w_tile[at / KQ * GEMM_STRIDE + at % KQ] = gemm_load_w(w_row[i], k0 + at % KQ * 4, depth);
-                }
+            [[unroll]] for (uint i = 0; i < GEMM_W_PASSES; i++) {
+                uint at = lid + i * THREADS;
+                if (GEMM_BN * KQ % THREADS == 0 || at < GEMM_BN * KQ)
+                    gemm_w_tile[at / KQ * GEMM_STRIDE + at % KQ] = gemm_load_w(w_row[i], k0 + at % KQ * 4, depth);
             }
             barrier();
-            if (DIRECT) {
+            [[unroll]] for (uint q = 0; q < KQ; q++) {
+                vec4 a[TM];
+                [[unroll]] for (uint r = 0; r < TM; r++)
+                    a[r] = gemm_x_tile[(ty + r * WY) * GEMM_STRIDE + q];
                 [[unroll]] for (uint c = 0; c < TN; c++) {
-                    [[unroll]] for (uint q = 0; q < KQ; q++) {
-                        vec4 b = gemm_load_w(w_row[c], k0 + q * 4, depth);
-                        [[unroll]] for (uint r = 0; r < TM; r++)
-                            acc[r * TN + c] = gemm_dot(gemm_x_tile[(ty + r * WY) * GEMM_STRIDE + q], b, acc[r * TN + c]);
-                    }
-                }
-            } else {
-                [[unroll]] for (uint q = 0; q < KQ; q++) {
-                    vec4 a[TM];
+                    vec4 b = gemm_w_tile[(tx + c * WX) * GEMM_STRIDE + q];
                     [[unroll]] for (uint r = 0; r < TM; r++)
-                        a[r] = gemm_x_tile[(ty + r * WY) * GEMM_STRIDE + q];
-                    [[unroll]] for (uint c = 0; c < TN; c++) {
-                        vec4 b = gemm_w_tile[(tx + c * WX) * GEMM_STRIDE + q];
-                        [[unroll]] for (uint r = 0; r < TM; r++)
-                            acc[r * TN + c] = gemm_dot(a[r], b, acc[r * TN + c]);
-                    }
+                        acc[r * TN + c] = gemm_dot(a[r], b, acc[r * TN + c]);
                 }
             }
         }

@@ -1,6 +1,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#if BR_LANES
+#extension GL_KHR_shader_subgroup_shuffle : require
+#endif
 #include "common/types.glsl"
 #include "common/activation.glsl"
 #include "common/gemm_spec.glsl"
@@ -25,7 +28,12 @@ uint gemm_w_row(uint n, uint tap)
     return n < p.n ? p.w_first + n * p.k : GEMM_ZERO;
 }
 
+#include "common/gemm_load.glsl"
+#if BR_LANES
+#include "common/gemm_lanes.glsl"
+#else
 #include "common/gemm.glsl"
+#endif
 
 void main()
 {
@@ -36,15 +44,14 @@ void main()
     uint n0 = group % p.tiles_n * GEMM_BN;
     gemm_tile(m0, n0, 1, p.k);
 
-    uint lid = gl_LocalInvocationIndex;
     [[unroll]] for (uint c = 0; c < TN; c++) {
-        uint n = n0 + lid % WX + c * WX;
+        uint n = n0 + GEMM_TX + c * WX;
         if (n >= p.n)
             continue;
         float b = BIAS ? bias[p.bias_first + n] : 0.0;
         float row = RESIDUAL == RESIDUAL_ROW ? residual_row[p.residual_first + n] : 0.0;
         [[unroll]] for (uint r = 0; r < TM; r++) {
-            uint m = m0 + lid / WX + r * WY;
+            uint m = m0 + GEMM_TY + r * WY;
             if (m < p.m) {
                 float v = br_activate(ACT, acc[r * TN + c] + b) + row;
                 if (RESIDUAL == RESIDUAL_FULL)

@@ -10,7 +10,7 @@ typedef struct br_gemm_tile {
     uint32_t threads_n;     /* of them along N */
     uint32_t rows, columns; /* outputs of an invocation */
     uint32_t quads;         /* of k a step */
-    bool direct;            /* CPU form: the matrix goes straight to registers */
+    bool lanes;             /* the form for CPU devices, common/gemm_lanes.glsl */
 } br_gemm_tile;
 
 /* For m × n outputs. Fits every device that has 128 invocations and 16 KiB of shared memory. */

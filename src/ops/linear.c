@@ -104,14 +104,16 @@ br_status br_emit_linear(br_emitter *emitter, const br_node *node)
 }
 
 /* Shader and its name by the storage of x and of the matrix. */
-static br_shader_id pick_shader(const br_graph *graph, const br_node *node, bool few_rows)
+static br_shader_id pick_shader(const br_graph *graph, const br_node *node, int form)
 {
-    static const br_shader_id ids[2][2][2] = {
+    static const br_shader_id ids[3][2][2] = {
         {{BR_SHADER_LINEAR_F32_F32, BR_SHADER_LINEAR_F32_F16}, {BR_SHADER_LINEAR_F16_F32, BR_SHADER_LINEAR_F16_F16}},
         {{BR_SHADER_LINEAR_ROWS_F32_F32, BR_SHADER_LINEAR_ROWS_F32_F16},
          {BR_SHADER_LINEAR_ROWS_F16_F32, BR_SHADER_LINEAR_ROWS_F16_F16}},
+        {{BR_SHADER_LINEAR_LANES_F32_F32, BR_SHADER_LINEAR_LANES_F32_F16},
+         {BR_SHADER_LINEAR_LANES_F16_F32, BR_SHADER_LINEAR_LANES_F16_F16}},
     };
-    return ids[few_rows][br_graph_dtype(graph, node->inputs[INPUT_X]) == BR_F16]
+    return ids[form][br_graph_dtype(graph, node->inputs[INPUT_X]) == BR_F16]
               [br_graph_dtype(graph, node->inputs[INPUT_WEIGHT]) == BR_F16];
 }
 
@@ -156,7 +158,10 @@ static br_status emit_slice(br_emitter *emitter, const br_node *node, uint64_t r
         .residual_first = residual_slice.skip + (attrs->residual == BR_GEMM_RESIDUAL_FULL ? (uint32_t)column : 0),
     };
     br_op_dispatch dispatch = {
-        .shader = pick_shader(emitter->graph, node, few_rows),
+        .shader = pick_shader(emitter->graph, node,
+                              few_rows     ? 1
+                              : tile.lanes ? 2
+                                           : 0),
         .push_size = sizeof push,
         .operand_count = BR_LINEAR_BINDINGS,
         .operands = {x_slice.operand, w_slice.operand, y_slice.operand, bias_slice.operand, residual_slice.operand},

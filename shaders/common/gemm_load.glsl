@@ -1,0 +1,25 @@
+// Four neighbours along k of a row of x or of w, for the tile loops: zeros past `depth` and for the row GEMM_ZERO.
+#ifndef BR_GEMM_LOAD_GLSL
+#define BR_GEMM_LOAD_GLSL
+
+#define GEMM_LOAD(NAME, BUFFER)                                  \
+    vec4 NAME(uint row, uint k, uint depth)                      \
+    {                                                            \
+        if (row == GEMM_ZERO || k >= depth)                      \
+            return vec4(0.0);                                    \
+        uint at = row + k;                                       \
+        if (VEC)                                                 \
+            return vec4(BUFFER##4[at >> 2]);                     \
+        vec4 value = vec4(float(BUFFER[at]), 0.0, 0.0, 0.0);     \
+        if (k + 1 < depth)                                       \
+            value.y = float(BUFFER[at + 1]);                     \
+        if (k + 2 < depth)                                       \
+            value.z = float(BUFFER[at + 2]);                     \
+        if (k + 3 < depth)                                       \
+            value.w = float(BUFFER[at + 3]);                     \
+        return value;                                            \
+    }
+GEMM_LOAD(gemm_load_x, x)
+GEMM_LOAD(gemm_load_w, w)
+
+#endif
