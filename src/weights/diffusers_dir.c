@@ -149,8 +149,16 @@ static br_status open_component(const br_diffusers_dir *dir, const json_t *index
 /* Parts that other pipelines have and this one cannot do without knowing. */
 static br_status check_index(const json_t *index, const char *index_path)
 {
-    static const char *const known[] = {"text_encoder", "unet",          "vae",          "tokenizer", "scheduler",
-                                        "safety_checker", "feature_extractor", "image_encoder", "requires_safety_checker", NULL};
+    static const char *const known[] = {"text_encoder",
+                                        "unet",
+                                        "vae",
+                                        "tokenizer",
+                                        "scheduler",
+                                        "safety_checker",
+                                        "feature_extractor",
+                                        "image_encoder",
+                                        "requires_safety_checker",
+                                        NULL};
     if (!json_is_object(index))
         return br_fail(BR_ERROR_FORMAT, "%s is not a JSON object", index_path);
     const char *class_name = json_string_value(json_object_get(index, "_class_name"));
