@@ -87,9 +87,9 @@ void br_replay_destroy(br_replay *replay)
     free(replay);
 }
 
-br_status br_replay_run(br_replay *replay)
+br_status br_replay_run(br_replay *replay, br_vk_stop stop, void *user)
 {
-    return br_vk_recording_run(replay->recording);
+    return stop ? br_vk_recording_run_until(replay->recording, stop, user) : br_vk_recording_run(replay->recording);
 }
 
 const br_vk_recording *br_replay_recording(const br_replay *replay)

@@ -25,8 +25,8 @@ typedef struct br_replay br_replay;
 /* Builds pipelines and records. Errors: BR_ERROR_ARGUMENT for a value without a place; BR_ERROR_VULKAN when a pipeline cannot be built. */
 BR_MUST_CHECK br_status br_replay_create(const br_replay_params *params, br_replay **out_replay);
 void br_replay_destroy(br_replay *replay);
-/* Submits and waits. */
-BR_MUST_CHECK br_status br_replay_run(br_replay *replay);
+/* Submits and waits. `stop` (may be NULL) is asked between submissions; true ends the run with BR_ERROR_CANCELLED. */
+BR_MUST_CHECK br_status br_replay_run(br_replay *replay, br_vk_stop stop, void *user);
 const br_vk_recording *br_replay_recording(const br_replay *replay);
 
 #endif

@@ -77,9 +77,14 @@ void br_stage_finish(br_stage *stage)
     *stage = (br_stage){0};
 }
 
+br_status br_stage_run_until(br_stage *stage, br_vk_stop stop, void *user)
+{
+    return br_status_prefix(br_replay_run(stage->replay, stop, user), "%s", stage->program->name);
+}
+
 br_status br_stage_run(br_stage *stage)
 {
-    return br_status_prefix(br_replay_run(stage->replay), "%s", stage->program->name);
+    return br_stage_run_until(stage, NULL, NULL);
 }
 
 static br_status find(const br_stage *stage, br_value value, uint64_t size, br_vk_buffer **out_buffer)

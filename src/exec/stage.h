@@ -25,6 +25,8 @@ typedef struct br_stage_params {
 BR_MUST_CHECK br_status br_stage_init(const br_stage_params *params, br_stage *out_stage);
 void br_stage_finish(br_stage *stage);
 BR_MUST_CHECK br_status br_stage_run(br_stage *stage);
+/* The same, and asks `stop` now and then whether to end it with BR_ERROR_CANCELLED. */
+BR_MUST_CHECK br_status br_stage_run_until(br_stage *stage, br_vk_stop stop, void *user);
 
 /* The whole value; `size` must be its bytes. */
 BR_MUST_CHECK br_status br_stage_write(br_stage *stage, br_value value, const void *data, uint64_t size);

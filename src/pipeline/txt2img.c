@@ -23,12 +23,15 @@ typedef struct txt2img_run {
     br_request request;
     br_sampler_plan plan;
     br_dump dump;
-    int64_t count;  /* floats of all pictures' latents */
-    float *latents; /* x; for previews as it was before the step */
-    float *scratch; /* [B, h, w, C] on its way to and from the device */
-    float *output;  /* the model's output [copies · B, h, w, C]; only for dumps and previews */
-    float *preview; /* one picture's x_0 estimate [C, h, w], then the picture [3, H, W] */
-    br_rng *rngs;   /* one a picture, so that a batch equals single runs */
+    int64_t count;     /* floats of all pictures' latents */
+    float *latents;    /* x; for previews as it was before the step */
+    float *scratch;    /* [B, h, w, C] on its way to and from the device */
+    float *output;     /* the model's output [copies · B, h, w, C]; only for dumps and previews */
+    float *preview;    /* one picture's x_0 estimate [C, h, w], then the picture [3, H, W] */
+    br_rng *rngs;      /* one a picture, so that a batch equals single runs */
+    const char *stage; /* what progress is reported on */
+    int step, steps;
+    double began;
     br_generation generation;
 } txt2img_run;
 
@@ -37,19 +40,41 @@ static bool wants_output(const txt2img_run *run)
     return run->params->dump_dir || run->params->preview;
 }
 
-static br_status report(const txt2img_run *run, const char *stage, int step, int steps, double began)
+/* True to go on. */
+static bool report_progress(const txt2img_run *run)
 {
     if (!run->params->progress)
-        return NULL;
-    double seconds = br_clock_seconds() - began;
-    br_progress progress = {.stage = stage,
+        return true;
+    double seconds = br_clock_seconds() - run->began;
+    int step = run->step;
+    br_progress progress = {.stage = run->stage,
                             .step = step,
-                            .steps = steps,
+                            .steps = run->steps,
                             .seconds = seconds,
-                            .seconds_left = step > 0 ? seconds / step * (steps - step) : -1};
-    if (!run->params->progress(run->params->progress_user, &progress))
-        return br_fail(BR_ERROR_CANCELLED, "interrupted at step %d of %d (%s)", step, steps, stage);
+                            .seconds_left = step > 0 ? seconds / step * (run->steps - step) : -1};
+    return run->params->progress(run->params->progress_user, &progress);
+}
+
+static br_status report(txt2img_run *run, int step)
+{
+    run->step = step;
+    if (!report_progress(run))
+        return br_fail(BR_ERROR_CANCELLED, "interrupted at step %d of %d (%s)", step, run->steps, run->stage);
     return NULL;
+}
+
+static br_status begin(txt2img_run *run, const char *stage, int steps)
+{
+    run->stage = stage;
+    run->steps = steps;
+    run->began = br_clock_seconds();
+    return report(run, 0);
+}
+
+/* Asked between the submissions of a long step. */
+static bool should_stop(void *user)
+{
+    return !report_progress(user);
 }
 
 /* ---- text ---- */
@@ -92,21 +117,20 @@ static br_status run_text(txt2img_run *run)
     br_pipeline *pipeline = run->pipeline;
     const br_clip_text_config *text = &pipeline->model->text;
     int64_t tokens = text->max_position_embeddings, prompt_count = tokens * text->hidden_size;
-    double began = br_clock_seconds();
     br_status status = NULL;
     int32_t *ids = malloc(2 * (size_t)tokens * sizeof *ids);
     float *states = malloc(2 * (size_t)prompt_count * sizeof *states);
     if (!ids || !states)
         BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the text states");
     BR_TRY_GOTO(encode_prompts(run, ids));
-    BR_TRY_GOTO(report(run, "text", 0, 1, began));
+    BR_TRY_GOTO(begin(run, "text", 1));
     BR_TRY_GOTO(br_stage_write(&pipeline->text, pipeline->text_values.tokens, ids, 2 * (uint64_t)tokens * sizeof *ids));
     BR_TRY_GOTO(br_stage_run(&pipeline->text));
     BR_TRY_GOTO(br_stage_read_floats(&pipeline->text, pipeline->text_values.states, states, 2 * prompt_count));
     BR_TRY_GOTO(br_dump_text(&run->dump, ids, states));
     BR_TRY_GOTO(write_context(run, states, prompt_count));
-    run->generation.text_seconds = br_clock_seconds() - began;
-    BR_TRY_GOTO(report(run, "text", 1, 1, began));
+    run->generation.text_seconds = br_clock_seconds() - run->began;
+    BR_TRY_GOTO(report(run, 1));
 fail:
     free(ids);
     free(states);
@@ -222,8 +246,8 @@ static br_status run_evaluation(txt2img_run *run, int index, int step)
     if (preview)
         BR_TRY(read_latents(run));
     BR_TRY(write_step(run, evaluation));
-    BR_TRY(br_stage_run(&pipeline->denoise));
-    if (wants_output(run) && (run->params->dump_dir || preview)) {
+    BR_TRY(br_stage_run_until(&pipeline->denoise, should_stop, run));
+    if (run->params->dump_dir || preview) {
         BR_TRY(br_stage_read_floats(&pipeline->denoise, pipeline->denoise_values.out, run->output,
                                     run->request.size.copies * run->count));
         BR_TRY(br_dump_output(&run->dump, index, run->output));
@@ -233,15 +257,14 @@ static br_status run_evaluation(txt2img_run *run, int index, int step)
 
 static br_status denoise(txt2img_run *run)
 {
-    double began = br_clock_seconds();
     int step = 0;
-    BR_TRY(report(run, "denoise", 0, run->plan.steps, began));
+    BR_TRY(begin(run, "denoise", run->plan.steps));
     for (int i = 0; i < run->plan.evaluation_count; i++) {
         BR_TRY(br_status_prefix(run_evaluation(run, i, step + 1), "step %d of %d", step + 1, run->plan.steps));
         if (!run->plan.evaluations[i].ends_step)
             continue;
         step++;
-        BR_TRY(report(run, "denoise", step, run->plan.steps, began));
+        BR_TRY(report(run, step));
     }
     BR_TRY(read_latents(run));
     for (int64_t i = 0; i < run->count; i++)
@@ -250,7 +273,7 @@ static br_status denoise(txt2img_run *run)
                            "the latents are not finite after %d steps: the model's weights or this device's 16-bit floats "
                            "overflow; try --dtype f32",
                            run->plan.steps);
-    run->generation.denoise_seconds = br_clock_seconds() - began;
+    run->generation.denoise_seconds = br_clock_seconds() - run->began;
     return br_dump_latents(&run->dump, run->latents);
 }
 
@@ -277,18 +300,17 @@ static br_status decode_picture(txt2img_run *run, int index, float *planes)
 static br_status decode(txt2img_run *run)
 {
     const br_request *request = &run->request;
-    double began = br_clock_seconds();
     float *planes = malloc((size_t)BR_IMAGE_CHANNELS * (size_t)request->width * (size_t)request->height * sizeof *planes);
     if (!planes)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for a picture of %d×%d", request->width, request->height);
-    br_status status = report(run, "decode", 0, request->size.batch, began);
+    br_status status = begin(run, "decode", request->size.batch);
     for (int i = 0; i < request->size.batch && !status; i++) {
         status = decode_picture(run, i, planes);
         if (!status)
-            status = report(run, "decode", i + 1, request->size.batch, began);
+            status = report(run, i + 1);
     }
     free(planes);
-    run->generation.decode_seconds = br_clock_seconds() - began;
+    run->generation.decode_seconds = br_clock_seconds() - run->began;
     return status;
 }
 

@@ -116,7 +116,7 @@ br_status br_test_run(const br_test_run_params *params)
         &(br_replay_params){.device = device, .program = program, .arena = arena, .bindings = bindings, .binding_count = count},
         &replay));
     for (int i = 0; i < (params->replays ? params->replays : 1); i++)
-        BR_TRY_GOTO(br_replay_run(replay));
+        BR_TRY_GOTO(br_replay_run(replay, NULL, NULL));
     for (int i = 0; i < params->output_count; i++)
         for (int j = 0; j < count; j++)
             if (bindings[j].value == br_graph_root(graph, params->outputs[i].value))
