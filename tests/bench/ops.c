@@ -88,11 +88,11 @@ static br_status time_program(br_vk_device *device, const br_program *program, i
     double began = br_clock_seconds();
     BR_TRY_GOTO(br_replay_create(&params, &replay));
     double built = br_clock_seconds() - began;
-    BR_TRY_GOTO(br_replay_run(replay));
+    BR_TRY_GOTO(br_replay_run(replay, NULL, NULL));
     clock_t cpu_began = clock();
     for (int i = 0; i < runs; i++) {
         began = br_clock_seconds();
-        BR_TRY_GOTO(br_replay_run(replay));
+        BR_TRY_GOTO(br_replay_run(replay, NULL, NULL));
         seconds[i] = br_clock_seconds() - began;
     }
     double cpu_seconds = (double)(clock() - cpu_began) / CLOCKS_PER_SEC, gflop = (double)program->flops * 1e-9;
