@@ -1,0 +1,136 @@
+/* Stable Diffusion 1.5 at its real size, planned for the minimum device and for a large one: parameters, FLOPs, and that every dispatch keeps within
+ * the limits (br_emit_dispatch refuses one that does not). No weights and no Vulkan are needed. */
+#include <math.h>
+
+#include "exec/program.h"
+#include "pipeline/graphs.h"
+#include "support/test.h"
+
+static br_vk_caps device(uint64_t max_storage_range, uint32_t max_shared, uint32_t max_invocations)
+{
+    return (br_vk_caps){.type = VK_PHYSICAL_DEVICE_TYPE_OTHER,
+                        .max_storage_range = max_storage_range,
+                        .max_buffer_size = (uint64_t)4 << 30,
+                        .max_groups = {65535, 65535, 65535},
+                        .max_group_size = {max_invocations, max_invocations, 64},
+                        .max_invocations = max_invocations,
+                        .max_shared = max_shared,
+                        .max_push = 128,
+                        .max_storage_buffers = 5,
+                        .storage_alignment = 256,
+                        .subgroup_size = 4,
+                        .subgroup_min = 4,
+                        .subgroup_max = 4,
+                        .f16_storage = true};
+}
+
+static json_t *read(const char *name)
+{
+    char path[128];
+    json_t *config;
+    snprintf(path, sizeof path, "tests/data/architectures/%s.json", name);
+    assert_status_ok(br_json_read(br_test_path(path), 1 << 16, &config));
+    return config;
+}
+
+static uint64_t parameters(const br_graph *graph)
+{
+    uint64_t count = 0;
+    for (br_value i = 0; i < graph->value_count; i++)
+        if (graph->values[i].kind == BR_VALUE_WEIGHT && graph->values[i].alias == BR_NONE)
+            count += (uint64_t)br_shape_count(graph->values[i].shape);
+    return count;
+}
+
+static br_program *plan(br_graph *graph, const char *name, const br_vk_caps *caps)
+{
+    br_program *program;
+    assert_status_ok(br_program_create(graph, name, caps, &program));
+    assert_true(program->plan.arena_bytes >= program->plan.lower_bound_bytes);
+    print_message("  %-8s range %6.0f MiB: %4d dispatches, %8.3f GFLOP, arena %7.1f MiB (lower bound %7.1f), %11llu parameters\n",
+                  name, (double)caps->max_storage_range / (1 << 20), program->dispatch_count, (double)program->flops * 1e-9,
+                  (double)program->plan.arena_bytes / (1 << 20), (double)program->plan.lower_bound_bytes / (1 << 20),
+                  (unsigned long long)parameters(program->graph));
+    return program;
+}
+
+/* Counts published for SD 1.5: 859,520,964 parameters in the UNet, 49,490,199 in the VAE's decoder (83,653,863 in all), 123,060,480 in the text encoder.
+ * FLOPs: the table in docs/performance.md; only matrix products, convolutions and attention count there, so ours are a little higher. */
+#define UNET_PARAMETERS 859520964u
+#define TEXT_PARAMETERS 123060480u
+#define UNET_FLOPS 0.803e12
+#define DECODER_FLOPS 2.51e12
+#define FLOPS_TOLERANCE 0.02
+
+static void check_all(const br_vk_caps *caps, br_graph_dtypes dtypes)
+{
+    br_graph graph;
+    br_unet_config unet;
+    json_t *config = read("sd15_unet");
+    assert_status_ok(br_unet_config_read(config, "sd15_unet.json", &unet));
+    json_decref(config);
+    br_denoise_graph denoise;
+    br_graph_init(&graph);
+    br_graph_build_denoise(
+        &graph,
+        &(br_denoise_params){.unet = &unet, .dtypes = dtypes, .batch = 1, .copies = 2, .height = 64, .width = 64, .tokens = 77},
+        &denoise);
+    br_program *program = plan(&graph, "unet", caps);
+    assert_int_equal(parameters(program->graph), UNET_PARAMETERS);
+    assert_true(fabs((double)program->flops / (2 * UNET_FLOPS) - 1) < FLOPS_TOLERANCE);
+    br_program_destroy(program);
+
+    br_vae_config vae;
+    config = read("sd15_vae");
+    assert_status_ok(br_vae_config_read(config, "sd15_vae.json", &vae));
+    json_decref(config);
+    assert_int_equal(br_vae_factor(&vae), 8);
+    br_decode_graph decode;
+    br_graph_init(&graph);
+    br_graph_build_decode(&graph, &vae, dtypes, 64, 64, &decode);
+    program = plan(&graph, "decoder", caps);
+    assert_true(fabs((double)program->flops / DECODER_FLOPS - 1) < FLOPS_TOLERANCE);
+    br_program_destroy(program);
+
+    br_clip_text_config clip;
+    config = read("sd15_text_encoder");
+    assert_status_ok(br_clip_text_config_read(config, "sd15_text_encoder.json", &clip));
+    json_decref(config);
+    br_text_graph text;
+    br_graph_init(&graph);
+    br_graph_build_text(&graph, &clip, dtypes, 2, &text);
+    program = plan(&graph, "text", caps);
+    assert_int_equal(parameters(program->graph), TEXT_PARAMETERS);
+    br_program_destroy(program);
+}
+
+static void test_minimum_device(void **state)
+{
+    (void)state;
+    br_vk_caps caps = device((uint64_t)128 << 20, 16 << 10, 256);
+    check_all(&caps, (br_graph_dtypes){BR_F32, BR_F32});
+}
+
+static void test_small_ranges(void **state)
+{
+    (void)state;
+    br_vk_caps caps = device((uint64_t)32 << 20, 16 << 10, 128);
+    check_all(&caps, (br_graph_dtypes){BR_F16, BR_F16});
+}
+
+static void test_large_device(void **state)
+{
+    (void)state;
+    br_vk_caps caps = device((uint64_t)4 << 30, 64 << 10, 1024);
+    check_all(&caps, (br_graph_dtypes){BR_F16, BR_F16});
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_minimum_device),
+        cmocka_unit_test(test_small_ranges),
+        cmocka_unit_test(test_large_device),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
