@@ -17,6 +17,8 @@ foreach(OP linear conv2d)
 endforeach()
 br_shader(attention_f32 ops/attention.comp X_F16=0)
 br_shader(attention_f16 ops/attention.comp X_F16=1)
+br_shader(attention_lanes_f32 ops/attention_lanes.comp X_F16=0)
+br_shader(attention_lanes_f16 ops/attention_lanes.comp X_F16=1)
 
 foreach(OP add activation geglu concat upsample_nearest group_norm group_norm_stats layer_norm sampler_step)
   br_shader(${OP}_f32 ops/${OP}.comp)

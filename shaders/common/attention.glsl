@@ -49,8 +49,13 @@ void store_y(uint row, uint column, vec4 value)
         y4[(row + column) >> 2] = X_T4(value);
         return;
     }
-    for (uint i = 0; i < 4 && column + i < p.head_width; i++)
-        y[row + column + i] = X_T(value[i]);
+    y[row + column] = X_T(value.x);
+    if (column + 1 < p.head_width)
+        y[row + column + 1] = X_T(value.y);
+    if (column + 2 < p.head_width)
+        y[row + column + 2] = X_T(value.z);
+    if (column + 3 < p.head_width)
+        y[row + column + 3] = X_T(value.w);
 }
 
 // A product of a query and a key as an exponent of two. Products that overflowed to minus infinity weigh nothing, like masked ones.

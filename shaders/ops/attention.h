@@ -1,5 +1,5 @@
 /* attention: y = softmax(scale · q kᵀ) v by heads, with the softmax kept up to date block by block of keys (Milakov and Gimelshein, arXiv 1805.02867;
- * Dao et al., arXiv 2205.14135). */
+ * Dao et al., arXiv 2205.14135). attention.comp is the form for GPUs, attention_lanes.comp the one for CPU devices. */
 #ifndef BR_ATTENTION_H
 #define BR_ATTENTION_H
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ops/attention.h"
+#include "ops/gemm.h"
 #include "ops/slice.h"
 
 #define LOG2_E 1.44269504088896340736
@@ -12,12 +13,19 @@ typedef struct attention_attrs {
     bool causal;
 } attention_attrs;
 
-/* attention.comp: 128 invocations make 32 rows; its shared memory, 16,000 bytes, is made for that. */
-#define TILE_THREADS 128
-#define TILE_ROWS 32
-/* Columns that one quad of sums of an invocation stands for over the workgroup, and the most such quads: 16 vectors of sums still fit in registers. */
-#define TILE_COLUMNS 64
-#define TILE_QUADS_MAX 4
+/* How a workgroup covers the output. */
+typedef struct attention_tile {
+    uint32_t threads, rows;
+    uint32_t columns; /* that one quad of sums of an invocation stands for over the workgroup */
+} attention_tile;
+
+/* Quads of sums a row at the most: with more an invocation's sums no longer fit in registers. Wider heads are split among workgroups. */
+#define QUADS_MAX 4
+
+/* attention.comp: its shared memory, 16,000 bytes, is made for these 128 invocations. */
+static const attention_tile gpu_tile = {.threads = 128, .rows = 32, .columns = 64};
+/* attention_lanes.comp. */
+#define LANES_ROWS 16
 
 br_value br_op_attention(br_graph *graph, const char *name, const br_attention_params *params)
 {
@@ -88,10 +96,13 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
 
     uint32_t head_width = (uint32_t)width / (uint32_t)attrs->heads;
     bool vec = head_width % 4 == 0 && q.skip % 4 == 0 && k.skip % 4 == 0 && v.skip % 4 == 0 && y.skip % 4 == 0;
-    uint32_t column_blocks = (head_width + TILE_COLUMNS - 1) / TILE_COLUMNS;
-    uint32_t quads = column_blocks < TILE_QUADS_MAX ? column_blocks : TILE_QUADS_MAX;
+    bool lanes = br_gemm_has_lanes(emitter->caps) && emitter->caps->subgroup_size <= LANES_ROWS;
+    uint32_t size = emitter->caps->subgroup_size;
+    attention_tile tile = lanes ? (attention_tile){size, LANES_ROWS, 4 * size} : gpu_tile;
+    uint32_t column_blocks = (head_width + tile.columns - 1) / tile.columns;
+    uint32_t quads = column_blocks < QUADS_MAX ? column_blocks : QUADS_MAX;
     uint32_t parts = (column_blocks + quads - 1) / quads;
-    uint32_t row_blocks = (uint32_t)((piece.rows + TILE_ROWS - 1) / TILE_ROWS);
+    uint32_t row_blocks = (uint32_t)((piece.rows + tile.rows - 1) / tile.rows);
 
     br_attention_push push = {
         .total = row_blocks * parts * (uint32_t)attrs->heads * (uint32_t)piece.pictures,
@@ -109,10 +120,12 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
         .v_first = v.skip,
         .y_first = y.skip,
     };
+    static const br_shader_id ids[2][2] = {{BR_SHADER_ATTENTION_F32, BR_SHADER_ATTENTION_F16},
+                                           {BR_SHADER_ATTENTION_LANES_F32, BR_SHADER_ATTENTION_LANES_F16}};
     br_op_dispatch dispatch = {
-        .shader = br_graph_dtype(graph, node->outputs[0]) == BR_F16 ? BR_SHADER_ATTENTION_F16 : BR_SHADER_ATTENTION_F32,
+        .shader = ids[lanes][br_graph_dtype(graph, node->outputs[0]) == BR_F16],
         .spec_count = 4,
-        .spec = {TILE_THREADS, quads, vec, attrs->causal},
+        .spec = {tile.threads, quads, vec, attrs->causal},
         .push_size = sizeof push,
         .operand_count = BR_ATTENTION_BINDINGS,
         .operands = {q.operand, k.operand, v.operand, y.operand},

@@ -23,8 +23,7 @@ static uint64_t groups(br_gemm_tile tile, uint64_t m, uint64_t n)
 #define LANES_ROWS 32
 #define LANES_COLUMNS 4
 
-/* Whether a workgroup of subgroup_size invocations is one subgroup whose lanes can read each other. */
-static bool has_lanes(const br_vk_caps *caps)
+bool br_gemm_has_lanes(const br_vk_caps *caps)
 {
     uint32_t size = caps->subgroup_size;
     return caps->type == VK_PHYSICAL_DEVICE_TYPE_CPU && caps->subgroup_shuffle && size >= 4 && size <= LANES_ROWS &&
@@ -37,7 +36,7 @@ br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
     const br_gemm_tile large = {.threads = 128, .threads_n = 8, .rows = 8, .columns = 8, .quads = 4};
     const br_gemm_tile medium = {.threads = 128, .threads_n = 16, .rows = 8, .columns = 4, .quads = 4}; /* 64 × 64, 10 KiB */
     const br_gemm_tile small = {.threads = 64, .threads_n = 8, .rows = 4, .columns = 4, .quads = 4};    /* 32 × 32, 5 KiB */
-    if (has_lanes(caps))
+    if (br_gemm_has_lanes(caps))
         return (br_gemm_tile){.threads = caps->subgroup_size,
                               .threads_n = caps->subgroup_size,
                               .rows = LANES_ROWS,
