@@ -90,7 +90,9 @@ static br_group_norm_layout choose_layout(uint32_t size, uint32_t channels, uint
             unit = layout.group_width;
     }
     layout.block = unit;
-    while (layout.block < BLOCK_WANTED && layout.block < channels && layout.block + unit <= size * layout.vector)
+    /* At most a vector an invocation, and an invocation for each group to merge it. */
+    uint32_t limit = layout.group_width < layout.vector ? size * layout.group_width : size * layout.vector;
+    while (layout.block < BLOCK_WANTED && layout.block < channels && layout.block + unit <= limit)
         layout.block += unit;
     layout.columns = layout.block / layout.vector < size ? layout.block / layout.vector : size;
     layout.lanes = size / layout.columns;
@@ -112,7 +114,7 @@ static void fill_dispatch(const br_emitter *emitter, const br_node *node, const 
 {
     const br_group_norm_attrs *attrs = node->attrs;
     const br_group_norm_layout *layout = &piece->layout;
-    uint32_t spec[] = {br_elementwise_group_size(emitter),
+    uint32_t spec[] = {br_elementwise_reduction_size(emitter),
                        layout->vector,
                        layout->block,
                        layout->columns,
@@ -210,7 +212,8 @@ static br_status emit_stage(br_emitter *emitter, const br_node *node,
     const br_group_norm_attrs *attrs = node->attrs;
     br_shape x = br_graph_shape(emitter->graph, node->inputs[0]);
     uint64_t picture = (uint64_t)(x.dim[1] * x.dim[2] * x.dim[3]), pictures = (uint64_t)x.dim[0];
-    br_group_norm_layout layout = choose_layout(br_elementwise_group_size(emitter), (uint32_t)x.dim[3], (uint32_t)attrs->groups);
+    br_group_norm_layout layout =
+        choose_layout(br_elementwise_reduction_size(emitter), (uint32_t)x.dim[3], (uint32_t)attrs->groups);
     uint64_t picture_step = br_slice_rows(emitter, node->inputs[0], picture), chunk_step = attrs->chunks;
     if (picture_step == 0) {
         picture_step = 1;

@@ -44,7 +44,7 @@ static br_status emit_rows(br_emitter *emitter, const br_node *node, const br_sl
         [BR_LAYER_NORM_Y] = slices->piece[1],
     };
     uint32_t vector = br_elementwise_vector(pieces, 4, width), vectors = (uint32_t)width / vector;
-    uint32_t size = br_elementwise_group_size(emitter), lanes = 1;
+    uint32_t size = br_elementwise_reduction_size(emitter), lanes = 1;
     while (lanes < size && lanes * VECTORS_WANTED < vectors)
         lanes *= 2;
     uint32_t registers = (vectors + lanes - 1) / lanes;
@@ -63,6 +63,7 @@ static br_status emit_rows(br_emitter *emitter, const br_node *node, const br_sl
                                                         .push = &push,
                                                         .push_size = sizeof push,
                                                         .items = groups * size,
+                                                        .group_size = size,
                                                         .vector = vector,
                                                         .spec_count = 2,
                                                         .spec = {lanes, registers < REGISTERS_MAX ? registers : REGISTERS_MAX},

@@ -45,6 +45,7 @@ static void widths(void **state)
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
             check_layer_norm(devices->full, dtype, 1, sizes[i], 0);
             check_layer_norm(devices->full, dtype, 29, sizes[i], 0);
+            check_layer_norm(&devices->gpu, dtype, 29, sizes[i], 0);
         }
     }
 }
@@ -54,6 +55,7 @@ static void large_mean(void **state)
     br_test_devices *devices = *state;
     check_layer_norm(devices->full, BR_F32, 7, 320, 1000);
     check_layer_norm(devices->full, BR_F32, 7, 1283, 1000);
+    check_layer_norm(&devices->gpu, BR_F32, 7, 1283, 1000);
 }
 
 static void low_limits(void **state)

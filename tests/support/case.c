@@ -96,7 +96,11 @@ int br_test_devices_setup(void **state)
     assert_non_null(devices);
     devices->full = br_test_device_open(NULL);
     devices->limited =
-        br_test_device_open(&(br_vk_device_params){.max_storage_range = 4096, .max_invocations = 128, .max_groups = 5});
+        br_test_device_open(&(br_vk_device_params){.max_storage_range = 4096, .max_invocations = 128, .max_groups = 7});
+    devices->gpu_caps = *devices->full->caps;
+    devices->gpu_caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    devices->gpu = *devices->full;
+    devices->gpu.caps = &devices->gpu_caps;
     *state = devices;
     return 0;
 }

@@ -33,9 +33,12 @@ void br_test_case_refused(br_test_case *test, const char *text);
 
 double br_test_tolerance(br_dtype dtype);
 
-/* The device as it is, and one with the limits of poor devices: 4 KiB a binding, 128 invocations, few workgroups a dimension. */
+/* The device as it is; one with the limits of poor devices: 4 KiB a binding, 128 invocations, few workgroups a dimension; and the first one again, taken for
+ * a GPU, so that ops choose the variants that they choose there. */
 typedef struct br_test_devices {
-    br_test_device *full, *limited;
+    br_test_device *full, *limited; /* owned */
+    br_test_device gpu;             /* borrows from `full` */
+    br_vk_caps gpu_caps;
 } br_test_devices;
 
 /* Group fixtures: *state is a br_test_devices. */
