@@ -36,13 +36,15 @@ br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
     const br_gemm_tile large = {.threads = 128, .threads_n = 8, .rows = 8, .columns = 8, .quads = 4};
     const br_gemm_tile medium = {.threads = 128, .threads_n = 16, .rows = 8, .columns = 4, .quads = 4}; /* 64 × 64, 10 KiB */
     const br_gemm_tile small = {.threads = 64, .threads_n = 8, .rows = 4, .columns = 4, .quads = 4};    /* 32 × 32, 5 KiB */
-    if (br_gemm_has_lanes(caps))
-        return (br_gemm_tile){.threads = caps->subgroup_size,
-                              .threads_n = caps->subgroup_size,
-                              .rows = LANES_ROWS,
-                              .columns = LANES_COLUMNS,
-                              .quads = 1,
-                              .lanes = true};
+    const br_gemm_tile narrow = {.threads = 64, .threads_n = 4, .rows = 8, .columns = 2, .quads = 4};   /* 128 × 8, 11 KiB */
+    if (br_gemm_has_lanes(caps)) {
+        uint32_t size = caps->subgroup_size;
+        uint32_t columns = n < LANES_COLUMNS * size ? (uint32_t)((n + size - 1) / size) : LANES_COLUMNS;
+        return (br_gemm_tile){
+            .threads = size, .threads_n = size, .rows = LANES_ROWS, .columns = columns, .quads = 1, .lanes = true};
+    }
+    if (n <= br_gemm_tile_n(narrow)) /* the last convolution of a model has 3 or 4 channels */
+        return narrow;
     if (caps->type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU && groups(large, m, n) >= LARGE_TILE_MIN_GROUPS)
         return large;
     return groups(medium, m, n) >= MEDIUM_TILE_MIN_GROUPS ? medium : small;

@@ -1,9 +1,10 @@
 /* Times one op at one shape, for comparing variants of its shader in one run:
  *
- *     bench_ops [-r RUNS] [-h] linear M N K | conv2d B H W I O KERNEL | attention B TQ TK HEADS WIDTH
+ *     bench_ops [-r RUNS] [-h] [-g] linear M N K | conv2d B H W I O KERNEL | attention B TQ TK HEADS WIDTH
  *
  * One warm-up run, then RUNS (5) timed ones, submission and waiting included; prints the least and the middle time, the rate at the least, and
- * the rate by the process's CPU time, which on a CPU device is what other programs do not disturb. -h: f16 storage. The values are ordinary ones: NaN and subnormal numbers would cost time of their own on CPU devices. */
+ * the rate by the process's CPU time, which on a CPU device is what other programs disturb least. -h: f16 storage. -g: the forms that a
+ * discrete GPU gets, whatever the device is. The values are ordinary ones: NaN and subnormal numbers cost CPU devices time of their own. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,9 +113,12 @@ int main(int argc, char **argv)
 {
     int runs = 5, at = 1, shape[SHAPE_MAX], count = 0;
     br_dtype dtype = BR_F32;
+    bool gpu = false;
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (strcmp(argv[at], "-h") == 0)
             dtype = BR_F16;
+        else if (strcmp(argv[at], "-g") == 0)
+            gpu = true;
         else if (strcmp(argv[at], "-r") == 0 && at + 1 < argc)
             runs = atoi(argv[++at]);
     }
@@ -124,12 +128,16 @@ int main(int argc, char **argv)
     br_graph graph;
     br_graph_init(&graph);
     if (runs < 1 || runs > RUNS_MAX || !build(&graph, op, dtype, shape, count)) {
-        fprintf(stderr, "usage: bench_ops [-r RUNS] [-h] linear M N K | conv2d B H W I O KERNEL | attention B TQ TK HEADS WIDTH\n");
+        fprintf(stderr,
+                "usage: bench_ops [-r RUNS] [-h] [-g] linear M N K | conv2d B H W I O KERNEL | attention B TQ TK HEADS WIDTH\n");
         return 2;
     }
     br_test_device *device = br_test_device_open(NULL);
+    br_vk_caps caps = *device->caps;
+    if (gpu)
+        caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
     br_program *program = NULL;
-    br_status status = br_program_create(&graph, "bench", device->caps, &program);
+    br_status status = br_program_create(&graph, "bench", &caps, &program);
     if (!status)
         status = time_program(device->device, program, runs);
     if (status)

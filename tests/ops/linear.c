@@ -163,6 +163,8 @@ static void test_gpu_tiles(void **state)
     check(&device, &(linear_case){.m = 509, .n = 449, .k = 36, .bias = true}); /* medium */
     check(&device, &(linear_case){.m = 509, .n = 449, .k = 7});
     check(&device, &(linear_case){.m = 89, .n = 113, .k = 92, .residual_row = true}); /* small */
+    check(&device, &(linear_case){.m = 389, .n = 3, .k = 92, .bias = true});          /* narrow */
+    check(&device, &(linear_case){.m = 89, .n = 8, .k = 31, .residual = true});
     check(&device, &(linear_case){.m = 89, .n = 113, .k = 91, .x_dtype = BR_F16, .w_dtype = BR_F16});
 }
 
