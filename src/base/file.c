@@ -185,8 +185,8 @@ br_status br_file_writer_begin(const char *path, br_file_writer *out_writer)
         BR_FAIL_GOTO(BR_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
     if (exists ? S_ISDIR(info.st_mode) : path[strlen(path) - 1] == '/')
         BR_FAIL_GOTO(BR_ERROR_IO, "%s: is a folder, expected a file name", path);
-    /* realpath: a symbolic link stays, the file behind it is replaced. */
-    writer.path = exists ? realpath(path, NULL) : strdup(path);
+    /* realpath: a symbolic link stays, the file behind it is replaced. What lies behind /dev/stdout may have no path. */
+    writer.path = exists && S_ISREG(info.st_mode) ? realpath(path, NULL) : strdup(path);
     if (!writer.path)
         BR_FAIL_GOTO(BR_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
     if (exists && !S_ISREG(info.st_mode)) {
