@@ -38,6 +38,28 @@ static br_status resolve_size(const br_model *model, const br_generate_params *p
     return NULL;
 }
 
+/* Whether both prompts can be encoded, before a device is opened for them. */
+static br_status check_prompts(const br_model *model, const br_request *request)
+{
+    int32_t *ids = malloc((size_t)br_clip_bpe_length(model->tokenizer) * sizeof *ids);
+    if (!ids)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the prompt");
+    br_status status = br_status_prefix(br_clip_bpe_encode(model->tokenizer, request->prompt, ids, NULL), "prompt");
+    if (!status)
+        status = br_status_prefix(br_clip_bpe_encode(model->tokenizer, request->negative_prompt, ids, NULL), "negative prompt");
+    free(ids);
+    return status;
+}
+
+static br_status check_noise(const br_generate_params *params)
+{
+    for (int64_t i = 0; params->init_noise && i < params->init_noise_count; i++)
+        if (!isfinite(params->init_noise[i]))
+            return br_fail(BR_ERROR_ARGUMENT, "initial noise: number %" PRId64 " is %g, expected finite numbers", i,
+                           params->init_noise[i]);
+    return NULL;
+}
+
 br_status br_request_resolve(const br_model *model, const br_generate_params *params, br_request *out_request)
 {
     if (!params->prompt)
@@ -62,7 +84,9 @@ br_status br_request_resolve(const br_model *model, const br_generate_params *pa
         BR_TRY(br_sigmas_from_name(params->schedule, &request.sigmas));
     else if (params->sampler && request.sigmas == BR_SIGMAS_KARRAS && !br_sampler_takes_karras(request.sampler))
         request.sigmas = BR_SIGMAS_DEFAULT;
+    BR_TRY(check_prompts(model, &request));
     BR_TRY(resolve_size(model, params, &request));
+    BR_TRY(check_noise(params));
     if (request.seed < 0)
         request.seed = br_clock_seed();
     /* The plan checks what belongs to the sampler: eta, Karras sigmas, number of steps. */
