@@ -1,0 +1,248 @@
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "brume/bench.h"
+#include "cli/format.h"
+#include "cli/session.h"
+
+#define OP_SIZES_MAX 16
+
+typedef struct arguments {
+    br_session_options session;
+    const char *op;
+    int64_t sizes[OP_SIZES_MAX];
+    int size_count;
+    const char *stage;
+    int64_t width, height, batch_size, runs;
+    bool roof, list;
+} arguments;
+
+static const char *stage_list(int index)
+{
+    static const char *const names[] = {"text", "unet", "vae", "encode"};
+    return index >= 0 && index < 4 ? names[index] : NULL;
+}
+
+/* "linear" of "linear M,N,K". */
+static bool is_op(const char *usage, const char *name)
+{
+    size_t length = strlen(name);
+    return strncmp(usage, name, length) == 0 && (usage[length] == ' ' || !usage[length]);
+}
+
+static br_status check_op(br_call *call, const char *name)
+{
+    char all[256] = "";
+    size_t used = 0;
+    for (int i = 0; br_bench_op_usage(i); i++) {
+        const char *usage = br_bench_op_usage(i);
+        if (is_op(usage, name))
+            return NULL;
+        if (used < sizeof all)
+            used += (size_t)snprintf(all + used, sizeof all - used, "%s%.*s", i ? ", " : "", (int)strcspn(usage, " "), usage);
+    }
+    return br_wrong_usage(call, "\"%s\" given, expected an op: one of %s", name, all);
+}
+
+static br_status parse(br_call *call, arguments *a, bool *out_help)
+{
+    *a = (arguments){.session = {.dtype = "auto"}, .width = -1, .height = -1, .batch_size = 1, .runs = 5};
+    const char *words[2] = {NULL, NULL}, *model = "the model's";
+    const br_option rows[] = {
+        {"stage", 0, BR_OPTION_CHOICE, &a->stage, "NAME", "time a stage of a model, one of", "", .choices = stage_list},
+        {"roof", 0, BR_OPTION_FLAG, &a->roof, NULL, "measure what the device can do: a large matrix product, a large copy"},
+        {"list", 0, BR_OPTION_FLAG, &a->list, NULL, "list the ops and what their sizes mean"},
+        {"runs", 0, BR_OPTION_INT, &a->runs, "N", "timed runs, after one that is not counted", NULL, 1, 100000},
+        BR_ROW_MODEL(a->session),
+        {"width", 'W', BR_OPTION_INT, &a->width, "N", "of the picture, for a stage", model, 1, INT_MAX},
+        {"height", 'H', BR_OPTION_INT, &a->height, "N", "of the picture, for a stage", model, 1, INT_MAX},
+        {"batch-size", 0, BR_OPTION_INT, &a->batch_size, "N", "pictures at once, for a stage", NULL, 1, INT_MAX},
+        BR_ROW_DEVICE(a->session),
+        BR_ROW_DTYPE(a->session),
+        BR_ROW_JSON(a->session),
+        BR_ROW_QUIET(a->session),
+        BR_ROW_VERBOSE(a->session),
+    };
+    const br_options options = {rows, sizeof rows / sizeof rows[0], words, 2,
+                                "; sizes are written with commas: linear 1024,1024,1024"};
+    BR_TRY(br_options_parse(call, &options, out_help));
+    if (*out_help || a->list)
+        return NULL;
+    a->op = words[0];
+    if (a->op && a->stage)
+        return br_wrong_usage(call, "an op (%s) and a stage (%s) given, expected one of the two", a->op, a->stage);
+    if (!a->op && !a->stage && !a->roof)
+        return br_wrong_usage(call, "what should be timed? An op (brume bench linear 1024,1024,1024), --stage unet, or --roof");
+    if (!a->op)
+        return NULL;
+    BR_TRY(check_op(call, a->op));
+    if (!words[1])
+        return br_wrong_usage(call, "%s needs sizes; \"brume bench --list\" says which", a->op);
+    const br_int_list list = {a->op, words[1], 0, INT_MAX, OP_SIZES_MAX, a->sizes};
+    return br_parse_int_list(call, &list, &a->size_count);
+}
+
+static double roof_flops(const br_bench_roof *roof, const char *dtype)
+{
+    if (!roof)
+        return 0;
+    return strcmp(dtype, "f16") == 0 && roof->gemm_f16_flops > 0 ? roof->gemm_f16_flops : roof->gemm_f32_flops;
+}
+
+static void print_roof(const br_bench_roof *roof)
+{
+    char f32[BR_FORMAT_SIZE], f16[BR_FORMAT_SIZE], copy[BR_FORMAT_SIZE];
+    printf("roof\n  matrix product  f32 %s", br_format_si(roof->gemm_f32_flops, "FLOP/s", f32));
+    if (roof->gemm_f16_flops > 0)
+        printf(", f16 %s", br_format_si(roof->gemm_f16_flops, "FLOP/s", f16));
+    printf("\n  copy            %s, read plus written\n", br_format_si(roof->copy_bytes, "B/s", copy));
+}
+
+static void print_result(const br_bench_result *result, const br_bench_roof *roof, bool is_stage)
+{
+    char a[BR_FORMAT_SIZE], b[BR_FORMAT_SIZE], c[BR_FORMAT_SIZE];
+    double flops = result->flops / result->seconds_median, bytes = result->bytes / result->seconds_median;
+    printf("%s, %s%s%s\n", result->name, result->dtype, *result->variant ? ", mostly " : "", result->variant);
+    printf("  time    %s median, %s to %s in %d runs\n", br_format_seconds(result->seconds_median, a),
+           br_format_seconds(result->seconds_min, b), br_format_seconds(result->seconds_max, c), result->runs);
+    printf("  speed   %s", br_format_si(flops, "FLOP/s", a));
+    if (roof)
+        printf(" (%.0f %% of the roof)", 100 * flops / roof_flops(roof, result->dtype));
+    printf(", %s", br_format_si(bytes, "B/s", b));
+    if (roof)
+        printf(" (%.0f %%)", 100 * bytes / roof->copy_bytes);
+    printf("\n  work    %s, %s\n", br_format_si(result->flops, "FLOP", a), br_format_si(result->bytes, "B", b));
+    if (is_stage)
+        printf("  memory  %s weights, %s activations, %s at most in all\n", br_format_bytes((double)result->weight_bytes, a),
+               br_format_bytes((double)result->activation_bytes, b), br_format_bytes((double)result->peak_device_bytes, c));
+    printf("  host    %s of CPU time a run\n", br_format_seconds(result->cpu_seconds, a));
+}
+
+static json_t *roof_json(const br_bench_roof *roof)
+{
+    return json_pack("{s:f, s:o, s:f}", "gemm_f32_flops", roof->gemm_f32_flops, "gemm_f16_flops",
+                     roof->gemm_f16_flops > 0 ? json_real(roof->gemm_f16_flops) : json_null(), "copy_bytes_per_second",
+                     roof->copy_bytes);
+}
+
+static json_t *result_json(const arguments *a, const br_bench_result *result, const br_bench_roof *roof)
+{
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:o}", "name", result->name, "dtype", result->dtype, "variant",
+                  result->variant, "runs", result->runs, "seconds_median", result->seconds_median, "seconds_min",
+                  result->seconds_min, "seconds_max", result->seconds_max, "gflops", result->flops / result->seconds_median * 1e-9,
+                  "gbytes_per_second", result->bytes / result->seconds_median * 1e-9, "roof_gflops",
+                  roof ? json_real(roof_flops(roof, result->dtype) * 1e-9) : json_null());
+    if (!root)
+        return NULL;
+    json_object_set_new(root, "cpu_seconds_per_step", json_real(result->cpu_seconds));
+    if (a->op) {
+        json_t *sizes = json_array();
+        for (int i = 0; i < a->size_count; i++)
+            json_array_append_new(sizes, json_integer(a->sizes[i]));
+        json_object_set_new(root, "op", json_string(a->op));
+        json_object_set_new(root, "size", sizes);
+        return root;
+    }
+    json_object_set_new(root, "stage", json_string(a->stage));
+    json_object_set_new(root, "size", json_pack("[i, i]", (int)a->width, (int)a->height));
+    json_object_set_new(root, "batch_size", json_integer(a->batch_size));
+    json_object_set_new(root, "activation_bytes", json_integer((json_int_t)result->activation_bytes));
+    json_object_set_new(root, "weight_bytes", json_integer((json_int_t)result->weight_bytes));
+    json_object_set_new(root, "peak_device_bytes", json_integer((json_int_t)result->peak_device_bytes));
+    return root;
+}
+
+static br_status time_stage(br_session *session, arguments *a, br_bench_result *out_result)
+{
+    BR_TRY(br_session_open_model(session));
+    BR_TRY(br_session_open_device(session));
+    BR_TRY(br_session_open_pipeline(session));
+    br_model_defaults defaults = br_model_get_defaults(session->model);
+    a->width = a->width > 0 ? a->width : defaults.width;
+    a->height = a->height > 0 ? a->height : defaults.height;
+    const br_bench_stage_params params = {
+        .pipeline = session->pipeline,
+        .stage = a->stage,
+        .width = (int)a->width,
+        .height = (int)a->height,
+        .batch_size = (int)a->batch_size,
+        .runs = (int)a->runs,
+    };
+    return br_bench_stage(&params, out_result);
+}
+
+static br_status time_op(br_session *session, const arguments *a, br_bench_result *out_result)
+{
+    BR_TRY(br_session_open_device(session));
+    br_session_say(session, "device", "%s", br_device_name(session->device));
+    const br_bench_op_params params = {
+        .device = session->device,
+        .op = a->op,
+        .sizes = a->sizes,
+        .size_count = a->size_count,
+        .precision = br_precision_named(a->session.dtype),
+        .runs = (int)a->runs,
+    };
+    return br_bench_op(&params, out_result);
+}
+
+static br_status bench(br_session *session, arguments *a)
+{
+    br_bench_result result = {0};
+    br_bench_roof roof_storage, *roof = a->roof ? &roof_storage : NULL;
+    bool timed = a->op || a->stage;
+    if (a->op)
+        BR_TRY(time_op(session, a, &result));
+    else if (a->stage)
+        BR_TRY(time_stage(session, a, &result));
+    else
+        BR_TRY(br_session_open_device(session));
+    if (roof)
+        BR_TRY(br_bench_measure_roof(session->device, (int)a->runs, roof));
+    if (!a->session.json) {
+        if (roof)
+            print_roof(roof);
+        if (timed)
+            print_result(&result, roof, a->stage != NULL);
+        return NULL;
+    }
+    json_t *root = timed ? result_json(a, &result, roof) : json_object();
+    json_object_set_new(root, "device", json_string(br_device_name(session->device)));
+    if (roof)
+        json_object_set_new(root, "roof", roof_json(roof));
+    return br_print_json(root);
+}
+
+static br_status run(br_call *call)
+{
+    arguments a;
+    bool help;
+    br_status status = parse(call, &a, &help);
+    if (status || help)
+        return status;
+    if (a.list) {
+        for (int i = 0; br_bench_op_usage(i); i++)
+            puts(br_bench_op_usage(i));
+        return NULL;
+    }
+    br_session session;
+    br_session_init(&session, &a.session);
+    status = bench(&session, &a);
+    br_session_finish(&session);
+    return status;
+}
+
+const br_command br_cmd_bench = {
+    .name = "bench",
+    .summary = "time an op, a stage of a model, or the device itself",
+    .synopsis = "[options] OP SIZES | --stage NAME | --roof",
+    .details = "With --roof, an op or a stage is also shown as a share of what the device can do.\n"
+               "\"unet\" is one step with guidance. The first run compiles shaders and is not counted.\n",
+    .examples = "brume bench linear 1024,1024,1024\n"
+                "brume bench --stage unet --roof\n"
+                "brume bench --stage vae -W 512 -H 512 --dtype f32 --runs 10\n"
+                "brume bench --list\n",
+    .run = run,
+};

@@ -1,0 +1,83 @@
+#include "cli/session.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "cli/interrupt.h"
+
+const char *br_precision_list(int index)
+{
+    static const char *const names[] = {"auto", "f32", "f16"};
+    return index >= 0 && index < 3 ? names[index] : NULL;
+}
+
+br_precision br_precision_named(const char *name)
+{
+    return strcmp(name, "f32") == 0 ? BR_PRECISION_F32 : strcmp(name, "f16") == 0 ? BR_PRECISION_F16 : BR_PRECISION_AUTO;
+}
+
+void br_session_init(br_session *session, const br_session_options *options)
+{
+    *session = (br_session){.options = *options};
+    br_bar_init(&session->bar, options->quiet);
+}
+
+void br_session_finish(br_session *session)
+{
+    br_bar_clear(&session->bar);
+    br_pipeline_destroy(session->pipeline);
+    br_model_close(session->model);
+    br_device_close(session->device);
+    br_context_destroy(session->context);
+    *session = (br_session){0};
+}
+
+static br_log_level log_level(const br_session *session)
+{
+    return session->options.verbose ? BR_LOG_DEBUG : BR_LOG_WARNING;
+}
+
+br_status br_session_open_model(br_session *session)
+{
+    const br_model_params params = {
+        .path = session->options.model, .log = br_bar_log, .log_user = &session->bar, .log_level = log_level(session)};
+    return br_model_open(&params, &session->model);
+}
+
+br_status br_session_open_context(br_session *session)
+{
+    const br_context_params params = {.log = br_bar_log, .log_user = &session->bar, .log_level = log_level(session)};
+    return br_context_create(&params, &session->context);
+}
+
+br_status br_session_open_device(br_session *session)
+{
+    if (!session->context)
+        BR_TRY(br_session_open_context(session));
+    const br_device_params params = {.context = session->context, .selector = session->options.device};
+    return br_device_open(&params, &session->device);
+}
+
+br_status br_session_open_pipeline(br_session *session)
+{
+    BR_TRY(br_interrupt_check());
+    const br_pipeline_params params = {
+        .device = session->device, .model = session->model, .precision = br_precision_named(session->options.dtype)};
+    BR_TRY(br_pipeline_create(&params, &session->pipeline));
+    br_session_say(session, "model", "%s", br_model_path(session->model));
+    br_session_say(session, "device", "%s, %s", br_device_name(session->device), br_pipeline_dtype(session->pipeline));
+    return br_interrupt_check();
+}
+
+void br_session_say(br_session *session, const char *label, const char *format, ...)
+{
+    if (session->options.quiet)
+        return;
+    br_bar_clear(&session->bar);
+    fprintf(stderr, "%-8s", label);
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}

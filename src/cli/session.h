@@ -1,0 +1,71 @@
+/* What the commands that draw have in common: the options for model and device, the handles, and the messages about them. */
+#ifndef BR_CLI_SESSION_H
+#define BR_CLI_SESSION_H
+
+#include "brume/generate.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+
+typedef struct br_session_options {
+    const char *model, *device; /* NULL: the default ones */
+    const char *dtype;          /* of br_precision_list */
+    bool quiet, verbose, json;
+} br_session_options;
+
+/* Rows of a table of options. */
+#define BR_ROW_MODEL(session)                                                                               \
+    {                                                                                                       \
+        .name = "model", .letter = 'm', .type = BR_OPTION_TEXT, .value = &(session).model, .meta = "MODEL", \
+        .help = "a diffusers folder", .fallback = "the model that comes with Brume"                         \
+    }
+#define BR_ROW_DEVICE(session)                                                                                      \
+    {                                                                                                               \
+        .name = "device", .letter = 'd', .type = BR_OPTION_TEXT, .value = &(session).device, .meta = "DEVICE",      \
+        .help = "number or part of the name, see \"brume devices\"", .fallback = "the one that is probably fastest" \
+    }
+#define BR_ROW_DTYPE(session)                                                                  \
+    {                                                                                          \
+        .name = "dtype", .type = BR_OPTION_CHOICE, .value = &(session).dtype, .meta = "DTYPE", \
+        .help = "how weights and activations are stored", .choices = br_precision_list         \
+    }
+#define BR_ROW_QUIET(session)                                                                                               \
+    {                                                                                                                       \
+        .name = "quiet", .letter = 'q', .type = BR_OPTION_FLAG, .value = &(session).quiet, .help = "say nothing but errors" \
+    }
+#define BR_ROW_VERBOSE(session)                                                                                   \
+    {                                                                                                             \
+        .name = "verbose", .letter = 'v', .type = BR_OPTION_FLAG, .value = &(session).verbose, .help = "say more" \
+    }
+#define BR_ROW_JSON(session)                                                                                 \
+    {                                                                                                        \
+        .name = "json", .type = BR_OPTION_FLAG, .value = &(session).json, .help = "print the result as JSON" \
+    }
+
+/* "auto", "f32", "f16" */
+const char *br_precision_list(int index);
+br_precision br_precision_named(const char *name);
+
+typedef struct br_session {
+    br_session_options options;
+    br_bar bar;
+    /* owned; NULL until opened */
+    br_context *context;
+    br_device *device;
+    br_model *model;
+    br_pipeline *pipeline;
+} br_session;
+
+void br_session_init(br_session *session, const br_session_options *options);
+void br_session_finish(br_session *session);
+
+BR_MUST_CHECK br_status br_session_open_model(br_session *session);
+BR_MUST_CHECK br_status br_session_open_context(br_session *session);
+/* Opens the context too. */
+BR_MUST_CHECK br_status br_session_open_device(br_session *session);
+/* Uploads the weights of the open model to the open device, and says which they are. */
+BR_MUST_CHECK br_status br_session_open_pipeline(br_session *session);
+
+/* "label   text" on stderr, unless -q. */
+void br_session_say(br_session *session, const char *label, const char *format, ...) BR_PRINTF(3, 4);
+
+#endif
