@@ -1,0 +1,87 @@
+"""forward and bench on a device."""
+
+import support
+
+
+class Forward(support.Case):
+    def picture(self):
+        support.write_png(self.dir / "in.png", 40, 30, bytes(x * 6 % 256 for _ in range(30) for x in range(40) for _ in range(3)))
+        return "in.png"
+
+    def test_strip(self):
+        name = self.picture()
+        result = self.succeeds("forward", name, "-s", "3", "-o", "a.png")
+        self.assertEqual(result.out, b"a.png\n")
+        width, height, pixels = support.read_png(self.dir / "a.png")
+        self.assertGreaterEqual(width, 5 * 64)
+        self.assertGreater(height, 64)
+        self.assertGreater(len(set(pixels)), 16)
+        self.succeeds("forward", name, "-s", "3", "-o", "b.png")
+        self.assertEqual((self.dir / "a.png").read_bytes(), (self.dir / "b.png").read_bytes())
+        self.succeeds("forward", name, "-s", "4", "-o", "c.png")
+        self.assertNotEqual((self.dir / "a.png").read_bytes(), (self.dir / "c.png").read_bytes())
+
+    def test_options(self):
+        name = self.picture()
+        report = support.json.loads(self.succeeds("forward", name, "--at", "0,999", "--pixels", "--json", "-q").out)
+        self.assertEqual(report["path"], "strip.png")
+        self.assertEqual(support.read_png(self.dir / "strip.png")[:2], (report["width"], report["height"]))
+
+    def test_wrong_timestep(self):
+        self.fails("forward", self.picture(), "--at", "0,1000", contains=["1000", "999"], alone=False)
+
+
+class Bench(support.Case):
+    def test_op(self):
+        result = support.json.loads(self.succeeds("bench", "linear", "64,48,32", "--runs", "3", "--json", "-q").out)
+        self.assertEqual((result["op"], result["size"], result["runs"]), ("linear", [64, 48, 32], 3))
+        self.assertLessEqual(result["seconds_min"], result["seconds_median"])
+        self.assertLessEqual(result["seconds_median"], result["seconds_max"])
+        self.assertGreater(result["gflops"], 0)
+        self.assertAlmostEqual(result["gflops"] * result["seconds_median"] * 1e9, 2 * 64 * 48 * 32, delta=64 * 48 * 2)
+        self.assertIsNone(result["roof_gflops"])
+
+    def test_every_listed_op_is_known(self):
+        lines = self.succeeds("bench", "--list").out.decode().splitlines()
+        self.assertIn("linear", [line.split()[0] for line in lines])
+        for line in lines:
+            # One number is too few or too many for none of them, or it runs; it is never an unknown op.
+            result = self.run_brume("bench", line.split()[0], "8", "--runs", "1")
+            self.assertIn(result.code, (0, 1), result.text)
+            self.assertNotIn("expected an op", result.text)
+
+    def test_wrong_sizes(self):
+        self.fails("bench", "linear", "8", contains="linear", alone=False)
+        self.fails("bench", "linear", "0,8,8", contains="linear", alone=False)
+        self.fails("bench", "linear", "2147483647,2147483647,2147483647", contains="", alone=False)
+
+    def test_stages(self):
+        for stage in ("text", "unet", "vae", "encode"):
+            with self.subTest(stage):
+                result = support.json.loads(self.succeeds("bench", "--stage", stage, "--runs", "1", "--json", "-q").out)
+                for key in ("device", "stage", "size", "dtype", "seconds_median", "seconds_min", "seconds_max", "gflops", "roof_gflops",
+                            "activation_bytes", "weight_bytes", "peak_device_bytes", "cpu_seconds_per_step"):
+                    self.assertIn(key, result)
+                self.assertGreater(result["gflops"], 0)
+                self.assertGreater(result["activation_bytes"], 0)
+                self.assertEqual(result["size"], [64, 64])
+
+    def test_stage_table(self):
+        text = self.succeeds("bench", "--stage", "text", "--runs", "2").out.decode()
+        for words in ("time", "median", "FLOP/s", "memory", "host"):
+            self.assertIn(words, text)
+
+    def test_stage_size(self):
+        self.fails("bench", "--stage", "unet", "-W", "63", contains="63", alone=False)
+
+
+class Roof(support.Case):
+    def test_roof(self):
+        roof = support.json.loads(self.succeeds("bench", "--roof", "--runs", "1", "--json", "-q").out)["roof"]
+        self.assertGreater(roof["gemm_f32_flops"], 1e6)
+        self.assertGreater(roof["copy_bytes_per_second"], 1e6)
+        self.assertIn("gemm_f16_flops", roof)
+
+
+if __name__ == "__main__":
+    support.main()
