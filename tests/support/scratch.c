@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "support/test.h"
 
@@ -53,6 +55,21 @@ const char *br_scratch_file(const char *name, const void *data, size_t size)
     if (size)
         assert_int_equal(fwrite(data, 1, size, stream), size);
     assert_int_equal(fclose(stream), 0);
+    return path;
+}
+
+const char *br_scratch_full_device(void)
+{
+    if (geteuid() != 0)
+        return access("/dev/full", W_OK) == 0 ? "/dev/full" : NULL;
+    const char *path = br_scratch_path("full");
+    struct stat info;
+    if (stat(path, &info) != 0 && mknod(path, S_IFCHR | 0600, makedev(1, 7)) != 0)
+        return NULL;
+    FILE *stream = fopen(path, "wb"); /* refused where the folder is mounted without devices */
+    if (!stream)
+        return NULL;
+    fclose(stream);
     return path;
 }
 

@@ -147,11 +147,18 @@ static void test_unwritable(void **state)
 static void test_no_room(void **state)
 {
     (void)state;
-    /* A device is written in place, and this one has no room. */
-    assert_status(br_file_write("/dev/full", "x", 1), BR_ERROR_IO, "/dev/full: cannot write: No space left on device");
-    assert_true(br_file_exists("/dev/full"));
     static char data[100000];
-    assert_status(br_file_write("/dev/full", data, sizeof data), BR_ERROR_IO, "No space left on device");
+    /* A device is written in place, and this one has no room. */
+    const char *full = br_scratch_full_device();
+    if (full) {
+        struct stat info;
+        assert_status(br_file_write(full, "x", 1), BR_ERROR_IO, "full: cannot write: No space left on device");
+        assert_status(br_file_write(full, data, sizeof data), BR_ERROR_IO, "No space left on device");
+        assert_int_equal(stat(full, &info), 0);
+        assert_true(S_ISCHR(info.st_mode));
+    } else {
+        print_message("no device without room here: not checked\n");
+    }
 
     /* A limit on the file size fails in the same place as a full disk. */
     signal(SIGXFSZ, SIG_IGN);
