@@ -23,11 +23,12 @@ static inline float br_f32_from_f16(uint16_t half)
 {
     uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
     uint32_t magnitude = half & 0x7fffu;
-    if (magnitude >= 0x7c00u) /* infinity, NaN */
-        return br_f32_from_bits(sign | 0x7f800000u | (magnitude & 0x3ffu) << 13);
-    /* Shift into place, then correct the exponent bias 15 -> 127 by a multiplication, which also normalises subnormals. */
-    float scaled = br_f32_from_bits(magnitude << 13) * 0x1p112f;
-    return br_f32_from_bits(sign | br_f32_to_bits(scaled));
+    /* Shift into place and correct the exponent bias, 15 -> 127; infinity and NaN take the correction twice. A subnormal half is
+     * its magnitude times 2^-24. Masks, not branches, so that loops over weights vectorise. */
+    uint32_t normal = (magnitude << 13) + 0x38000000u + (0x38000000u & -(uint32_t)(magnitude >= 0x7c00u));
+    uint32_t subnormal = br_f32_to_bits((float)(int32_t)magnitude * 0x1p-24f);
+    uint32_t small = -(uint32_t)(magnitude < 0x400u);
+    return br_f32_from_bits(sign | (subnormal & small) | (normal & ~small));
 }
 
 static inline uint16_t br_f32_to_f16(float value)
