@@ -35,34 +35,45 @@ static bool too_deep(const char *text, size_t size)
     return false;
 }
 
-/* Python writes infinite floats as the word Infinity, which JSON does not have (diffusers: "lambda_min_clipped": -Infinity). Each
- * such word outside strings becomes the largest number of the same length, so that error positions stay. */
-static bool spell_infinities(char *text, size_t size)
+/* What Python writes and JSON, or a 64-bit integer, does not hold: infinite floats (diffusers: "lambda_min_clipped": -Infinity) and
+ * int(1e30), which transformers means as "no limit" ("model_max_length"). Outside strings, each becomes a number of the same length, so that
+ * error positions stay. */
+static const struct {
+    const char *word, *number;
+} python_spellings[] = {
+    {"Infinity", "1.79e308"},
+    {"1000000000000000019884624838656", "1.00000000000000001988462483e30"},
+};
+
+static bool respell(char *text, size_t size)
 {
-    static const char word[] = "Infinity", number[] = "1.79e308";
-    const size_t length = sizeof word - 1;
     bool found = false, quoted = false;
     for (size_t i = 0; i < size; i++) {
         if (quoted && text[i] == '\\') {
             i++;
         } else if (text[i] == '"') {
             quoted = !quoted;
-        } else if (!quoted && size - i >= length && memcmp(text + i, word, length) == 0) {
-            memcpy(text + i, number, length);
-            found = true;
+        } else if (!quoted && (text[i] == 'I' || text[i] == '1')) {
+            for (size_t k = 0; k < sizeof python_spellings / sizeof python_spellings[0]; k++) {
+                size_t length = strlen(python_spellings[k].word);
+                if (size - i >= length && memcmp(text + i, python_spellings[k].word, length) == 0) {
+                    memcpy(text + i, python_spellings[k].number, length);
+                    found = true;
+                }
+            }
         }
     }
     return found;
 }
 
-/* A second try for a document that is not JSON because of infinities alone. */
+/* A second try for a document that failed because of those alone. */
 static json_t *load_python_json(const char *text, size_t size)
 {
     json_t *root = NULL;
     char *copy = malloc(size + 1);
     if (copy) {
         memcpy(copy, text, size);
-        if (spell_infinities(copy, size))
+        if (respell(copy, size))
             root = json_loadb(copy, size, JSON_REJECT_DUPLICATES, NULL);
         free(copy);
     }
@@ -76,7 +87,8 @@ br_status br_json_parse(const char *text, size_t size, const char *what, json_t 
         return br_fail(BR_ERROR_FORMAT, "%s: JSON is nested deeper than %d levels", what, BR_JSON_MAX_DEPTH);
     json_error_t error;
     *out_root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-    if (!*out_root && json_error_code(&error) == json_error_invalid_syntax)
+    if (!*out_root &&
+        (json_error_code(&error) == json_error_invalid_syntax || json_error_code(&error) == json_error_numeric_overflow))
         *out_root = load_python_json(text, size);
     if (*out_root)
         return NULL;
@@ -94,6 +106,59 @@ br_status br_json_read(const char *path, size_t max_size, json_t **out_root)
     br_status status = br_json_parse(text, size, path, out_root);
     free(text);
     return status;
+}
+
+/* Where the string that begins at `at` ends, behind its closing quote. */
+static size_t skip_string(const char *text, size_t size, size_t at)
+{
+    for (at++; at < size && text[at] != '"'; at++)
+        at += text[at] == '\\';
+    return at < size ? at + 1 : size;
+}
+
+static size_t skip_space(const char *text, size_t size, size_t at)
+{
+    while (at < size && strchr(" \t\r\n", text[at]) && text[at])
+        at++;
+    return at;
+}
+
+/* Where the value that begins at `at` ends: at a comma or a bracket of the level around it. */
+static size_t skip_value(const char *text, size_t size, size_t at)
+{
+    int depth = 0;
+    while (at < size) {
+        char c = text[at];
+        if (depth == 0 && (c == ',' || c == '}' || c == ']'))
+            break;
+        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        at = c == '"' ? skip_string(text, size, at) : at + 1;
+    }
+    return at;
+}
+
+br_status br_json_parse_member(const char *text, size_t size, const char *key, const char *what, json_t **out_value)
+{
+    *out_value = NULL;
+    size_t at = skip_space(text, size, 0), length = strlen(key);
+    if (at == size || text[at] != '{')
+        return br_fail(BR_ERROR_FORMAT, "%s: expected a JSON object", what);
+    do {
+        at = skip_space(text, size, at + 1);
+        if (at == size || text[at] != '"')
+            break;
+        size_t name = at + 1;
+        at = skip_string(text, size, at);
+        bool found = at - name == length + 1 && memcmp(text + name, key, length) == 0;
+        at = skip_space(text, size, at);
+        if (at == size || text[at] != ':')
+            return br_fail(BR_ERROR_FORMAT, "%s: invalid JSON at byte %zu, expected ':'", what, at);
+        size_t value = skip_space(text, size, at + 1);
+        at = skip_value(text, size, value);
+        if (found)
+            return br_json_parse(text + value, at - value, what, out_value);
+    } while (at < size && text[at] == ',');
+    return NULL;
 }
 
 /* The member, or NULL where the fallback applies. */

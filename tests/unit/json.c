@@ -51,6 +51,64 @@ static void test_infinity(void **state)
     assert_status(parse("Infinity"), BR_ERROR_FORMAT, "invalid JSON at line 1");
 }
 
+/* transformers' "no limit", 31 digits, which no 64-bit integer holds. */
+static void test_no_limit(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"length\": 1000000000000000019884624838656, \"text\": \"1000000000000000019884624838656\"}";
+    json_t *root;
+    double value;
+    assert_status_ok(br_json_parse(text, sizeof text - 1, "doc.json", &root));
+    assert_status_ok(br_json_double(root, "doc.json", "length", 0, &value));
+    assert_true(value == 1e30);
+    assert_string_equal(json_string_value(json_object_get(root, "text")), "1000000000000000019884624838656");
+    json_decref(root);
+    assert_status(parse("[100000000000000001988462483865]"), BR_ERROR_FORMAT, "too big integer");
+    assert_status(parse("[1000000000000000019884624838656, 9223372036854775808]"), BR_ERROR_FORMAT, "too big integer");
+}
+
+static br_status parse_member(const char *text, const char *key, json_t **out_value)
+{
+    size_t size = strlen(text);
+    char *copy = malloc(size ? size : 1); /* to the byte, so that a read past the end shows under the sanitizers */
+    assert_non_null(copy);
+    memcpy(copy, text, size);
+    br_status status = br_json_parse_member(copy, size, key, "doc.json", out_value);
+    free(copy);
+    return status;
+}
+
+static void test_member(void **state)
+{
+    (void)state;
+    static const char text[] = " {\"a\" : [1, {\"b\": [2]}] ,\"\\\"b\": \"}\\\\\",\n\"b\":{\"c\":[]},\"deep\":[[[[}";
+    json_t *value;
+    assert_status_ok(parse_member(text, "a", &value));
+    assert_int_equal(json_array_size(value), 2);
+    json_decref(value);
+    assert_status_ok(parse_member(text, "b", &value));
+    assert_non_null(json_object_get(value, "c"));
+    json_decref(value);
+    assert_status_ok(parse_member(text, "c", &value));
+    assert_null(value);
+    assert_status(parse_member(text, "deep", &value), BR_ERROR_FORMAT, "doc.json: invalid JSON");
+    assert_null(value);
+    assert_status(parse_member("[\"a\"]", "a", &value), BR_ERROR_FORMAT, "doc.json: expected a JSON object");
+    assert_status(parse_member("{\"a\"", "a", &value), BR_ERROR_FORMAT, "invalid JSON at byte 4, expected ':'");
+    /* Cut anywhere, it is an error, or the member is not there, or it is whole. */
+    for (size_t cut = 0; cut < sizeof text; cut++) {
+        char part[sizeof text];
+        memcpy(part, text, cut);
+        part[cut] = '\0';
+        br_status status = parse_member(part, "b", &value);
+        assert_true(!status || !value);
+        if (value)
+            assert_non_null(json_object_get(value, "c"));
+        json_decref(value);
+        br_status_free(status);
+    }
+}
+
 static void test_depth(void **state)
 {
     (void)state;
@@ -127,6 +185,8 @@ static void test_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_malformed), cmocka_unit_test(test_infinity),
-                                       cmocka_unit_test(test_depth), cmocka_unit_test(test_members), cmocka_unit_test(test_read)};
+                                       cmocka_unit_test(test_no_limit),  cmocka_unit_test(test_member),
+                                       cmocka_unit_test(test_depth),     cmocka_unit_test(test_members),
+                                       cmocka_unit_test(test_read)};
     return cmocka_run_group_tests(tests, br_scratch_setup, br_scratch_teardown);
 }
