@@ -122,6 +122,7 @@ static uint32_t table_size(uint32_t count)
     return size;
 }
 
+/* `vocab` counts the added tokens too. */
 static bool reserve(br_clip_bpe *bpe, uint32_t vocab, uint32_t merges)
 {
     bpe->symbol_capacity = vocab + merges * 3 + 512;
@@ -137,23 +138,45 @@ static bool reserve(br_clip_bpe *bpe, uint32_t vocab, uint32_t merges)
     return true;
 }
 
+/* Notes that `id` is taken; false when it was already. */
+static bool take_id(uint8_t *taken, int32_t id)
+{
+    uint8_t bit = (uint8_t)(1u << (id & 7)), before = taken[id >> 3];
+    taken[id >> 3] |= bit;
+    return !(before & bit);
+}
+
+static br_status set_id(br_clip_bpe *bpe, const char *text, int32_t id, const char *path)
+{
+    uint32_t index = intern(bpe, text, strlen(text));
+    if (index == NO_SYMBOL)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", path);
+    bpe->symbols[index].id = id;
+    if (id >= bpe->vocab_size)
+        bpe->vocab_size = id + 1;
+    return NULL;
+}
+
 static br_status load_vocab(br_clip_bpe *bpe, const json_t *vocab, const char *path)
 {
     const char *text;
     json_t *value;
+    br_status status = NULL;
+    uint8_t *taken = calloc((BR_CLIP_BPE_ID_MAX >> 3) + 1, 1);
+    if (!taken)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", path);
     json_object_foreach((json_t *)(uintptr_t)vocab, text, value)
     {
         json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
-        if (id < 0 || id >= INT32_MAX)
-            return br_fail(BR_ERROR_FORMAT, "%s: token \"%.100s\" has no id from 0 to %d", path, text, INT32_MAX - 1);
-        uint32_t index = intern(bpe, text, strlen(text));
-        if (index == NO_SYMBOL)
-            return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", path);
-        bpe->symbols[index].id = (int32_t)id;
-        if (id >= bpe->vocab_size)
-            bpe->vocab_size = (int)id + 1;
+        if (id < 0 || id > BR_CLIP_BPE_ID_MAX)
+            BR_FAIL_GOTO(BR_ERROR_FORMAT, "%s: token \"%.100s\" has no id from 0 to %d", path, text, BR_CLIP_BPE_ID_MAX);
+        if (!take_id(taken, (int32_t)id))
+            BR_FAIL_GOTO(BR_ERROR_FORMAT, "%s: token \"%.100s\" has the id %d of another token", path, text, (int)id);
+        BR_TRY_GOTO(set_id(bpe, text, (int32_t)id, path));
     }
-    return NULL;
+fail:
+    free(taken);
+    return status;
 }
 
 /* One line "left right" without its end. */
@@ -186,8 +209,7 @@ static br_status load_merges(br_clip_bpe *bpe, const char *text, const char *end
     for (uint32_t rank = 0; rank < MERGES_MAX && text < end; rank++) {
         const char *stop = memchr(text, '\n', (size_t)(end - text));
         size_t length = (size_t)((stop ? stop : end) - text);
-        bool carriage_return = length > 0 && text[length - 1] == '\r';
-        BR_TRY(load_merge(bpe, text, length - carriage_return, rank, path));
+        BR_TRY(load_merge(bpe, text, length, rank, path));
         text += length + 1;
     }
     return NULL;
@@ -210,32 +232,73 @@ static bool intern_bytes(br_clip_bpe *bpe)
     return true;
 }
 
-static br_status add_special(br_clip_bpe *bpe, const char *text, const char *path, int32_t *out_id)
+static br_status find_id(const br_clip_bpe *bpe, const char *text, const char *path, int32_t *out_id)
 {
     uint32_t index = find_symbol(bpe, text, strlen(text));
     if (!*text || index == NO_SYMBOL || bpe->symbols[index].id < 0)
         return br_fail(BR_ERROR_FORMAT, "%s: the special token \"%.100s\" is not in the vocabulary", path, text);
-    const symbol *s = &bpe->symbols[index];
-    bpe->specials[bpe->special_count++] = (special){.text = s->text, .length = s->length, .id = s->id};
-    *out_id = s->id;
+    *out_id = bpe->symbols[index].id;
     return NULL;
 }
 
+static br_status add_special(br_clip_bpe *bpe, const char *text, const char *path, int32_t *out_id)
+{
+    BR_TRY(find_id(bpe, text, path, out_id));
+    const symbol *s = &bpe->symbols[find_symbol(bpe, text, strlen(text))];
+    for (size_t i = 0; i < bpe->special_count; i++) {
+        if (bpe->specials[i].id == s->id && strcmp(bpe->specials[i].text, s->text) != 0)
+            return br_fail(BR_ERROR_FORMAT, "%s: the special tokens \"%.100s\" and \"%.100s\" have the same id %d", path,
+                           bpe->specials[i].text, text, (int)s->id);
+    }
+    bpe->specials[bpe->special_count++] = (special){.text = s->text, .length = s->length, .id = s->id};
+    return NULL;
+}
+
+/* As in transformers, an added token's id holds wherever its text comes up, but unknown pieces take the unknown token's id from the
+ * vocabulary alone. */
 static br_status load_specials(br_clip_bpe *bpe, const br_clip_bpe_params *params)
 {
-    const char *path = params->vocab_path, *end = "<|endoftext|>";
+    const char *path = params->vocab_path, *end = "<|endoftext|>", *unk = params->unk ? params->unk : end;
+    int32_t id;
     bpe->specials = br_arena_alloc(&bpe->arena, (params->added_count + 4) * sizeof *bpe->specials);
     if (!bpe->specials)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", path);
+    BR_TRY(find_id(bpe, unk, path, &bpe->unk));
+    for (size_t i = 0; i < params->added_count; i++) {
+        const br_clip_bpe_added *added = &params->added[i];
+        if (added->id > BR_CLIP_BPE_ID_MAX)
+            return br_fail(BR_ERROR_FORMAT, "%s: the added token \"%.100s\" has no id from 0 to %d", path, added->text,
+                           BR_CLIP_BPE_ID_MAX);
+        if (*added->text && added->id >= 0)
+            BR_TRY(set_id(bpe, added->text, added->id, path));
+    }
+    for (size_t i = 0; i < params->added_count; i++)
+        if (*params->added[i].text)
+            BR_TRY(add_special(bpe, params->added[i].text, path, &id));
     BR_TRY(add_special(bpe, params->bos ? params->bos : "<|startoftext|>", path, &bpe->bos));
     BR_TRY(add_special(bpe, params->eos ? params->eos : end, path, &bpe->eos));
-    BR_TRY(add_special(bpe, params->unk ? params->unk : end, path, &bpe->unk));
     BR_TRY(add_special(bpe, params->pad ? params->pad : end, path, &bpe->pad));
-    for (size_t i = 0; i < params->added_count; i++) {
-        int32_t id;
-        BR_TRY(add_special(bpe, params->added[i], path, &id));
+    return add_special(bpe, unk, path, &id);
+}
+
+/* Every line end becomes one '\n', as when Python reads a text. Returns the new size. */
+static size_t unify_line_ends(char *text, size_t size)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '\n' && i > 0 && text[i - 1] == '\r')
+            continue;
+        text[used++] = text[i];
     }
-    return NULL;
+    for (size_t i = 0; i < used; i++)
+        if (text[i] == '\r')
+            text[i] = '\n';
+    return used;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 br_status br_clip_bpe_create(const br_clip_bpe_params *params, br_clip_bpe **out_bpe)
@@ -259,14 +322,17 @@ br_status br_clip_bpe_create(const br_clip_bpe_params *params, br_clip_bpe **out
     if (!json_is_object(vocab))
         BR_FAIL_GOTO(BR_ERROR_FORMAT, "%s: expected a JSON object of tokens and ids", params->vocab_path);
     vocab_count = json_object_size(vocab);
-    end = text + size;
-    while (end > text && (end[-1] == '\n' || end[-1] == '\r' || end[-1] == ' '))
+    line = text;
+    end = text + unify_line_ends(text, size);
+    while (end > line && is_space(end[-1]))
         end--;
-    line = memchr(text, '\n', (size_t)(end - text));
+    while (line < end && is_space(*line))
+        line++;
+    line = memchr(line, '\n', (size_t)(end - line));
     line = line ? line + 1 : end;
     for (const char *c = line; c < end && lines < MERGES_MAX; c++)
         lines += *c == '\n';
-    if (!reserve(bpe, (uint32_t)vocab_count, lines) || !intern_bytes(bpe))
+    if (!reserve(bpe, (uint32_t)(vocab_count + params->added_count), lines) || !intern_bytes(bpe))
         BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", params->vocab_path);
     BR_TRY_GOTO(load_vocab(bpe, vocab, params->vocab_path));
     BR_TRY_GOTO(load_merges(bpe, line, end, params->merges_path));

@@ -13,20 +13,31 @@
 /* Longest T a tokenizer may ask for. */
 #define BR_CLIP_BPE_LENGTH_MAX 4096
 
+/* Largest id: far above any vocabulary, low enough that a lie cannot ask for much. */
+#define BR_CLIP_BPE_ID_MAX ((1 << 24) - 1)
+
 typedef struct br_clip_bpe br_clip_bpe;
+
+/* A text that is one token wherever a prompt has it, before anything is cleaned or lower-cased. */
+typedef struct br_clip_bpe_added {
+    const char *text;
+    int32_t id; /* -1: what the vocabulary says */
+} br_clip_bpe_added;
 
 typedef struct br_clip_bpe_params {
     const char *vocab_path, *merges_path;
     const char *bos, *eos, *unk, *pad; /* NULL: "<|startoftext|>" and three times "<|endoftext|>" */
-    const char *const *added;          /* more texts that become one token wherever a prompt has them; they are in the vocabulary */
+    const br_clip_bpe_added *added;    /* more of them than those four, or other ids for those; empty texts are ignored */
     size_t added_count;
     int max_length; /* T; 0: 77 */
 } br_clip_bpe_params;
 
 /* Errors: BR_ERROR_NOT_FOUND, BR_ERROR_IO; BR_ERROR_FORMAT naming file and line or token. */
 BR_MUST_CHECK br_status br_clip_bpe_create(const br_clip_bpe_params *params, br_clip_bpe **out_bpe);
-/* A tokenizer folder: vocab.json and merges.txt, and, where they exist, tokenizer_config.json and special_tokens_map.json for T and
- * the special tokens. A setting that would give other ids than transformers' is BR_ERROR_UNSUPPORTED. */
+/* A tokenizer folder as transformers saves it: vocab.json and merges.txt, and, where they exist, tokenizer_config.json,
+ * special_tokens_map.json, added_tokens.json and tokenizer.json for T, the special and the added tokens. As in transformers, the last three
+ * count only while tokenizer_config.json has no added_tokens_decoder. Without model_max_length T is 77. A setting under which the ids would differ from
+ * transformers' is BR_ERROR_UNSUPPORTED, named. */
 BR_MUST_CHECK br_status br_clip_bpe_open(const char *folder, br_clip_bpe **out_bpe);
 void br_clip_bpe_destroy(br_clip_bpe *bpe);
 
