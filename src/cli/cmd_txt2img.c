@@ -83,7 +83,8 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
         {"init-noise", 0, BR_OPTION_TEXT, &a->init_noise, "FILE.npy",
          "begin with this standard normal noise, float32 [C, h, w] or [B, C, h, w]"},
         {"dump-dir", 0, BR_OPTION_TEXT, &a->dump_dir, "DIR", "write tokens, text, noise predictions, latents and picture as .npy"},
-        {"preview", 0, BR_OPTION_TEXT, &a->preview, "FILE.png", "write what the picture looks like so far, again and again"},
+        {"preview", 0, BR_OPTION_TEXT, &a->preview, "FILE.png",
+         "write what the picture looks like so far, again and again\n(of a batch: FILE-000.png, FILE-001.png, ...)"},
         {"preview-every", 0, BR_OPTION_INT, &a->preview_every, "N", "steps between previews", NULL, 1, INT_MAX},
         BR_ROW_JSON(a->session),
         BR_ROW_QUIET(a->session),
@@ -149,7 +150,7 @@ static void save_preview(void *user, int step, int picture, const br_image *prev
         return;
     char name[4096];
     if (w->params.batch_size > 1) {
-        /* NAME.png, NAME-001.png, ...: one file a picture of the batch. */
+        /* NAME-000.png, NAME-001.png, ...: one file a picture of the batch. */
         const char *dot = strrchr(w->arguments->preview, '.');
         int length = dot && !strchr(dot, '/') ? (int)(dot - w->arguments->preview) : (int)strlen(w->arguments->preview);
         snprintf(name, sizeof name, "%.*s-%03d%s", length, w->arguments->preview, picture, w->arguments->preview + length);

@@ -1,5 +1,6 @@
 #include "cli/help.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* Where the texts of the options begin. */
@@ -77,7 +78,8 @@ static void print_block(FILE *stream, const char *title, const char *text)
 void br_print_help(FILE *stream, const br_command *command, const br_options *options)
 {
     static const br_option help = {.name = "help", .letter = 'h', .type = BR_OPTION_FLAG, .help = "print this text"};
-    fprintf(stream, "Usage: brume %s %s\n\n%s\n\nOptions:\n", command->name, command->synopsis, command->summary);
+    fprintf(stream, "Usage: brume %s %s\n\n%c%s.\n\nOptions:\n", command->name, command->synopsis,
+            toupper((unsigned char)command->summary[0]), command->summary + 1);
     for (int i = 0; i < options->count; i++)
         print_option(stream, &options->options[i]);
     print_option(stream, &help);
