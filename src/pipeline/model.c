@@ -11,6 +11,8 @@
 /* What is drawn with when neither folder nor caller says: the usual settings of Stable Diffusion 1.x. */
 #define DEFAULT_STEPS 25
 #define DEFAULT_GUIDANCE 7.0
+/* As for requests. */
+#define GUIDANCE_MAX 1000.0
 /* Latent side when the UNet's config has no sample_size. */
 #define DEFAULT_SAMPLE_SIZE 64
 
@@ -73,6 +75,9 @@ static br_status read_defaults(br_model *model, const json_t *drawing)
         br_config_string(&config, "sampler", br_sampler_name(model->sampler), sampler, sizeof sampler);
         br_config_string(&config, "schedule", "default", schedule, sizeof schedule);
         BR_TRY(br_config_finish(&config));
+        if (!(defaults.guidance > 0 && defaults.guidance <= GUIDANCE_MAX))
+            return br_fail(BR_ERROR_FORMAT, "brume.json: guidance is %g, expected above 0, at most %g", defaults.guidance,
+                           GUIDANCE_MAX);
         BR_TRY(br_status_prefix(br_sampler_from_name(sampler, &model->sampler), "brume.json"));
         BR_TRY(br_status_prefix(br_sigmas_from_name(schedule, &model->sigmas), "brume.json"));
         if (defaults.width % factor || defaults.height % factor)

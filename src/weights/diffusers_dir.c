@@ -9,9 +9,21 @@
 /* Configurations are a few kilobytes; an index of shards lists every tensor of a large model. */
 #define CONFIG_BYTES_MAX ((size_t)1 << 20)
 #define INDEX_BYTES_MAX ((size_t)16 << 20)
-/* Names of weight files, in order of preference, without ".safetensors". diffusers writes the first, transformers the second; "fp16" is the only
- * variant in common use. */
-static const char *const weight_stems[] = {"diffusion_pytorch_model", "model", "diffusion_pytorch_model.fp16", "model.fp16", NULL};
+/* Names of weight files, in order of preference: diffusers' and transformers', whole or as an index of shards, then those of the only variant in common
+ * use, spelled as the two libraries do. */
+static const struct {
+    const char *name;
+    bool index;
+} weight_names[] = {
+    {"diffusion_pytorch_model.safetensors", false},
+    {"diffusion_pytorch_model.safetensors.index.json", true},
+    {"model.safetensors", false},
+    {"model.safetensors.index.json", true},
+    {"diffusion_pytorch_model.fp16.safetensors", false},
+    {"diffusion_pytorch_model.safetensors.index.fp16.json", true},
+    {"model.fp16.safetensors", false},
+    {"model.safetensors.index.fp16.json", true},
+};
 
 typedef struct part_kind {
     const char *name;       /* folder, and key of model_index.json */
@@ -84,21 +96,16 @@ fail:
 
 static br_status find_weights(const char *folder, const char *what, char **out_path, bool *out_index)
 {
-    static const char *const endings[] = {".safetensors", ".safetensors.index.json"};
-    for (int i = 0; weight_stems[i]; i++) {
-        for (int ending = 0; ending < 2; ending++) {
-            char name[96];
-            snprintf(name, sizeof name, "%s%s", weight_stems[i], endings[ending]);
-            BR_TRY(join(folder, name, out_path));
-            *out_index = ending == 1;
-            if (br_file_exists(*out_path))
-                return NULL;
-            free(*out_path);
-            *out_path = NULL;
-        }
+    for (size_t i = 0; i < sizeof weight_names / sizeof weight_names[0]; i++) {
+        BR_TRY(join(folder, weight_names[i].name, out_path));
+        *out_index = weight_names[i].index;
+        if (br_file_exists(*out_path))
+            return NULL;
+        free(*out_path);
+        *out_path = NULL;
     }
-    return br_fail(BR_ERROR_NOT_FOUND, "the model has no weights of the %s, expected %s/%s.safetensors", what, folder,
-                   strcmp(what, "text_encoder") == 0 ? weight_stems[1] : weight_stems[0]);
+    return br_fail(BR_ERROR_NOT_FOUND, "the model has no weights of the %s, expected %s/%s", what, folder,
+                   strcmp(what, "text_encoder") == 0 ? "model.safetensors" : weight_names[0].name);
 }
 
 static br_status open_weights(const char *folder, const char *what, br_diffusers_component *component)

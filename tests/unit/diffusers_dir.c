@@ -138,6 +138,18 @@ static void test_broken_parts(void **state)
          "text_encoder is a T5EncoderModel, expected CLIPTextModel"},
         {"m/model_index.json", INDEX ",\"text_encoder_2\":[\"transformers\",\"CLIPTextModelWithProjection\"]}",
          BR_ERROR_UNSUPPORTED, "component text_encoder_2 is not supported"},
+        {"m/model_index.json", "nonsense", BR_ERROR_FORMAT, "model_index.json: invalid JSON"},
+        {"m/model_index.json", "{\"text_encoder\":null}", BR_ERROR_FORMAT, "text_encoder is missing"},
+        {"m/model_index.json", "{\"text_encoder\":[null,null]}", BR_ERROR_FORMAT, "text_encoder is missing"},
+        {"m/model_index.json", "{\"text_encoder\":[\"t\",\"CLIPTextModel\"],\"unet\":[null,null]}", BR_ERROR_FORMAT,
+         "unet is missing, expected [library, \"UNet2DConditionModel\"]"},
+        {"m/model_index.json",
+         "{\"text_encoder\":[\"t\",\"CLIPTextModel\"],\"unet\":[\"d\",\"UNet2DConditionModel\"],\"vae\":[\"d\",\"VQModel\"]}",
+         BR_ERROR_UNSUPPORTED, "vae is a VQModel, expected AutoencoderKL"},
+        {"m/model_index.json",
+         "{\"text_encoder\":[\"t\",\"CLIPTextModel\"],\"unet\":[\"d\",\"UNet2DConditionModel\"],\"vae\":[\"d\",\"AutoencoderKL\"],"
+         "\"tokenizer\":[\"t\",\"T5Tokenizer\"]}",
+         BR_ERROR_UNSUPPORTED, "tokenizer is a T5Tokenizer, expected CLIPTokenizer"},
         {"m/unet/config.json", "{\"a\":1,\"a\":2}", BR_ERROR_FORMAT, "m/unet/config.json: invalid JSON"},
         {"m/scheduler/scheduler_config.json", "", BR_ERROR_FORMAT, "scheduler_config.json: invalid JSON"},
         {"m/vae/diffusion_pytorch_model.safetensors", "", BR_ERROR_FORMAT, "m/vae/diffusion_pytorch_model.safetensors: 0 bytes"},
@@ -167,6 +179,14 @@ static void test_variants(void **state)
     assert_non_null(br_weights_find(dir.unet.weights, "half"));
     br_diffusers_dir_finish(&dir);
     assert_int_equal(unlink(br_scratch_path("m/unet/diffusion_pytorch_model.fp16.safetensors")), 0);
+
+    static const char index[] = "m/unet/diffusion_pytorch_model.safetensors.index.fp16.json";
+    write_text(index, "{\"weight_map\":{\"h\":\"diffusion_pytorch_model.fp16-00001-of-00001.safetensors\"}}");
+    write_weights("m/unet/diffusion_pytorch_model.fp16-00001-of-00001.safetensors", "h");
+    assert_status_ok(open_model(&dir));
+    assert_non_null(br_weights_find(dir.unet.weights, "h"));
+    br_diffusers_dir_finish(&dir);
+    assert_int_equal(unlink(br_scratch_path(index)), 0);
 }
 
 #define SHARD_INDEX "m/unet/diffusion_pytorch_model.safetensors.index.json"
@@ -195,6 +215,13 @@ static void test_shards(void **state)
         {"{\"weight_map\":{\"a\":\"../vae/diffusion_pytorch_model.safetensors\"}}", BR_ERROR_FORMAT, "is not a plain file name"},
         {"{\"weight_map\":{\"a\":\"..\"}}", BR_ERROR_FORMAT, "is not a plain file name"},
         {"{\"weight_map\":{\"a\":\"/etc/passwd\"}}", BR_ERROR_FORMAT, "is not a plain file name"},
+        {"{\"weight_map\":{\"a\":\"sub/one.safetensors\"}}", BR_ERROR_FORMAT,
+         "shard \"sub/one.safetensors\" is not a plain file name"},
+        {"{\"weight_map\":{\"a\":\"..\\\\one.safetensors\"}}", BR_ERROR_FORMAT, "is not a plain file name"},
+        {"{\"weight_map\":{\"a\":\".\"}}", BR_ERROR_IO, "is a folder"},
+        {"{\"weight_map\":{\"a\":\"\"}}", BR_ERROR_IO, "is a folder"},
+        {"{\"metadata\":{}}", BR_ERROR_FORMAT, "has no object weight_map"},
+        {"{", BR_ERROR_FORMAT, "index.json: invalid JSON"},
         {"{\"weight_map\":{\"a\":7}}", BR_ERROR_FORMAT, "weight_map.a is not a file name"},
         {"{\"weight_map\":[]}", BR_ERROR_FORMAT, "has no object weight_map"},
         {"[]", BR_ERROR_FORMAT, "has no object weight_map"},
