@@ -29,7 +29,7 @@ BR_API void br_pipeline_destroy(br_pipeline *pipeline);
 BR_API const char *br_pipeline_dtype(const br_pipeline *pipeline);
 
 typedef struct br_progress {
-    const char *stage;   /* "text", "denoise", "decode", "load" */
+    const char *stage;   /* "text", "denoise", "decode"; "forward" */
     int step, steps;     /* done and in all, of this stage */
     double seconds;      /* since this stage began */
     double seconds_left; /* estimate for this stage; negative when there is none yet */

@@ -112,7 +112,8 @@ fail:
 
 /* ---- stages of a model ---- */
 
-static br_status prepare_stage(const br_bench_stage_params *params, br_stage **out_stage)
+/* Also tells the dtype of the stage's activations. */
+static br_status prepare_stage(const br_bench_stage_params *params, br_stage **out_stage, br_dtype *out_dtype)
 {
     br_pipeline *pipeline = params->pipeline;
     const br_model_defaults *defaults = &pipeline->model->defaults;
@@ -124,13 +125,17 @@ static br_status prepare_stage(const br_bench_stage_params *params, br_stage **o
     if (strcmp(params->stage, "encode") == 0) {
         BR_TRY(br_pipeline_prepare_encode(pipeline, height, width));
         *out_stage = &pipeline->encode;
+        *out_dtype = pipeline->dtypes.vae.activations;
         return NULL;
     }
     static const char *const names[] = {"text", "unet", "vae"};
     br_stage *const stages[] = {&pipeline->text, &pipeline->denoise, &pipeline->decode};
+    const br_dtype dtypes[] = {pipeline->dtypes.text.activations, pipeline->dtypes.unet.activations,
+                               pipeline->dtypes.vae.activations};
     for (int i = 0; i < 3; i++) {
         if (strcmp(params->stage, names[i]) == 0) {
             *out_stage = stages[i];
+            *out_dtype = dtypes[i];
             return br_pipeline_prepare(
                 pipeline, &(br_picture_size){.height = height / factor, .width = width / factor, .batch = batch, .copies = 2});
         }
@@ -142,10 +147,11 @@ br_status br_bench_one_stage(const br_bench_stage_params *params, br_bench_resul
 {
     *out_result = (br_bench_result){0};
     br_stage *stage;
-    BR_TRY(prepare_stage(params, &stage));
+    br_dtype dtype;
+    BR_TRY(prepare_stage(params, &stage, &dtype));
     BR_TRY(fill_noise(stage));
     BR_TRY(br_bench_run(stage, params->runs, out_result));
     snprintf(out_result->name, sizeof out_result->name, "%s", params->stage);
-    snprintf(out_result->dtype, sizeof out_result->dtype, "%s", br_dtype_name(params->pipeline->dtypes.unet.activations));
+    snprintf(out_result->dtype, sizeof out_result->dtype, "%s", br_dtype_name(dtype));
     return NULL;
 }
