@@ -71,11 +71,9 @@ static br_status check_source(const char *component, const br_weights *weights, 
         return br_fail(BR_ERROR_FORMAT, "%s has no tensor %s, expected %s", component, tensor->name,
                        br_shape_format(file_shape(tensor)).text);
     if (!shape_matches(tensor, view)) {
-        br_shape found = {0};
-        for (int i = 0; i < view->rank && i < BR_RANK_MAX; i++)
-            found.dim[found.rank++] = view->shape[i];
-        return br_fail(BR_ERROR_FORMAT, "%s: tensor %s is %s, expected %s", component, tensor->name, br_shape_format(found).text,
-                       br_shape_format(file_shape(tensor)).text);
+        char found[200];
+        return br_fail(BR_ERROR_FORMAT, "%s: tensor %s is %s, expected %s", component, tensor->name,
+                       br_weight_shape_text(view, found, sizeof found), br_shape_format(file_shape(tensor)).text);
     }
     tensor->source = view;
     return NULL;
