@@ -243,6 +243,33 @@ static void test_files(void **state)
     free(bytes);
 }
 
+/* No file that ends too early is accepted, wherever it ends. */
+static void test_truncated_everywhere(void **state)
+{
+    (void)state;
+    size_t size;
+    uint8_t *made = make(ONE("U8", "[89]", "[0,89]"), 89, &size);
+    assert_status_ok(parse(made, size));
+    for (size_t kept = 0; kept < size; kept++) {
+        br_status status = parse(made, kept);
+        assert_int_equal(br_status_code(status), BR_ERROR_FORMAT);
+        br_status_free(status);
+    }
+    free(made);
+
+    char *bytes;
+    assert_status_ok(
+        br_file_read(br_test_path("assets/models/emoji/vae/diffusion_pytorch_model.safetensors"), 100 << 20, &bytes, &size));
+    const size_t header = (size_t)(uint8_t)bytes[0] | (size_t)(uint8_t)bytes[1] << 8;
+    assert_true(bytes[2] == 0 && header > 1000);
+    for (size_t kept = 0; kept < size; kept += kept < header + 16 ? 1 : 10007) {
+        br_status status = parse((const uint8_t *)bytes, kept);
+        assert_int_equal(br_status_code(status), BR_ERROR_FORMAT);
+        br_status_free(status);
+    }
+    free(bytes);
+}
+
 /* A 1 TiB file with holes on disk: opening must cost neither memory nor time, whatever the tensors hold. */
 static void test_data_is_not_touched(void **state)
 {
@@ -353,6 +380,72 @@ static void test_mutations(void **state)
     assert_true(accepted < 1000);
 }
 
+/* One edit of the header text at `text`, which has room for twice its length. Returns the new length. */
+static size_t edit_header(char *text, size_t length, uint32_t *seed)
+{
+    size_t at = next_random(seed) % length, span = 1 + next_random(seed) % 40;
+    if (span > length - at)
+        span = length - at;
+    switch (next_random(seed) % 5) {
+    case 0: /* another bit */
+        text[at] ^= (char)(1 << next_random(seed) % 8);
+        return length;
+    case 1: /* another digit: shapes, offsets, names, types */
+        while (at < length && (text[at] < '0' || text[at] > '9'))
+            at++;
+        if (at < length)
+            text[at] = (char)('0' + next_random(seed) % 10);
+        return length;
+    case 2: /* something is lost */
+        memmove(text + at, text + at + span, length - at - span);
+        return length - span;
+    case 3: /* or comes twice */
+        memmove(text + at + span, text + at, length - at);
+        return length + span;
+    default: { /* or is somewhere else */
+        size_t from = next_random(seed) % (length - span + 1);
+        memmove(text + at, text + from, span);
+        return length;
+    }
+    }
+}
+
+/* The header of a file that ships, edited in 1 to 4 places, before the same data. */
+static void test_real_mutations(void **state)
+{
+    (void)state;
+    char *bytes;
+    size_t size;
+    assert_status_ok(br_file_read(br_test_path("assets/models/emoji/text_encoder/model.safetensors"), 100 << 20, &bytes, &size));
+    const size_t header = (size_t)(uint8_t)bytes[0] | (size_t)(uint8_t)bytes[1] << 8, data = size - 8 - header;
+    assert_true(bytes[2] == 0 && header > 1000 && header < size);
+    char *text = malloc(header * 2);
+    uint8_t *mutated = malloc(8 + header * 2 + data);
+    assert_non_null(text);
+    assert_non_null(mutated);
+    uint32_t seed = 20250711;
+    int accepted = 0, rounds = 700;
+    print_message("seed %u\n", seed);
+    for (int round = 0; round < rounds; round++) {
+        memcpy(text, bytes + 8, header);
+        size_t length = header;
+        for (uint32_t edits = 1 + next_random(&seed) % 4; edits > 0; edits--)
+            length = edit_header(text, length, &seed);
+        for (int i = 0; i < 8; i++)
+            mutated[i] = (uint8_t)((uint64_t)length >> 8 * i);
+        memcpy(mutated + 8, text, length);
+        memcpy(mutated + 8 + length, bytes + 8 + header, data);
+        br_status status = parse(mutated, 8 + length + data);
+        accepted += status == NULL;
+        br_status_free(status);
+    }
+    print_message("%d of %d mutated files accepted\n", accepted, rounds); /* edits of names are no lies */
+    assert_true(accepted < rounds / 2);
+    free(mutated);
+    free(text);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,9 +455,11 @@ int main(void)
         cmocka_unit_test(test_nesting),
         cmocka_unit_test(test_header_length),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_truncated_everywhere),
         cmocka_unit_test(test_data_is_not_touched),
         cmocka_unit_test(test_same_name_in_two_files),
         cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_real_mutations),
     };
     return cmocka_run_group_tests(tests, br_scratch_setup, br_scratch_teardown);
 }
