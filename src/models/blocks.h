@@ -5,6 +5,9 @@
 
 #include "ops/op.h"
 
+/* A smaller epsilon is none in f32 arithmetic. */
+#define BR_NORM_EPS_MIN 1e-12
+
 typedef struct br_builder {
     br_graph *graph;       /* borrowed */
     br_dtype dtype;        /* of activations */

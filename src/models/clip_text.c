@@ -35,7 +35,7 @@ br_status br_clip_text_config_read(const json_t *object, const char *what, br_cl
         .num_attention_heads = br_config_int(&config, "num_attention_heads", 1, 1 << 10, 8),
         .max_position_embeddings = br_config_int(&config, "max_position_embeddings", 2, 1 << 14, 77),
         .vocab_size = br_config_int(&config, "vocab_size", 1, 1 << 22, 49408),
-        .layer_norm_eps = (float)br_config_double(&config, "layer_norm_eps", 1e-5),
+        .layer_norm_eps = (float)br_config_double(&config, "layer_norm_eps", BR_NORM_EPS_MIN, 1, 1e-5),
     };
     clip.hidden_act = read_activation(&config);
     br_config_ignore(&config, harmless);

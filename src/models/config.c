@@ -68,22 +68,36 @@ static void drop(br_config *config, const char *key)
         json_object_del(config->left, key);
 }
 
+void br_config_allow_null(br_config *config, const char *key)
+{
+    if (!config->error && json_is_null(json_object_get(config->left, key)))
+        json_object_del(config->left, key);
+}
+
+static void refuse_null(br_config *config, const char *key, const char *expected)
+{
+    if (!config->error && json_is_null(json_object_get(config->left, key)))
+        br_config_refuse(config, key, "%s", expected);
+}
+
 int br_config_int(br_config *config, const char *key, int min, int max, int fallback)
 {
     int64_t value = fallback;
+    refuse_null(config, key, "a whole number");
     if (!config->error)
         config->error = br_json_int(config->left, config->what, key, min, max, fallback, &value);
     drop(config, key);
     return (int)value;
 }
 
-double br_config_double(br_config *config, const char *key, double fallback)
+double br_config_double(br_config *config, const char *key, double min, double max, double fallback)
 {
     double value = fallback;
+    refuse_null(config, key, "a number");
     if (!config->error)
         config->error = br_json_double(config->left, config->what, key, fallback, &value);
-    if (!config->error && !isfinite(value))
-        br_config_refuse(config, key, "a finite number");
+    if (!config->error && !(value >= min && value <= max))
+        br_config_refuse(config, key, "%g to %g", min, max);
     drop(config, key);
     return value;
 }
@@ -91,7 +105,9 @@ double br_config_double(br_config *config, const char *key, double fallback)
 bool br_config_bool(br_config *config, const char *key, bool fallback)
 {
     bool value = fallback;
-    if (!config->error)
+    if (!config->error && json_is_null(json_object_get(config->left, key)))
+        value = false;
+    else if (!config->error)
         config->error = br_json_bool(config->left, config->what, key, fallback, &value);
     drop(config, key);
     return value;
@@ -100,6 +116,7 @@ bool br_config_bool(br_config *config, const char *key, bool fallback)
 void br_config_string(br_config *config, const char *key, const char *fallback, char *out_text, size_t size)
 {
     const char *value = fallback;
+    refuse_null(config, key, "a string");
     if (!config->error)
         config->error = br_json_string(config->left, config->what, key, fallback, &value);
     if (!config->error && strlen(value) >= size)
@@ -117,7 +134,7 @@ void br_config_ints(br_config *config, const char *key, int count, int min, int 
     const json_t *value = json_object_get(config->left, key);
     if (json_is_array(value) && json_array_size(value) != (size_t)count) {
         br_config_refuse(config, key, "a number or a list of %d", count);
-    } else if (!value || json_is_null(value)) {
+    } else if (!value) {
         if (fallback < min)
             br_config_refuse(config, key, "a number or a list of %d", count);
     } else {
@@ -131,6 +148,16 @@ void br_config_ints(br_config *config, const char *key, int count, int min, int 
         }
     }
     drop(config, key);
+}
+
+void br_config_size(br_config *config, const char *key, int max, int *out_height, int *out_width)
+{
+    int sides[2] = {0, 0};
+    br_config_allow_null(config, key);
+    if (!config->error && json_object_get(config->left, key))
+        br_config_ints(config, key, 2, 1, max, 0, sides);
+    *out_height = sides[0];
+    *out_width = sides[1];
 }
 
 int br_config_length(br_config *config, const char *key)
@@ -162,7 +189,7 @@ void br_config_expect_bool(br_config *config, const char *key, bool value)
 
 void br_config_expect_double(br_config *config, const char *key, double value)
 {
-    double found = br_config_double(config, key, value);
+    double found = br_config_double(config, key, -HUGE_VAL, HUGE_VAL, value);
     if (!config->error && fabs(found - value) > 1e-9)
         config->error = br_fail(BR_ERROR_UNSUPPORTED, "%s: %s = %g is not supported, expected %g", config->what, key, found, value);
 }

@@ -19,19 +19,24 @@ void br_config_init(br_config *config, const json_t *object, const char *what);
  * are free. Releases everything. */
 BR_MUST_CHECK br_status br_config_finish(br_config *config);
 
+/* Readers give `fallback` for a key that is missing. null is what Python's None does in the libraries: false for br_config_bool, refused by the
+ * others; for keys where it means "not given" call br_config_allow_null first. */
+void br_config_allow_null(br_config *config, const char *key);
 int br_config_int(br_config *config, const char *key, int min, int max, int fallback);
-double br_config_double(br_config *config, const char *key, double fallback);
+double br_config_double(br_config *config, const char *key, double min, double max, double fallback);
 bool br_config_bool(br_config *config, const char *key, bool fallback);
 /* Copies at most `size` - 1 bytes; longer values are errors. */
 void br_config_string(br_config *config, const char *key, const char *fallback, char *out_text, size_t size);
 /* A number for all, or a list of exactly `count` numbers. A missing key gives `fallback`, or an error when that is below `min`. */
 void br_config_ints(br_config *config, const char *key, int count, int min, int max, int fallback, int *out_values);
+/* A side for both, or [height, width]; zeros when the key is missing. */
+void br_config_size(br_config *config, const char *key, int max, int *out_height, int *out_width);
 /* Length of a list, 0 when the key is missing; does not count as reading it. */
 int br_config_length(br_config *config, const char *key);
 /* `index` of the list of strings equals one of the NULL-terminated `names`: returns which; other names are refused. Call br_config_ignore when done. */
 int br_config_name_at(br_config *config, const char *key, int index, const char *const *names);
 
-/* The key may be missing or null or have this value; anything else is refused. */
+/* The key may be missing or have this value; anything else is refused. */
 void br_config_expect_bool(br_config *config, const char *key, bool value);
 void br_config_expect_double(br_config *config, const char *key, double value);
 void br_config_expect_string(br_config *config, const char *key, const char *value);

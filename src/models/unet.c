@@ -22,6 +22,7 @@ static void read_blocks(br_config *config, br_unet_config *unet)
     unet->block_count = br_config_length(config, "block_out_channels");
     if (unet->block_count < 1 || unet->block_count > BR_UNET_BLOCK_MAX) {
         br_config_refuse(config, "block_out_channels", "a list of 1 to %d", BR_UNET_BLOCK_MAX);
+        unet->block_count = 0; /* the arrays hold no more */
         return;
     }
     for (int i = 1; i < 3; i++)
@@ -64,14 +65,14 @@ br_status br_unet_config_read(const json_t *object, const char *what, br_unet_co
     br_unet_config unet = {0};
     br_config config;
     br_config_init(&config, object, what);
-    unet.sample_size = br_config_int(&config, "sample_size", 1, 1 << 14, 0);
+    br_config_size(&config, "sample_size", 1 << 14, &unet.sample_height, &unet.sample_width);
     unet.in_channels = br_config_int(&config, "in_channels", 1, 64, 4);
     unet.out_channels = br_config_int(&config, "out_channels", 1, 64, 4);
     unet.norm_num_groups = br_config_int(&config, "norm_num_groups", 1, 1 << 12, 32);
-    unet.norm_eps = (float)br_config_double(&config, "norm_eps", 1e-5);
+    unet.norm_eps = (float)br_config_double(&config, "norm_eps", BR_NORM_EPS_MIN, 1, 1e-5);
     unet.cross_attention_dim = br_config_int(&config, "cross_attention_dim", 1, 1 << 14, 1280);
     unet.flip_sin_to_cos = br_config_bool(&config, "flip_sin_to_cos", true);
-    unet.freq_shift = (float)br_config_double(&config, "freq_shift", 0);
+    unet.freq_shift = (float)br_config_double(&config, "freq_shift", -1e4, 1e4, 0);
     unet.downsample_padding = br_config_int(&config, "downsample_padding", 1, 1, 1);
     read_blocks(&config, &unet);
     read_heads(&config, &unet);

@@ -8,7 +8,7 @@
 #define BR_UNET_BLOCK_MAX 8
 
 typedef struct br_unet_config {
-    int sample_size; /* latent pixels it was trained for; 0 when the file does not say */
+    int sample_height, sample_width; /* latent pixels it was trained for; 0 when the file does not say */
     int in_channels, out_channels;
     int block_count;
     int block_out_channels[BR_UNET_BLOCK_MAX];

@@ -13,15 +13,17 @@ br_status br_vae_config_read(const json_t *object, const char *what, br_vae_conf
 {
     br_vae_config vae = {0};
     br_config config;
+    int height, width;
     br_config_init(&config, object, what);
     vae.in_channels = br_config_int(&config, "in_channels", 1, 16, 3);
     vae.out_channels = br_config_int(&config, "out_channels", 1, 16, 3);
     vae.latent_channels = br_config_int(&config, "latent_channels", 1, 64, 4);
     vae.layers_per_block = br_config_int(&config, "layers_per_block", 1, 16, 1);
     vae.norm_num_groups = br_config_int(&config, "norm_num_groups", 1, 1 << 12, 32);
-    vae.sample_size = br_config_int(&config, "sample_size", 1, 1 << 14, 0);
-    vae.scaling_factor = (float)br_config_double(&config, "scaling_factor", 0.18215);
-    vae.shift_factor = (float)br_config_double(&config, "shift_factor", 0);
+    br_config_size(&config, "sample_size", 1 << 14, &height, &width); /* only diffusers' tiles depend on it */
+    vae.scaling_factor = (float)br_config_double(&config, "scaling_factor", 1e-6, 1e6, 0.18215);
+    br_config_allow_null(&config, "shift_factor");
+    vae.shift_factor = (float)br_config_double(&config, "shift_factor", -1e6, 1e6, 0);
     vae.force_upcast = br_config_bool(&config, "force_upcast", true);
     vae.use_quant_conv = br_config_bool(&config, "use_quant_conv", true);
     vae.use_post_quant_conv = br_config_bool(&config, "use_post_quant_conv", true);
@@ -31,6 +33,9 @@ br_status br_vae_config_read(const json_t *object, const char *what, br_vae_conf
         br_config_refuse(&config, "block_out_channels", "a list of 1 to %d", BR_VAE_BLOCK_MAX);
     else
         br_config_ints(&config, "block_out_channels", vae.block_count, 1, 1 << 14, 0, vae.block_out_channels);
+    for (int i = 1; lists[i]; i++)
+        if (br_config_length(&config, lists[i]) != vae.block_count)
+            br_config_refuse(&config, lists[i], "a list of %d", vae.block_count);
     for (int i = 0; i < vae.block_count && i < BR_VAE_BLOCK_MAX; i++) {
         br_config_name_at(&config, "down_block_types", i, down_names);
         br_config_name_at(&config, "up_block_types", i, up_names);
@@ -38,8 +43,6 @@ br_status br_vae_config_read(const json_t *object, const char *what, br_vae_conf
             config.error = br_fail(BR_ERROR_FORMAT, "%s: block %d has %d channels, expected a multiple of norm_num_groups = %d",
                                    what, i, vae.block_out_channels[i], vae.norm_num_groups);
     }
-    if (!config.error && !(vae.scaling_factor > 0))
-        config.error = br_fail(BR_ERROR_FORMAT, "%s: scaling_factor = %g, expected more than 0", what, (double)vae.scaling_factor);
     br_config_expect_string(&config, "act_fn", "silu");
     br_config_ignore(&config, lists);
     BR_TRY(br_config_finish(&config));

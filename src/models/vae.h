@@ -13,7 +13,6 @@ typedef struct br_vae_config {
     int block_out_channels[BR_VAE_BLOCK_MAX];
     int layers_per_block;
     int norm_num_groups;
-    int sample_size;                    /* picture's side it was trained for; 0 when the file does not say */
     float scaling_factor, shift_factor; /* latents of the UNet = (latents - shift) · scaling */
     bool force_upcast;                  /* activations overflow 16-bit floats: run it in f32 */
     bool use_quant_conv, use_post_quant_conv, mid_block_add_attention;

@@ -1,5 +1,6 @@
 #include "pipeline/model.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,17 +62,18 @@ static br_status read_configs(br_model *model, const br_diffusers_dir *dir)
 static br_status read_defaults(br_model *model, const json_t *drawing)
 {
     int factor = br_vae_factor(&model->vae);
-    int side = (model->unet.sample_size ? model->unet.sample_size : DEFAULT_SAMPLE_SIZE) * factor;
+    int height = (model->unet.sample_height ? model->unet.sample_height : DEFAULT_SAMPLE_SIZE) * factor;
+    int width = (model->unet.sample_width ? model->unet.sample_width : DEFAULT_SAMPLE_SIZE) * factor;
     br_model_defaults defaults = {
-        .width = side, .height = side, .size_multiple = factor, .steps = DEFAULT_STEPS, .guidance = DEFAULT_GUIDANCE};
+        .width = width, .height = height, .size_multiple = factor, .steps = DEFAULT_STEPS, .guidance = DEFAULT_GUIDANCE};
     if (drawing) {
         br_config config;
         char sampler[32], schedule[32];
         br_config_init(&config, drawing, "brume.json");
         defaults.steps = br_config_int(&config, "steps", 1, BR_SAMPLER_MAX_STEPS, defaults.steps);
-        defaults.guidance = br_config_double(&config, "guidance", defaults.guidance);
-        defaults.width = br_config_int(&config, "width", factor, 1 << 14, side);
-        defaults.height = br_config_int(&config, "height", factor, 1 << 14, side);
+        defaults.guidance = br_config_double(&config, "guidance", -HUGE_VAL, HUGE_VAL, defaults.guidance);
+        defaults.width = br_config_int(&config, "width", factor, 1 << 14, width);
+        defaults.height = br_config_int(&config, "height", factor, 1 << 14, height);
         br_config_string(&config, "sampler", br_sampler_name(model->sampler), sampler, sizeof sampler);
         br_config_string(&config, "schedule", "default", schedule, sizeof schedule);
         BR_TRY(br_config_finish(&config));
