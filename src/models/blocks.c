@@ -111,6 +111,19 @@ br_value br_layer_conv(br_builder *builder, const br_layer_conv_params *params)
                             .pad_right = params->pad_after});
 }
 
+br_value br_layer_conv3x3(br_builder *builder, const char *name, br_value x, int64_t out)
+{
+    return br_layer_conv(builder, &(br_layer_conv_params){.name = name,
+                                                          .x = x,
+                                                          .out = out,
+                                                          .kernel = 3,
+                                                          .stride = 1,
+                                                          .pad_before = 1,
+                                                          .pad_after = 1,
+                                                          .bias = BR_NONE,
+                                                          .residual = BR_NONE});
+}
+
 br_value br_layer_group_norm(br_builder *builder, const char *name, br_value x, int groups, float eps, br_activation activation)
 {
     if (x == BR_NONE)
@@ -275,13 +288,5 @@ br_value br_block_upsample(br_builder *builder, br_value x, int64_t height, int6
         return BR_NONE;
     int64_t channels = br_shape_last(br_graph_shape(builder->graph, x));
     br_value h = br_op_upsample_nearest(builder->graph, "nearest", x, height, width);
-    return br_layer_conv(builder, &(br_layer_conv_params){.name = "conv",
-                                                          .x = h,
-                                                          .out = channels,
-                                                          .kernel = 3,
-                                                          .stride = 1,
-                                                          .pad_before = 1,
-                                                          .pad_after = 1,
-                                                          .bias = BR_NONE,
-                                                          .residual = BR_NONE});
+    return br_layer_conv3x3(builder, "conv", h, channels);
 }

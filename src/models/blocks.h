@@ -49,6 +49,8 @@ typedef struct br_layer_conv_params {
     br_value residual;         /* BR_NONE */
 } br_layer_conv_params;
 br_value br_layer_conv(br_builder *builder, const br_layer_conv_params *params);
+/* The usual one: 3×3, stride 1, same size. */
+br_value br_layer_conv3x3(br_builder *builder, const char *name, br_value x, int64_t out);
 
 br_value br_layer_group_norm(br_builder *builder, const char *name, br_value x, int groups, float eps, br_activation activation);
 br_value br_layer_layer_norm(br_builder *builder, const char *name, br_value x, float eps);

@@ -227,16 +227,7 @@ br_value br_unet_build(br_builder *builder, const br_unet_config *config, const 
     unet_build unet = {.builder = builder, .config = config, .context = inputs->context};
     br_graph_push(builder->graph, "unet");
     unet.temb = time_embedding(&unet, inputs->step);
-    br_layer_conv_params conv = {.name = "conv_in",
-                                 .x = inputs->sample,
-                                 .out = config->block_out_channels[0],
-                                 .kernel = 3,
-                                 .stride = 1,
-                                 .pad_before = 1,
-                                 .pad_after = 1,
-                                 .bias = BR_NONE,
-                                 .residual = BR_NONE};
-    br_value x = br_layer_conv(builder, &conv);
+    br_value x = br_layer_conv3x3(builder, "conv_in", inputs->sample, config->block_out_channels[0]);
     push_skip(&unet, x);
     for (int i = 0; i < config->block_count; i++)
         x = down_block(&unet, x, i);
@@ -244,10 +235,7 @@ br_value br_unet_build(br_builder *builder, const br_unet_config *config, const 
     for (int i = 0; i < config->block_count; i++)
         x = up_block(&unet, x, i);
     x = br_layer_group_norm(builder, "conv_norm_out", x, config->norm_num_groups, config->norm_eps, BR_ACTIVATION_SILU);
-    conv.name = "conv_out";
-    conv.x = x;
-    conv.out = config->out_channels;
-    x = br_layer_conv(builder, &conv);
+    x = br_layer_conv3x3(builder, "conv_out", x, config->out_channels);
     br_graph_pop(builder->graph);
     return x;
 }

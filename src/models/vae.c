@@ -55,19 +55,6 @@ int br_vae_factor(const br_vae_config *config)
     return 1 << (config->block_count - 1);
 }
 
-static br_value conv3x3(br_builder *builder, const char *name, br_value x, int64_t out)
-{
-    return br_layer_conv(builder, &(br_layer_conv_params){.name = name,
-                                                          .x = x,
-                                                          .out = out,
-                                                          .kernel = 3,
-                                                          .stride = 1,
-                                                          .pad_before = 1,
-                                                          .pad_after = 1,
-                                                          .bias = BR_NONE,
-                                                          .residual = BR_NONE});
-}
-
 static br_value resnets(br_builder *builder, const br_vae_config *config, br_value x, int count, int64_t out)
 {
     for (int i = 0; i < count; i++) {
@@ -114,7 +101,7 @@ br_value br_vae_decoder_build(br_builder *builder, const br_vae_config *config, 
     br_graph_push(builder->graph, "vae");
     br_value x = config->use_post_quant_conv ? quant_conv(builder, "post_quant_conv", latents, config->latent_channels) : latents;
     size_t decoder = br_builder_enter(builder, "decoder", "decoder");
-    x = conv3x3(builder, "conv_in", x, config->block_out_channels[config->block_count - 1]);
+    x = br_layer_conv3x3(builder, "conv_in", x, config->block_out_channels[config->block_count - 1]);
     x = mid_block(builder, config, x);
     for (int i = 0; i < config->block_count; i++) {
         size_t mark = br_builder_enter(builder, "up_blocks.%d", "up.%d", i);
@@ -128,7 +115,7 @@ br_value br_vae_decoder_build(br_builder *builder, const br_vae_config *config, 
         br_builder_leave(builder, mark);
     }
     x = br_layer_group_norm(builder, "conv_norm_out", x, config->norm_num_groups, VAE_NORM_EPS, BR_ACTIVATION_SILU);
-    x = conv3x3(builder, "conv_out", x, config->out_channels);
+    x = br_layer_conv3x3(builder, "conv_out", x, config->out_channels);
     br_builder_leave(builder, decoder);
     br_graph_pop(builder->graph);
     return x;
@@ -138,7 +125,7 @@ br_value br_vae_encoder_build(br_builder *builder, const br_vae_config *config, 
 {
     br_graph_push(builder->graph, "vae");
     size_t encoder = br_builder_enter(builder, "encoder", "encoder");
-    br_value x = conv3x3(builder, "conv_in", picture, config->block_out_channels[0]);
+    br_value x = br_layer_conv3x3(builder, "conv_in", picture, config->block_out_channels[0]);
     for (int i = 0; i < config->block_count; i++) {
         size_t mark = br_builder_enter(builder, "down_blocks.%d", "down.%d", i);
         x = resnets(builder, config, x, config->layers_per_block, config->block_out_channels[i]);
@@ -160,7 +147,7 @@ br_value br_vae_encoder_build(br_builder *builder, const br_vae_config *config, 
     }
     x = mid_block(builder, config, x);
     x = br_layer_group_norm(builder, "conv_norm_out", x, config->norm_num_groups, VAE_NORM_EPS, BR_ACTIVATION_SILU);
-    x = conv3x3(builder, "conv_out", x, 2 * (int64_t)config->latent_channels);
+    x = br_layer_conv3x3(builder, "conv_out", x, 2 * (int64_t)config->latent_channels);
     br_builder_leave(builder, encoder);
     if (config->use_quant_conv)
         x = quant_conv(builder, "quant_conv", x, 2 * (int64_t)config->latent_channels);

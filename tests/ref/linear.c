@@ -1,23 +1,6 @@
 #include "ref/linear.h"
 
-#include <math.h>
-
-double br_ref_activation(br_activation activation, double x)
-{
-    switch (activation) {
-    case BR_ACTIVATION_SILU:
-        return x / (1 + exp(-x));
-    case BR_ACTIVATION_GELU:
-        return x / 2 * (1 + erf(x / sqrt(2)));
-    case BR_ACTIVATION_GELU_TANH:
-        return x / 2 * (1 + tanh(sqrt(2 / acos(-1.0)) * (x + 0.044715 * x * x * x)));
-    case BR_ACTIVATION_QUICK_GELU:
-        return x / (1 + exp(-1.702 * x));
-    case BR_ACTIVATION_NONE:
-        break;
-    }
-    return x;
-}
+#include "ref/activation.h"
 
 void br_ref_linear(const br_ref_linear_params *params, double *out_y)
 {

@@ -17,6 +17,5 @@ typedef struct br_ref_linear_params {
 } br_ref_linear_params;
 
 void br_ref_linear(const br_ref_linear_params *params, double *out_y); /* [m, n] */
-double br_ref_activation(br_activation activation, double x);
 
 #endif
