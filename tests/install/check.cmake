@@ -1,7 +1,7 @@
 # Installs the build tree BUILD to a fresh prefix, moves that, and uses it as another project would: a ten-line program is built
 # against each library, once through find_package and once through pkg-config, and run. Also holds the exported names to the
 # public headers.
-#   cmake -DBUILD=... -DSOURCE=<this folder> -DWORK=... -DCC=... -DLIBDIR=lib -DNM=nm -P check.cmake
+#   cmake -DBUILD=... -DSOURCE=<this folder> -DWORK=... -DCC=... -DGENERATOR=Ninja -DLIBDIR=lib -DNM=nm -P check.cmake
 function(run OUT)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE CODE OUTPUT_VARIABLE STDOUT ERROR_VARIABLE STDERR OUTPUT_STRIP_TRAILING_WHITESPACE)
   if(NOT CODE EQUAL 0)
@@ -75,7 +75,7 @@ function(check_consumer PROGRAM)
 endfunction()
 
 # Through find_package, both libraries.
-run(IGNORED ${CMAKE_COMMAND} -S ${SOURCE}/consumer -B ${WORK}/cmake -DCMAKE_C_COMPILER=${CC} -DCMAKE_PREFIX_PATH=${PREFIX}
+run(IGNORED ${CMAKE_COMMAND} -S ${SOURCE}/consumer -B ${WORK}/cmake -G ${GENERATOR} -DCMAKE_C_COMPILER=${CC} -DCMAKE_PREFIX_PATH=${PREFIX}
     -DEXPECTED_VERSION=${VERSION})
 run(IGNORED ${CMAKE_COMMAND} --build ${WORK}/cmake)
 check_consumer(${WORK}/cmake/consumer_static)
