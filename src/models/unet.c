@@ -54,7 +54,7 @@ static void read_heads(br_config *config, br_unet_config *unet)
         if (attends && unet->block_out_channels[i] % unet->heads[i])
             config->error = br_fail(BR_ERROR_FORMAT, "%s: block %d has %d channels, expected a multiple of its %d attention heads",
                                     config->what, i, unet->block_out_channels[i], unet->heads[i]);
-        if (unet->block_out_channels[i] % unet->norm_num_groups)
+        else if (unet->block_out_channels[i] % unet->norm_num_groups)
             config->error = br_fail(BR_ERROR_FORMAT, "%s: block %d has %d channels, expected a multiple of norm_num_groups = %d",
                                     config->what, i, unet->block_out_channels[i], unet->norm_num_groups);
     }
