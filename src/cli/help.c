@@ -6,10 +6,25 @@
 /* Where the texts of the options begin. */
 #define HELP_COLUMN 30
 
-static void print_choices(FILE *stream, br_name_list choices)
+/* Lists of names are broken before this column; the default still fits behind them. */
+#define LIST_END 108
+
+/* `column`: where the list begins. */
+static void print_choices(FILE *stream, br_name_list choices, int column)
 {
-    for (int i = 0; choices(i); i++)
-        fprintf(stream, "%s%s", i ? ", " : "", choices(i));
+    for (int i = 0; choices(i); i++) {
+        const char *comma = choices(i + 1) ? "," : "";
+        int length = (int)strlen(choices(i)) + (int)strlen(comma);
+        if (column + 1 + length > LIST_END) {
+            fprintf(stream, "\n%*s", HELP_COLUMN, "");
+            column = HELP_COLUMN;
+        } else {
+            fputc(' ', stream);
+            column++;
+        }
+        fprintf(stream, "%s%s", choices(i), comma);
+        column += length;
+    }
 }
 
 static void print_default(FILE *stream, const br_option *option)
@@ -56,8 +71,9 @@ static void print_option(FILE *stream, const br_option *option)
             fprintf(stream, "%*s", HELP_COLUMN, "");
     }
     if (option->choices) {
-        fputs(": ", stream);
-        print_choices(stream, option->choices);
+        const char *line = strrchr(option->help, '\n');
+        fputc(':', stream);
+        print_choices(stream, option->choices, HELP_COLUMN + (int)strlen(line ? line + 1 : option->help) + 1);
     }
     print_default(stream, option);
     fputc('\n', stream);
