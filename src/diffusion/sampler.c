@@ -114,6 +114,20 @@ br_linear br_x0_from_alpha_bar(br_prediction prediction, double alpha_bar)
     return (br_linear){0, 1};
 }
 
+br_linear br_eps_from_alpha_bar(br_prediction prediction, double alpha_bar)
+{
+    double signal = sqrt(alpha_bar), noise = sqrt(1 - alpha_bar);
+    switch (prediction) {
+    case BR_PREDICTION_EPSILON:
+        return (br_linear){0, 1};
+    case BR_PREDICTION_V:
+        return (br_linear){noise, signal};
+    case BR_PREDICTION_SAMPLE:
+        break;
+    }
+    return (br_linear){1 / noise, -signal / noise};
+}
+
 br_linear br_x0_from_sigma(br_prediction prediction, double sigma)
 {
     switch (prediction) {

@@ -25,8 +25,7 @@ static br_status plan_ddim(const br_sampler_params *params, br_sampler_plan *pla
         direction = direction > 0 ? sqrt(direction) : 0;
 
         br_linear x0 = br_x0_from_alpha_bar(schedule->params.prediction, alpha);
-        double signal = sqrt(alpha), noise = sqrt(1 - alpha);
-        br_linear eps = {(1 - signal * x0.x) / noise, -signal * x0.out / noise};
+        br_linear eps = br_eps_from_alpha_bar(schedule->params.prediction, alpha);
         plan->evaluations[i] = (br_sampler_step){
             .timestep = t,
             .input_scale = 1,

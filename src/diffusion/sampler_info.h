@@ -31,6 +31,8 @@ br_spacing br_sampler_spacing(const br_sampler_params *params, const br_sampler_
 
 /* x_0 for x = sqrt(alpha_bar) · x_0 + sqrt(1 - alpha_bar) · noise. */
 br_linear br_x0_from_alpha_bar(br_prediction prediction, double alpha_bar);
+/* The noise in x = sqrt(alpha_bar) · x_0 + sqrt(1 - alpha_bar) · noise. */
+br_linear br_eps_from_alpha_bar(br_prediction prediction, double alpha_bar);
 /* x_0 for x = x_0 + sigma · noise, which the model sees divided by sqrt(sigma² + 1). */
 br_linear br_x0_from_sigma(br_prediction prediction, double sigma);
 

@@ -7,7 +7,7 @@
 /* How a key is treated. */
 typedef enum rule {
     RULE_READ,   /* by the code below */
-    RULE_SKIP,   /* changes nothing here: a parameter of something that is refused when it is switched on, or of PNDM's warm-up */
+    RULE_SKIP,   /* changes nothing here: a parameter of something that is refused when it is switched on */
     RULE_FALSE,  /* must be false or null */
     RULE_NULL,   /* must be null */
     RULE_STRING, /* must be null or the one value that is supported */
@@ -49,7 +49,7 @@ static const struct {
     {"algorithm_type", RULE_STRING, "dpmsolver++"},
     {"solver_type", RULE_STRING, "midpoint"},
     {"solver_order", RULE_TWO, NULL},
-    {"skip_prk_steps", RULE_SKIP, NULL},
+    {"skip_prk_steps", RULE_READ, NULL},
     {"clip_sample_range", RULE_SKIP, NULL},
     {"dynamic_thresholding_ratio", RULE_SKIP, NULL},
     {"sample_max_value", RULE_SKIP, NULL},
@@ -103,6 +103,7 @@ static br_status read_choice(const json_t *config, const char *what, const char 
     return br_fail(BR_ERROR_UNSUPPORTED, "%s: %s \"%s\" is not supported", what, key, text);
 }
 
+/* Where the class named in the config has other defaults than DDIMScheduler. */
 static br_status read_class(const json_t *config, const char *what, const br_log *log, br_sampler *out_sampler,
                             br_schedule_params *out_params)
 {
@@ -111,17 +112,20 @@ static br_status read_class(const json_t *config, const char *what, const br_log
     if (!name)
         return br_fail(BR_ERROR_FORMAT, "%s: \"_class_name\" is missing", what);
     *out_params = br_schedule_params_default();
-    if (strcmp(name, "PNDMScheduler") == 0) {
-        *out_sampler = BR_SAMPLER_DDIM;
-        out_params->set_alpha_to_one = false;
-        br_log_printf(log, BR_LOG_WARNING, "%s: PNDMScheduler is not built in, drawing with DDIM instead", what);
-        return NULL;
-    }
     if (!br_sampler_from_class(name, out_sampler))
         return br_fail(BR_ERROR_UNSUPPORTED, "%s: scheduler class \"%s\" is not supported", what, name);
     if (*out_sampler == BR_SAMPLER_HEUN) {
         out_params->beta_start = 0.00085;
         out_params->beta_end = 0.012;
+    }
+    if (*out_sampler == BR_SAMPLER_PNDM) {
+        bool skip;
+        BR_TRY(br_json_bool(config, what, "skip_prk_steps", false, &skip));
+        if (!skip)
+            br_log_printf(
+                log, BR_LOG_WARNING,
+                "%s: skip_prk_steps is false, but PNDMScheduler's Runge-Kutta steps are not built in: drawing without them", what);
+        out_params->set_alpha_to_one = false;
     }
     return NULL;
 }

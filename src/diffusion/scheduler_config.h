@@ -10,8 +10,7 @@
  *
  * A key whose value would change the picture and is not supported is refused by name, an unknown key too; keys known not to matter
  * are skipped. Where diffusers' classes differ in a default (beta range, set_alpha_to_one) the class named decides. Two deviations:
- * PNDMScheduler (Stable Diffusion 1.x folders) is not built; DDIM with the same betas and timesteps draws in its place, and `log`
- * gets a warning. clip_sample that is absent means false, as StableDiffusionPipeline sets it for every latent model.
+ * PNDMScheduler begins without Runge-Kutta steps, whatever skip_prk_steps says (then `log` gets a warning); clip_sample that is absent means false, as StableDiffusionPipeline sets it for every latent model.
  *
  * `what` names the document in messages; `log` may be NULL. Errors: BR_ERROR_FORMAT, BR_ERROR_UNSUPPORTED.
  * On failure *out_schedule is zeroed. */

@@ -80,8 +80,8 @@ static void draw(const br_sampler_plan *plan, float *out_single, double *out_dou
     for (int i = 0; i < plan->evaluation_count; i++) {
         assert_true(plan->evaluations[i].history_slot < BR_SAMPLER_HISTORY);
         assert_int_equal(plan->evaluations[i].needs_noise, plan->evaluations[i].noise_scale != 0);
-        apply(&plan->evaluations[i], steps, out_double, wide);
-        apply_f32(&plan->evaluations[i], steps, out_single, single);
+        apply(&plan->evaluations[i], i, out_double, wide);
+        apply_f32(&plan->evaluations[i], i, out_single, single);
         steps += plan->evaluations[i].ends_step;
     }
     assert_int_equal(steps, plan->steps);
@@ -213,7 +213,9 @@ static void perfect_model_arrives(void **state)
                     x += step->history_scale[k] * history[k];
                 history[step->history_slot] = h;
             }
-            assert_true(fabs(x - wanted) <= 1e-6);
+            /* PLMS extrapolates outputs, and v is not the same at two timesteps. */
+            if (sampler != BR_SAMPLER_PNDM || prediction != BR_PREDICTION_V)
+                assert_true(fabs(x - wanted) <= 1e-6);
             br_sampler_plan_finish(&plan);
         }
         br_schedule_finish(&schedule);

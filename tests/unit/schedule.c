@@ -127,25 +127,31 @@ static void capture(void *user, br_log_level level, const char *message)
     snprintf(log->message, sizeof log->message, "%s", message);
 }
 
-/* The config of Stable Diffusion 1.x folders. */
-static void pndm_falls_back_to_ddim(void **state)
+#define PNDM_CONFIG                                                                                           \
+    "{\"_class_name\": \"PNDMScheduler\", \"_diffusers_version\": \"0.6.0\", \"beta_start\": 0.00085,"        \
+    "\"beta_end\": 0.012, \"beta_schedule\": \"scaled_linear\", \"clip_sample\": false, \"steps_offset\": 1," \
+    "\"num_train_timesteps\": 1000, \"trained_betas\": null, \"skip_prk_steps\": "
+
+/* The config of Stable Diffusion 1.x folders; without skip_prk_steps diffusers would begin with Runge-Kutta steps. */
+static void pndm_of_sd15(void **state)
 {
     (void)state;
     captured_log captured = {0};
     br_log log = {.write = capture, .user = &captured, .level = BR_LOG_DEBUG};
     br_schedule schedule;
     br_sampler sampler;
-    assert_status_ok(
-        read_config("{\"_class_name\": \"PNDMScheduler\", \"_diffusers_version\": \"0.6.0\", \"beta_start\": 0.00085,"
-                    "\"beta_end\": 0.012, \"beta_schedule\": \"scaled_linear\", \"clip_sample\": false, \"steps_offset\": 1,"
-                    "\"num_train_timesteps\": 1000, \"skip_prk_steps\": true, \"trained_betas\": null}",
-                    &log, &schedule, &sampler));
-    assert_int_equal(sampler, BR_SAMPLER_DDIM);
+    assert_status_ok(read_config(PNDM_CONFIG "true}", &log, &schedule, &sampler));
+    assert_int_equal(sampler, BR_SAMPLER_PNDM);
     assert_false(schedule.params.set_alpha_to_one); /* PNDM's default, not DDIM's */
     assert_int_equal(schedule.params.steps_offset, 1);
+    assert_int_equal(captured.count, 0);
+    br_schedule_finish(&schedule);
+
+    assert_status_ok(read_config(PNDM_CONFIG "false}", &log, &schedule, &sampler));
+    assert_int_equal(sampler, BR_SAMPLER_PNDM);
     assert_int_equal(captured.count, 1);
     assert_int_equal(captured.level, BR_LOG_WARNING);
-    assert_non_null(strstr(captured.message, "PNDMScheduler"));
+    assert_non_null(strstr(captured.message, "skip_prk_steps"));
     br_schedule_finish(&schedule);
 }
 
@@ -256,6 +262,7 @@ static void sampler_names(void **state)
         {"Euler a", BR_SAMPLER_EULER_A},
         {"euler-ancestral", BR_SAMPLER_EULER_A},
         {"heun", BR_SAMPLER_HEUN},
+        {"PLMS", BR_SAMPLER_PNDM},
         {"DPM++ 2M", BR_SAMPLER_DPMPP_2M},
         {"dpm++2m", BR_SAMPLER_DPMPP_2M},
         {"dpmpp_2m", BR_SAMPLER_DPMPP_2M},
@@ -272,7 +279,7 @@ static void sampler_names(void **state)
         assert_status_ok(br_sampler_from_name(br_sampler_label((br_sampler)i), &sampler));
         assert_int_equal(sampler, i);
     }
-    assert_status(br_sampler_from_name("plms", &sampler), BR_ERROR_ARGUMENT, "ddim, ddpm, euler, euler_a, heun, dpmpp_2m");
+    assert_status(br_sampler_from_name("plmss", &sampler), BR_ERROR_ARGUMENT, "ddim, ddpm, pndm, euler, euler_a, heun, dpmpp_2m");
     assert_status(br_sampler_from_name("", &sampler), BR_ERROR_ARGUMENT, "unknown sampler");
     assert_status(br_sampler_from_name("a name that is far longer than any sampler's", &sampler), BR_ERROR_ARGUMENT,
                   "unknown sampler");
@@ -360,7 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forward_matches_diffusers),
         cmocka_unit_test(emoji_model),
-        cmocka_unit_test(pndm_falls_back_to_ddim),
+        cmocka_unit_test(pndm_of_sd15),
         cmocka_unit_test(defaults_follow_the_class),
         cmocka_unit_test(dpm_solver_as_saved),
         cmocka_unit_test(bad_configs),

@@ -3,8 +3,8 @@
 
     python3 tools/reference/samplers.py tests/data/samplers.json
 
-The model is a function that C reproduces exactly enough (see model below), x has 5 elements, and the noise of step k is a formula
-too, so a run is told by its scheduler_config.json, the number of steps and eta. "x" is the result of the schedulers' own step() in
+The model is a function that C reproduces exactly enough (see model below), x has 5 elements, and the noise of evaluation k is
+a formula too, so a run is told by its scheduler_config.json, the number of steps and eta. "x" is the result of the schedulers' own step() in
 float64, on the betas and sigmas that they keep in float32; "f32" is how far (relative) the same run in float32, as pipelines do
 it, ends from there. Three things are not in diffusers and are built here
 from what is: Euler a with Karras sigmas (the sigmas of EulerDiscreteScheduler), Euler a with prediction type "sample" (the
@@ -16,33 +16,28 @@ import math
 import sys
 
 import torch
-from diffusers import (
-    DDIMScheduler,
-    DDPMScheduler,
-    DPMSolverMultistepScheduler,
-    EulerAncestralDiscreteScheduler,
-    EulerDiscreteScheduler,
-    HeunDiscreteScheduler,
-)
-from diffusers.schedulers import (
-    scheduling_ddim,
-    scheduling_ddpm,
-    scheduling_dpmsolver_multistep,
-    scheduling_euler_ancestral_discrete,
-    scheduling_euler_discrete,
-    scheduling_heun_discrete,
-)
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from diffusers.schedulers.scheduling_euler_ancestral_discrete import EulerAncestralDiscreteScheduler
+from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
+from diffusers.schedulers.scheduling_heun_discrete import HeunDiscreteScheduler
+from diffusers.schedulers.scheduling_pndm import PNDMScheduler
 
 SIZE = 5
+SWEPT = (
+    DDIMScheduler,
+    DDPMScheduler,
+    EulerDiscreteScheduler,
+    EulerAncestralDiscreteScheduler,
+    HeunDiscreteScheduler,
+    DPMSolverMultistepScheduler,
+)
 CLASSES = {
     cls.__name__: cls
     for cls in (
-        DDIMScheduler,
-        DDPMScheduler,
-        EulerDiscreteScheduler,
-        EulerAncestralDiscreteScheduler,
-        HeunDiscreteScheduler,
-        DPMSolverMultistepScheduler,
+        *SWEPT,
+        PNDMScheduler,
     )
 }
 KARRAS = ["EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "DPMSolverMultistepScheduler"]
@@ -51,7 +46,7 @@ LATENT = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_lin
 
 
 def noise(k):
-    """Step k, from 0; -1 is x_T."""
+    """Evaluation k of the model, from 0; -1 is x_T."""
     return torch.tensor([1.3 * math.sin(1.7 * k + 2.3 * j + 0.5) for j in range(SIZE)], dtype=torch.float64)
 
 
@@ -77,18 +72,10 @@ class TorchInDouble:
         return getattr(torch, name)
 
 
-STEP_MODULES = (
-    scheduling_ddim,
-    scheduling_ddpm,
-    scheduling_dpmsolver_multistep,
-    scheduling_euler_ancestral_discrete,
-    scheduling_euler_discrete,
-    scheduling_heun_discrete,
-)
-
-
-for module in (scheduling_ddim, scheduling_ddpm, scheduling_euler_ancestral_discrete):
-    module.randn_tensor = fixed_noise
+STEP_MODULES = [sys.modules[cls.__module__] for cls in CLASSES.values()]
+for module in STEP_MODULES:
+    if hasattr(module, "randn_tensor"):
+        module.randn_tensor = fixed_noise
 
 
 def make(config):
@@ -163,7 +150,7 @@ def run(config, steps, eta):
 
 
 def configs():
-    for name in CLASSES:
+    for name in (cls.__name__ for cls in SWEPT):
         for karras in [False, True] if name in KARRAS else [False]:
             extra = {"use_karras_sigmas": True} if karras else {}
             for prediction in ["epsilon", "v_prediction", "sample"]:
@@ -191,6 +178,17 @@ def configs():
     yield {**dpm, "final_sigmas_type": "sigma_min", "use_karras_sigmas": True}, [5], 0
     yield {"_class_name": "DPMSolverMultistepScheduler", "beta_schedule": "squaredcos_cap_v2", "lambda_min_clipped": -5.1}, [5, 20], 0
     yield {"_class_name": "HeunDiscreteScheduler"}, [13], 0
+    yield from multistep_configs()
+
+
+def multistep_configs():
+    pndm = {"_class_name": "PNDMScheduler", "skip_prk_steps": True}
+    for prediction in ["epsilon", "v_prediction"]:
+        for spacing in ["leading", "linspace", "trailing"]:
+            yield {**pndm, **LATENT, "prediction_type": prediction, "timestep_spacing": spacing}, [2, 5, 20], 0
+    yield {**pndm, **LATENT}, [1, 3, 4, 50], 0
+    yield {**pndm, "beta_schedule": "linear", "set_alpha_to_one": True}, [13], 0
+    yield {**pndm, "beta_schedule": "squaredcos_cap_v2"}, [13], 0
 
 
 def main():

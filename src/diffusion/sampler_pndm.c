@@ -1,0 +1,97 @@
+/* PLMS: Liu et al., "Pseudo Numerical Methods for Diffusion Models on Manifolds" (2022), equations 9 and 12, begun without
+ * Runge-Kutta steps as Stable Diffusion and diffusers' PNDMScheduler with skip_prk_steps do: the second timestep is visited twice.
+ * What is extrapolated is the model's output, whatever it predicts. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "diffusion/sigmas.h"
+
+/* Adams-Bashforth: weights of this output and of those before it, newest first. */
+static const double weights[BR_SAMPLER_HISTORY][BR_SAMPLER_HISTORY] = {
+    {1},
+    {3.0 / 2, -1.0 / 2},
+    {23.0 / 12, -16.0 / 12, 5.0 / 12},
+    {55.0 / 24, -59.0 / 24, 37.0 / 24, -9.0 / 24},
+};
+
+/* Equation 9: x at timestep `to` from x and the output at timestep t. */
+static br_linear transfer(const br_schedule *schedule, int t, int to)
+{
+    double alpha = schedule->alpha_bar[t];
+    double alpha_to = to >= 0 ? schedule->alpha_bar[to] : schedule->params.set_alpha_to_one ? 1 : schedule->alpha_bar[0];
+    double from_eps = -(alpha_to - alpha) / (alpha * sqrt(1 - alpha_to) + sqrt(alpha * (1 - alpha) * alpha_to));
+    br_linear eps = br_eps_from_alpha_bar(schedule->params.prediction, alpha);
+    return (br_linear){sqrt(alpha_to / alpha) + from_eps * eps.x, from_eps * eps.out};
+}
+
+static void plan_evaluation(const br_schedule *schedule, int t, br_sampler_step *step)
+{
+    br_linear x0 = br_x0_from_alpha_bar(schedule->params.prediction, schedule->alpha_bar[t]);
+    step->timestep = t;
+    step->input_scale = 1;
+    step->x0_x = x0.x;
+    step->x0_out = x0.out;
+    step->sigma = schedule->sigma[t];
+}
+
+/* The step from timestep t, with as many outputs as there are; the output of step k lies in row k % BR_SAMPLER_HISTORY. */
+static void plan_step(const br_schedule *schedule, int t, int gap, int index, br_sampler_step *step)
+{
+    int order = index < BR_SAMPLER_HISTORY ? index : BR_SAMPLER_HISTORY - 1;
+    br_linear move = transfer(schedule, t, t - gap);
+    plan_evaluation(schedule, t, step);
+    step->x_scale = move.x;
+    step->out_scale = move.out * weights[order][0];
+    for (int k = 1; k <= order; k++)
+        step->history_scale[(index - k) % BR_SAMPLER_HISTORY] = move.out * weights[order][k];
+    step->h_out = 1;
+    step->history_slot = (uint32_t)(index % BR_SAMPLER_HISTORY);
+}
+
+/* At timestep t, where the first step arrived: back to where it began and again with the mean of both outputs. */
+static br_status plan_correction(const br_schedule *schedule, int t, int gap, const br_sampler_step *first, br_sampler_step *step)
+{
+    if (t + gap >= schedule->params.timesteps)
+        return br_fail(BR_ERROR_ARGUMENT,
+                       "sampler pndm would begin at timestep %d, past the last one the model was trained for (%d)", t + gap,
+                       schedule->params.timesteps - 1);
+    br_linear move = transfer(schedule, t + gap, t);
+    double back = move.x / first->x_scale; /* x_old = (x - out_scale · history[0]) / x_scale */
+    plan_evaluation(schedule, t, step);
+    step->x_scale = back;
+    step->out_scale = move.out / 2;
+    step->history_scale[0] = move.out / 2 - back * first->out_scale;
+    step->history_slot = BR_SAMPLER_HISTORY - 1; /* not to be remembered: a row that is written again before it is read */
+    return NULL;
+}
+
+static br_status plan_pndm(const br_sampler_params *params, br_sampler_plan *plan)
+{
+    const br_schedule *schedule = params->schedule;
+    int steps = params->steps, gap = schedule->params.timesteps / steps;
+    double *timesteps = malloc((size_t)steps * sizeof *timesteps);
+    if (!timesteps)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "no memory for %d sampling steps", steps);
+    br_status status = br_timesteps(schedule, br_sampler_spacing(params, &br_sampler_info_pndm), steps, true, timesteps);
+    br_sampler_step *step = plan->evaluations;
+    for (int i = 0; i < steps && !status; i++) {
+        plan_step(schedule, (int)timesteps[i], gap, i, step++);
+        if (i == 0 && steps > 1)
+            status = plan_correction(schedule, (int)timesteps[1], gap, plan->evaluations, step++);
+        step[-1].ends_step = true;
+    }
+    plan->evaluation_count = (int)(step - plan->evaluations);
+    free(timesteps);
+    return status;
+}
+
+const br_sampler_info br_sampler_info_pndm = {
+    .name = "pndm",
+    .label = "PLMS",
+    .aliases = {"plms"},
+    .class_name = "PNDMScheduler",
+    .default_spacing = BR_SPACING_LEADING,
+    .evaluations_per_step = 2,
+    .history_rows = BR_SAMPLER_HISTORY,
+    .plan = plan_pndm,
+};
