@@ -7,6 +7,9 @@
 
 #include "diffusion/sampler_info.h"
 
+/* Ten is noise alone; keeps the coefficients finite in float32. */
+#define MAX_S_NOISE 10.0
+
 static const br_sampler_info *const infos[BR_SAMPLER_COUNT] = {
 #define BR_SAMPLER(NAME, name) &br_sampler_info_##name,
 #include "diffusion/samplers.def"
@@ -67,7 +70,7 @@ br_status br_sampler_from_name(const char *name, br_sampler *out_sampler)
                 *out_sampler = (br_sampler)i;
                 return NULL;
             }
-    char list[256] = "";
+    char list[512] = "";
     size_t used = 0;
     for (int i = 0; i < BR_SAMPLER_COUNT && used < sizeof list; i++)
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", infos[i]->name);
@@ -77,7 +80,7 @@ br_status br_sampler_from_name(const char *name, br_sampler *out_sampler)
 bool br_sampler_from_class(const char *class_name, br_sampler *out_sampler)
 {
     for (int i = 0; i < BR_SAMPLER_COUNT; i++)
-        if (strcmp(infos[i]->class_name, class_name) == 0) {
+        if (infos[i]->class_name && strcmp(infos[i]->class_name, class_name) == 0) {
             *out_sampler = (br_sampler)i;
             return true;
         }
@@ -147,13 +150,17 @@ static br_status check(const br_sampler_params *params, const br_sampler_info *i
     int most = timesteps < BR_SAMPLER_MAX_STEPS ? timesteps : BR_SAMPLER_MAX_STEPS;
     if (params->steps < 1 || params->steps > most)
         return br_fail(BR_ERROR_ARGUMENT, "steps is %d, expected 1 to %d", params->steps, most);
-    if (!(params->eta >= 0 && params->eta <= 1))
+    if (!(params->eta <= 1))
         return br_fail(BR_ERROR_ARGUMENT, "eta is %g, expected 0 to 1", params->eta);
-    if (params->eta > 0 && !info->takes_eta)
+    if (params->eta != 0 && !info->takes_eta)
         return br_fail(BR_ERROR_ARGUMENT, "eta is %g, but sampler %s has none", params->eta, info->name);
+    if (!(params->s_noise >= 0 && params->s_noise <= MAX_S_NOISE))
+        return br_fail(BR_ERROR_ARGUMENT, "s_noise is %g, expected 0 to %g", params->s_noise, MAX_S_NOISE);
+    if (params->s_noise != 0 && !info->takes_s_noise)
+        return br_fail(BR_ERROR_ARGUMENT, "s_noise is %g, but sampler %s has none", params->s_noise, info->name);
     if (params->sigmas == BR_SIGMAS_KARRAS && !info->takes_karras)
         return br_fail(BR_ERROR_ARGUMENT,
-                       "sampler %s visits the training timesteps and has no karras schedule; euler, euler_a, heun and dpmpp_2m do",
+                       "sampler %s visits the training timesteps and has no karras schedule, as ddim, ddpm and pndm have none",
                        info->name);
     return NULL;
 }
@@ -166,6 +173,9 @@ br_status br_sampler_plan_init(const br_sampler_params *params, br_sampler_plan 
     br_sampler_params resolved = *params;
     if (params->sigmas == BR_SIGMAS_DEFAULT)
         resolved.sigmas = info->takes_karras && params->schedule->params.karras_sigmas ? BR_SIGMAS_KARRAS : BR_SIGMAS_DISCRETE;
+
+    resolved.eta = params->eta < 0 ? 0 : params->eta > 0 ? params->eta : info->default_eta;
+    resolved.s_noise = params->s_noise > 0 ? params->s_noise : 1;
 
     br_sampler_plan plan = {.steps = params->steps, .history_rows = info->history_rows, .init_noise_sigma = 1};
     plan.evaluations = calloc((size_t)params->steps * (size_t)info->evaluations_per_step, sizeof *plan.evaluations);

@@ -10,7 +10,7 @@
  * The prediction type is absorbed into the coefficients. History rows start as zeros: a row that was never written is multiplied by
  * 0.
  *
- * DDIM, DDPM, PLMS and DPM++ 2M keep x on the scale of the forward process (variance preserving); Euler, Euler a and Heun keep
+ * DDIM, DDPM, PLMS, UniPC, DPM++ 2M and DPM++ 2M SDE keep x on the scale of the forward process (variance preserving); Euler, Euler a and Heun keep
  * x_0 + sigma · noise, as their diffusers classes do. init_noise_sigma and input_scale carry the difference. */
 #ifndef BR_DIFFUSION_SAMPLER_H
 #define BR_DIFFUSION_SAMPLER_H
@@ -46,8 +46,11 @@ typedef struct br_sampler_params {
     const br_schedule *schedule; /* borrowed during the call */
     br_sampler sampler;
     br_sigmas sigmas;
-    int steps;  /* user-visible steps, 1 .. */
-    double eta; /* DDIM: 0 deterministic, 1 as much noise as DDPM; other samplers take only 0 */
+    int steps; /* user-visible steps, 1 .. */
+    /* How much of the noise that a stochastic sampler may add it does add, up to 1. 0: the sampler's own (DDIM 0, the others 1);
+     * below 0: none. */
+    double eta;
+    double s_noise; /* the noise that is added is multiplied by this; 0: by 1 */
 } br_sampler_params;
 
 typedef struct br_sampler_step {
@@ -71,7 +74,7 @@ typedef struct br_sampler_plan {
     double init_noise_sigma; /* x starts as init_noise_sigma · standard normal noise */
 } br_sampler_plan;
 
-/* Errors: BR_ERROR_ARGUMENT (steps out of range, eta for a sampler without it, Karras sigmas for DDIM or DDPM).
+/* Errors: BR_ERROR_ARGUMENT (steps out of range, eta or s_noise for a sampler without it, Karras sigmas for DDIM, DDPM or PLMS).
  * On failure *out_plan is zeroed. */
 BR_MUST_CHECK br_status br_sampler_plan_init(const br_sampler_params *params, br_sampler_plan *out_plan);
 void br_sampler_plan_finish(br_sampler_plan *plan);

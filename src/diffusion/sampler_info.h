@@ -12,13 +12,14 @@ typedef struct br_linear {
 typedef struct br_sampler_info {
     const char *name, *label;
     const char *aliases[4];     /* other spellings, NULL-terminated, in the form that names are compared in */
-    const char *class_name;     /* in diffusers */
+    const char *class_name;     /* in diffusers; NULL where it takes more than the class to tell */
     br_spacing default_spacing; /* of that class */
-    bool takes_karras, takes_eta;
+    bool takes_karras, takes_eta, takes_s_noise;
+    double default_eta;
     int evaluations_per_step; /* the plan has room for steps times this */
     int history_rows;
-    /* Fills plan->evaluations, evaluation_count and, where it is not 1, init_noise_sigma. `params` is checked: its steps are in
-     * range, its sigmas BR_SIGMAS_DISCRETE or BR_SIGMAS_KARRAS. */
+    /* Fills plan->evaluations, evaluation_count and, where it is not 1, init_noise_sigma. `params` is checked and resolved: its steps are
+     * in range, its sigmas are not BR_SIGMAS_DEFAULT, its eta and s_noise are the factors themselves. */
     br_status (*plan)(const br_sampler_params *params, br_sampler_plan *plan);
 } br_sampler_info;
 

@@ -9,7 +9,9 @@ typedef enum rule {
     RULE_READ,   /* by the code below */
     RULE_SKIP,   /* changes nothing here: a parameter of something that is refused when it is switched on */
     RULE_FALSE,  /* must be false or null */
+    RULE_TRUE,   /* must be true or null */
     RULE_NULL,   /* must be null */
+    RULE_EMPTY,  /* must be null or an empty array */
     RULE_STRING, /* must be null or the one value that is supported */
     RULE_TWO,    /* must be 2 */
 } rule;
@@ -46,14 +48,18 @@ static const struct {
     {"sigma_max", RULE_NULL, NULL},
     {"interpolation_type", RULE_STRING, "linear"},
     {"timestep_type", RULE_STRING, "discrete"},
-    {"algorithm_type", RULE_STRING, "dpmsolver++"},
-    {"solver_type", RULE_STRING, "midpoint"},
+    {"algorithm_type", RULE_READ, NULL},
+    {"solver_type", RULE_READ, NULL},
     {"solver_order", RULE_TWO, NULL},
     {"skip_prk_steps", RULE_READ, NULL},
     {"clip_sample_range", RULE_SKIP, NULL},
     {"dynamic_thresholding_ratio", RULE_SKIP, NULL},
     {"sample_max_value", RULE_SKIP, NULL},
     {"flow_shift", RULE_SKIP, NULL},
+    {"predict_x0", RULE_TRUE, NULL},
+    {"disable_corrector", RULE_EMPTY, NULL},
+    {"solver_p", RULE_NULL, NULL},
+    {"shift_terminal", RULE_NULL, NULL},
     {"time_shift_type", RULE_SKIP, NULL},
 };
 
@@ -72,8 +78,14 @@ static br_status check_key(const char *what, const char *key, const json_t *valu
     case RULE_FALSE:
         fine = json_is_null(value) || json_is_false(value);
         break;
+    case RULE_TRUE:
+        fine = json_is_null(value) || json_is_true(value);
+        break;
     case RULE_NULL:
         fine = json_is_null(value);
+        break;
+    case RULE_EMPTY:
+        fine = json_is_null(value) || (json_is_array(value) && json_array_size(value) == 0);
         break;
     case RULE_STRING:
         if (!json_is_null(value) && !(json_is_string(value) && strcmp(json_string_value(value), keys[i].value) == 0))
@@ -103,6 +115,25 @@ static br_status read_choice(const json_t *config, const char *what, const char 
     return br_fail(BR_ERROR_UNSUPPORTED, "%s: %s \"%s\" is not supported", what, key, text);
 }
 
+/* algorithm_type and solver_type of the multistep solvers. Each class reads the others' names as its own default, so that a config
+ * can be handed from one class to another. */
+static br_status read_solver(const json_t *config, const char *what, br_sampler *sampler)
+{
+    static const char *const algorithms[] = {"dpmsolver++", "deis", "sde-dpmsolver++"};
+    static const char *const solvers[] = {"midpoint", "logrho", "bh2", "bh1", "heun"};
+    const char *refused = *sampler == BR_SAMPLER_UNIPC ? "bh1" : "heun";
+    int algorithm, solver;
+    BR_TRY(read_choice(config, what, "solver_type", solvers, 5, 0, &solver));
+    if (strcmp(solvers[solver], refused) == 0)
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s: solver_type \"%s\" is not supported", what, refused);
+    if (*sampler != BR_SAMPLER_DPMPP_2M)
+        return NULL;
+    BR_TRY(read_choice(config, what, "algorithm_type", algorithms, 3, 0, &algorithm));
+    if (algorithm == 2)
+        *sampler = BR_SAMPLER_DPMPP_2M_SDE;
+    return NULL;
+}
+
 /* Where the class named in the config has other defaults than DDIMScheduler. */
 static br_status read_class(const json_t *config, const char *what, const br_log *log, br_sampler *out_sampler,
                             br_schedule_params *out_params)
@@ -118,6 +149,8 @@ static br_status read_class(const json_t *config, const char *what, const br_log
         out_params->beta_start = 0.00085;
         out_params->beta_end = 0.012;
     }
+    if (*out_sampler == BR_SAMPLER_DPMPP_2M || *out_sampler == BR_SAMPLER_UNIPC)
+        return read_solver(config, what, out_sampler);
     if (*out_sampler == BR_SAMPLER_PNDM) {
         bool skip;
         BR_TRY(br_json_bool(config, what, "skip_prk_steps", false, &skip));

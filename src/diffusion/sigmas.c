@@ -126,3 +126,10 @@ br_linear br_sigma_ladder_evaluate(const br_sampler_params *params, const br_sig
     step->x0_out = x0.out;
     return (br_linear){(1 - x0.x) / sigma, -x0.out / sigma};
 }
+
+br_ancestral br_ancestral_split(double from, double to, double eta)
+{
+    double up2 = eta * eta * to * to * (from * from - to * to) / (from * from);
+    up2 = up2 > to * to ? to * to : up2 > 0 ? up2 : 0;
+    return (br_ancestral){.down = sqrt(to * to - up2), .up = sqrt(up2)};
+}

@@ -32,4 +32,10 @@ void br_sigma_ladder_finish(br_sigma_ladder *ladder);
 br_linear br_sigma_ladder_evaluate(const br_sampler_params *params, const br_sigma_ladder *ladder, int index,
                                    br_sampler_step *step);
 
+/* An ancestral step from sigma `from` to sigma `to`: deterministic to `down`, then noise of level `up`; down² + up² = to². */
+typedef struct br_ancestral {
+    double down, up;
+} br_ancestral;
+br_ancestral br_ancestral_split(double from, double to, double eta);
+
 #endif

@@ -113,7 +113,8 @@ static run_error check_run(const br_schedule *schedule, br_sampler sampler, cons
     br_sampler_params params = {.schedule = schedule,
                                 .sampler = sampler,
                                 .steps = (int)json_integer_value(json_object_get(run, "steps")),
-                                .eta = json_number_value(json_object_get(run, "eta"))};
+                                .eta = json_number_value(json_object_get(run, "eta")),
+                                .s_noise = json_number_value(json_object_get(run, "s_noise"))};
     assert_status_ok(br_sampler_plan_init(&params, &plan));
 
     const json_t *times = json_object_get(run, "timesteps");

@@ -225,8 +225,12 @@ static void bad_configs(void **state)
          "log_linear"},
         {"{\"_class_name\": \"EulerDiscreteScheduler\", \"timestep_type\": 7}", BR_ERROR_UNSUPPORTED, "timestep_type"},
         {"{\"_class_name\": \"DPMSolverMultistepScheduler\", \"solver_order\": 3}", BR_ERROR_UNSUPPORTED, "solver_order"},
-        {"{\"_class_name\": \"DPMSolverMultistepScheduler\", \"algorithm_type\": \"sde-dpmsolver++\"}", BR_ERROR_UNSUPPORTED,
-         "sde-"},
+        {"{\"_class_name\": \"DPMSolverMultistepScheduler\", \"algorithm_type\": \"dpmsolver\"}", BR_ERROR_UNSUPPORTED,
+         "\"dpmsolver\""},
+        {"{\"_class_name\": \"DPMSolverMultistepScheduler\", \"solver_type\": \"heun\"}", BR_ERROR_UNSUPPORTED, "heun"},
+        {"{\"_class_name\": \"UniPCMultistepScheduler\", \"solver_type\": \"bh1\"}", BR_ERROR_UNSUPPORTED, "bh1"},
+        {"{\"_class_name\": \"UniPCMultistepScheduler\", \"predict_x0\": false}", BR_ERROR_UNSUPPORTED, "predict_x0"},
+        {"{\"_class_name\": \"UniPCMultistepScheduler\", \"disable_corrector\": [0]}", BR_ERROR_UNSUPPORTED, "disable_corrector"},
         {"{\"_class_name\": \"DDIMScheduler\", \"num_train_timesteps\": 0}", BR_ERROR_FORMAT, "num_train_timesteps"},
         {"{\"_class_name\": \"DDIMScheduler\", \"num_train_timesteps\": 1000000000}", BR_ERROR_FORMAT, "num_train_timesteps"},
         {"{\"_class_name\": \"DDIMScheduler\", \"steps_offset\": -1}", BR_ERROR_FORMAT, "steps_offset"},
@@ -279,7 +283,7 @@ static void sampler_names(void **state)
         assert_status_ok(br_sampler_from_name(br_sampler_label((br_sampler)i), &sampler));
         assert_int_equal(sampler, i);
     }
-    assert_status(br_sampler_from_name("plmss", &sampler), BR_ERROR_ARGUMENT, "ddim, ddpm, pndm, euler, euler_a, heun, dpmpp_2m");
+    assert_status(br_sampler_from_name("plmss", &sampler), BR_ERROR_ARGUMENT, "ddim, ddpm, pndm, euler, euler_a, heun, dpmpp_2m, ");
     assert_status(br_sampler_from_name("", &sampler), BR_ERROR_ARGUMENT, "unknown sampler");
     assert_status(br_sampler_from_name("a name that is far longer than any sampler's", &sampler), BR_ERROR_ARGUMENT,
                   "unknown sampler");
@@ -305,6 +309,8 @@ static void bad_plans(void **state)
         {{.schedule = &schedule, .sampler = BR_SAMPLER_DPMPP_2M, .steps = 1000}, "1000 steps"},
         {{.schedule = &schedule, .sampler = BR_SAMPLER_DDIM, .steps = 20, .eta = 1.5}, "eta is 1.5"},
         {{.schedule = &schedule, .sampler = BR_SAMPLER_DDIM, .steps = 20, .eta = NAN}, "eta"},
+        {{.schedule = &schedule, .sampler = BR_SAMPLER_EULER_A, .steps = 20, .s_noise = -1}, "s_noise is -1"},
+        {{.schedule = &schedule, .sampler = BR_SAMPLER_DDIM, .steps = 20, .s_noise = 0.5}, "sampler ddim has none"},
         {{.schedule = &schedule, .sampler = BR_SAMPLER_EULER, .steps = 20, .eta = 0.5}, "sampler euler has none"},
         {{.schedule = &schedule, .sampler = BR_SAMPLER_DDIM, .steps = 20, .sigmas = BR_SIGMAS_KARRAS}, "karras"},
         {{.schedule = &schedule, .sampler = BR_SAMPLER_DDPM, .steps = 20, .sigmas = BR_SIGMAS_KARRAS}, "ddpm"},

@@ -23,6 +23,7 @@ from diffusers.schedulers.scheduling_euler_ancestral_discrete import EulerAncest
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from diffusers.schedulers.scheduling_heun_discrete import HeunDiscreteScheduler
 from diffusers.schedulers.scheduling_pndm import PNDMScheduler
+from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
 SIZE = 5
 SWEPT = (
@@ -38,6 +39,7 @@ CLASSES = {
     for cls in (
         *SWEPT,
         PNDMScheduler,
+        UniPCMultistepScheduler,
     )
 }
 KARRAS = ["EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "DPMSolverMultistepScheduler"]
@@ -189,6 +191,21 @@ def multistep_configs():
     yield {**pndm, **LATENT}, [1, 3, 4, 50], 0
     yield {**pndm, "beta_schedule": "linear", "set_alpha_to_one": True}, [13], 0
     yield {**pndm, "beta_schedule": "squaredcos_cap_v2"}, [13], 0
+
+    unipc = {"_class_name": "UniPCMultistepScheduler"}
+    sde = {"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"}
+    for solver in [unipc, sde]:
+        for prediction in ["epsilon", "v_prediction", "sample"]:
+            for spacing in ["leading", "linspace", "trailing"]:
+                yield {**solver, **LATENT, "prediction_type": prediction, "timestep_spacing": spacing}, [5, 20], 0
+            yield {**solver, **LATENT, "prediction_type": prediction, "use_karras_sigmas": True}, [5, 20], 0
+        yield {**solver, **LATENT}, [1, 2, 3, 14, 15, 50], 0
+        yield {**solver, "beta_schedule": "linear"}, [13], 0
+        yield {**solver, "beta_schedule": "squaredcos_cap_v2", "use_karras_sigmas": True}, [13], 0
+        yield {**solver, **LATENT, "final_sigmas_type": "sigma_min"}, [5, 20], 0
+        yield {**solver, **LATENT, "final_sigmas_type": "sigma_min", "lower_order_final": False}, [5], 0
+        yield {**solver, **LATENT, "final_sigmas_type": "sigma_min", "use_karras_sigmas": True}, [5, 20], 0
+    yield {**unipc, "beta_schedule": "squaredcos_cap_v2"}, [20], 0
 
 
 def main():
