@@ -51,7 +51,7 @@ typedef struct br_generate_params {
     int width, height;           /* picture pixels, multiples of size_multiple */
     int steps;
     double guidance;      /* 1: no guidance; 0 means the default too */
-    const char *sampler;  /* "ddim", "ddpm", "pndm", "euler", "euler_a", "heun", "dpmpp_2m" */
+    const char *sampler;  /* "ddim", "euler_a", "dpmpp_2m", …: br_sampler_list */
     const char *schedule; /* "default", "discrete", "karras" */
     double eta;           /* DDIM: 0 .. 1; zero is zero */
     int64_t seed;         /* negative: drawn at random. Picture i of a batch has seed + i */

@@ -10,8 +10,11 @@
  * The prediction type is absorbed into the coefficients. History rows start as zeros: a row that was never written is multiplied by
  * 0.
  *
- * DDIM, DDPM, PLMS, UniPC, DPM++ 2M and DPM++ 2M SDE keep x on the scale of the forward process (variance preserving); Euler, Euler a and Heun keep
- * x_0 + sigma · noise, as their diffusers classes do. init_noise_sigma and input_scale carry the difference. */
+ * DDIM, DDPM, PLMS, UniPC, DPM++ 2M and DPM++ 2M SDE keep x on the scale of the forward process (variance preserving); the others
+ * keep x_0 + sigma · noise, as their diffusers classes do. init_noise_sigma and input_scale carry the difference.
+ *
+ * Every evaluation that needs noise takes a fresh one, in the order of the evaluations. DPM++ SDE needs one for each of the two
+ * evaluations of a step: the increments of one Brownian motion over the halves of the step. */
 #ifndef BR_DIFFUSION_SAMPLER_H
 #define BR_DIFFUSION_SAMPLER_H
 
@@ -68,7 +71,7 @@ typedef struct br_sampler_step {
 
 typedef struct br_sampler_plan {
     br_sampler_step *evaluations; /* owned */
-    int evaluation_count;         /* steps; 2 · steps - 1 for Heun, steps + 1 for PLMS */
+    int evaluation_count;         /* steps; steps + 1 for PLMS; 2 · steps - 1 where a step has two */
     int steps;
     int history_rows;        /* rows of history the evaluations read: 0 or 1 .. BR_SAMPLER_HISTORY */
     double init_noise_sigma; /* x starts as init_noise_sigma · standard normal noise */
@@ -79,7 +82,7 @@ typedef struct br_sampler_plan {
 BR_MUST_CHECK br_status br_sampler_plan_init(const br_sampler_params *params, br_sampler_plan *out_plan);
 void br_sampler_plan_finish(br_sampler_plan *plan);
 
-/* "ddim", "ddpm", "pndm", "euler", "euler_a", "heun", "dpmpp_2m". */
+/* "ddim", "euler_a", "dpmpp_2m", …: the names in samplers.def. */
 const char *br_sampler_name(br_sampler sampler);
 /* "DDIM", …, "DPM++ 2M": as PNG parameters spell it. */
 const char *br_sampler_label(br_sampler sampler);

@@ -76,7 +76,7 @@ static void plan_step(const br_sampler_params *params, const br_vp_ladder *ladde
 static br_status plan_unipc(const br_sampler_params *params, br_sampler_plan *plan)
 {
     br_vp_ladder ladder;
-    br_vp_ladder_style style = {.rounds_karras = true, .ends_flat = true};
+    br_vp_ladder_style style = {.ends_flat = true};
     BR_TRY(br_vp_ladder_init(params, &br_sampler_info_unipc, style, &ladder));
     for (int i = 0; i < params->steps; i++)
         plan_step(params, &ladder, i, &plan->evaluations[i]);
@@ -92,6 +92,7 @@ const br_sampler_info br_sampler_info_unipc = {
     .class_name = "UniPCMultistepScheduler",
     .default_spacing = BR_SPACING_LINSPACE,
     .takes_karras = true,
+    .rounds_karras = true,
     .evaluations_per_step = 1,
     .history_rows = 2,
     .plan = plan_unipc,

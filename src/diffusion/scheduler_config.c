@@ -52,6 +52,7 @@ static const struct {
     {"solver_type", RULE_READ, NULL},
     {"solver_order", RULE_TWO, NULL},
     {"skip_prk_steps", RULE_READ, NULL},
+    {"noise_sampler_seed", RULE_NULL, NULL},
     {"clip_sample_range", RULE_SKIP, NULL},
     {"dynamic_thresholding_ratio", RULE_SKIP, NULL},
     {"sample_max_value", RULE_SKIP, NULL},
@@ -145,7 +146,8 @@ static br_status read_class(const json_t *config, const char *what, const br_log
     *out_params = br_schedule_params_default();
     if (!br_sampler_from_class(name, out_sampler))
         return br_fail(BR_ERROR_UNSUPPORTED, "%s: scheduler class \"%s\" is not supported", what, name);
-    if (*out_sampler == BR_SAMPLER_HEUN) {
+    if (*out_sampler == BR_SAMPLER_HEUN || *out_sampler == BR_SAMPLER_DPM2 || *out_sampler == BR_SAMPLER_DPM2_A ||
+        *out_sampler == BR_SAMPLER_DPMPP_SDE) {
         out_params->beta_start = 0.00085;
         out_params->beta_end = 0.012;
     }

@@ -21,7 +21,7 @@ br_status br_timesteps(const br_schedule *schedule, br_spacing spacing, int step
             t = rint(n + i * trailing_gap) - 1;
         } else {
             t = steps == 1 ? 0 : i == 0 ? n - 1 : rest * ((double)(n - 1) / (steps - 1));
-            t = rounded ? rint(t) : (double)(float)t;
+            t = rounded ? rint(t) : t;
         }
         if (!(t >= 0 && t <= n - 1))
             return br_fail(BR_ERROR_ARGUMENT,
@@ -91,12 +91,17 @@ br_status br_sigma_ladder_init(const br_sampler_params *params, const br_sampler
         free(values);
         return status;
     }
-    for (int i = 0; i < steps; i++)
+    for (int i = 0; i < steps; i++) {
+        if (!info->double_timesteps)
+            timesteps[i] = (double)(float)timesteps[i];
         sigmas[i] = br_sigma_at(schedule, timesteps[i]);
+    }
     if (params->sigmas == BR_SIGMAS_KARRAS) {
         br_karras_sigmas(sigmas[0], sigmas[steps - 1], steps, sigmas);
-        for (int i = 0; i < steps; i++)
-            timesteps[i] = (double)(float)br_timestep_of_sigma(schedule, sigmas[i]);
+        for (int i = 0; i < steps; i++) {
+            double t = br_timestep_of_sigma(schedule, sigmas[i]);
+            timesteps[i] = info->rounds_karras ? rint(t) : info->double_timesteps ? t : (double)(float)t;
+        }
     }
     for (int i = 0; i < steps; i++)
         sigmas[i] = (double)(float)sigmas[i];
@@ -115,16 +120,20 @@ void br_sigma_ladder_finish(br_sigma_ladder *ladder)
     memset(ladder, 0, sizeof *ladder);
 }
 
-br_linear br_sigma_ladder_evaluate(const br_sampler_params *params, const br_sigma_ladder *ladder, int index, br_sampler_step *step)
+br_linear br_sigma_evaluate(const br_sampler_params *params, double sigma, double timestep, br_sampler_step *step)
 {
-    double sigma = ladder->sigmas[index];
     br_linear x0 = br_x0_from_sigma(params->schedule->params.prediction, sigma);
-    step->timestep = ladder->timesteps[index];
+    step->timestep = timestep;
     step->input_scale = 1 / sqrt(sigma * sigma + 1);
     step->sigma = sigma;
     step->x0_x = x0.x;
     step->x0_out = x0.out;
     return (br_linear){(1 - x0.x) / sigma, -x0.out / sigma};
+}
+
+br_linear br_sigma_ladder_evaluate(const br_sampler_params *params, const br_sigma_ladder *ladder, int index, br_sampler_step *step)
+{
+    return br_sigma_evaluate(params, ladder->sigmas[index], ladder->timesteps[index], step);
 }
 
 br_ancestral br_ancestral_split(double from, double to, double eta)

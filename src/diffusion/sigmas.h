@@ -17,7 +17,7 @@ double br_timestep_of_sigma(const br_schedule *schedule, double sigma);
 /* Karras et al. 2022, equation 5: out_sigmas[steps] from `max` down to `min`, rho 7. */
 void br_karras_sigmas(double max, double min, int steps, double *out_sigmas);
 
-/* What the Euler family (Euler, Euler a, Heun) visits. */
+/* What the samplers on x = x_0 + sigma · noise (Euler and all of k-diffusion's) visit. */
 typedef struct br_sigma_ladder {
     double *sigmas;    /* owned, [steps + 1]; the last is where the run ends: 0 or sigma_0 */
     double *timesteps; /* inside the same allocation, [steps] */
@@ -31,6 +31,9 @@ void br_sigma_ladder_finish(br_sigma_ladder *ladder);
 /* Fills timestep, input_scale, sigma, x0_x and x0_out of an evaluation at rung `index`; returns the derivative dx/dsigma. */
 br_linear br_sigma_ladder_evaluate(const br_sampler_params *params, const br_sigma_ladder *ladder, int index,
                                    br_sampler_step *step);
+
+/* The same between the rungs. */
+br_linear br_sigma_evaluate(const br_sampler_params *params, double sigma, double timestep, br_sampler_step *step);
 
 /* An ancestral step from sigma `from` to sigma `to`: deterministic to `down`, then noise of level `up`; down² + up² = to². */
 typedef struct br_ancestral {

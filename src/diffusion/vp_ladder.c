@@ -46,7 +46,7 @@ static br_status visit(const br_sampler_params *params, const br_sampler_info *i
         br_karras_sigmas(schedule->sigma[n - 1], schedule->sigma[0], steps, sigmas);
         for (int i = 0; i < steps; i++) {
             double t = br_timestep_of_sigma(schedule, sigmas[i]);
-            bool rounds = style.rounds_karras || schedule->params.beta_schedule != BR_BETA_SQUAREDCOS;
+            bool rounds = info->rounds_karras || schedule->params.beta_schedule != BR_BETA_SQUAREDCOS;
             timesteps[i] = rounds ? rint(t) : floor(t);
         }
     } else {

@@ -6,9 +6,8 @@
 
 /* Where the diffusers classes differ. */
 typedef struct br_vp_ladder_style {
-    bool rounds_karras; /* Karras timesteps are whole numbers on the cosine schedule too */
-    bool ends_flat;     /* a final_sigma_min run on other sigmas than the schedule's ends at the last one visited, not at sigma_0 */
-    bool never_zero;    /* as if final_sigma_min were set */
+    bool ends_flat;  /* a final_sigma_min run on other sigmas than the schedule's ends at the last one visited, not at sigma_0 */
+    bool never_zero; /* as if final_sigma_min were set */
 } br_vp_ladder_style;
 
 typedef struct br_vp_ladder {

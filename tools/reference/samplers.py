@@ -6,22 +6,51 @@
 The model is a function that C reproduces exactly enough (see model below), x has 5 elements, and the noise of evaluation k is
 a formula too, so a run is told by its scheduler_config.json, the number of steps and eta. "x" is the result of the schedulers' own step() in
 float64, on the betas and sigmas that they keep in float32; "f32" is how far (relative) the same run in float32, as pipelines do
-it, ends from there. Three things are not in diffusers and are built here
+it, ends from there. What is not in diffusers is built here
 from what is: Euler a with Karras sigmas (the sigmas of EulerDiscreteScheduler), Euler a with prediction type "sample" (the
-output is turned into the noise it stands for), and a first timestep that occurs twice (set_begin_index(0), as the pipelines do).
+output is turned into the noise it stands for), a first timestep that occurs twice (set_begin_index(0), as the pipelines do), and
+the samplers of k-diffusion that have no class (see SAMPLERS), written down from their published formulas; such a group names
+the "sampler". scipy and torchsde are replaced by the few functions below, so that neither is needed and the Brownian motion of
+DPMSolverSDEScheduler is made of the noise that the formula gives.
 """
 
 import json
 import math
 import sys
+import types
 
+import diffusers.utils.import_utils
+import numpy as np
 import torch
+
+
+def quad(f, a, b, **_):
+    """scipy.integrate.quad for polynomials of degree 15 and less."""
+    points, weights = np.polynomial.legendre.leggauss(8)
+    return ((b - a) / 2 * sum(w * f(a + (b - a) / 2 * (1 + p)) for p, w in zip(points, weights)),)
+
+
+def stand_in(name, **members):
+    module = types.ModuleType(name)
+    module.__dict__.update(members)
+    sys.modules[name] = module
+    return module
+
+
+stand_in("scipy", stats=stand_in("scipy.stats"), integrate=stand_in("scipy.integrate", quad=quad))
+stand_in("torchsde")
+diffusers.utils.import_utils._scipy_available = True
+
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from diffusers.schedulers.scheduling_dpmsolver_sde import DPMSolverSDEScheduler
 from diffusers.schedulers.scheduling_euler_ancestral_discrete import EulerAncestralDiscreteScheduler
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from diffusers.schedulers.scheduling_heun_discrete import HeunDiscreteScheduler
+from diffusers.schedulers.scheduling_k_dpm_2_ancestral_discrete import KDPM2AncestralDiscreteScheduler
+from diffusers.schedulers.scheduling_k_dpm_2_discrete import KDPM2DiscreteScheduler
+from diffusers.schedulers.scheduling_lms_discrete import LMSDiscreteScheduler
 from diffusers.schedulers.scheduling_pndm import PNDMScheduler
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
@@ -40,6 +69,10 @@ CLASSES = {
         *SWEPT,
         PNDMScheduler,
         UniPCMultistepScheduler,
+        LMSDiscreteScheduler,
+        KDPM2DiscreteScheduler,
+        KDPM2AncestralDiscreteScheduler,
+        DPMSolverSDEScheduler,
     )
 }
 KARRAS = ["EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "DPMSolverMultistepScheduler"]
@@ -74,10 +107,27 @@ class TorchInDouble:
         return getattr(torch, name)
 
 
+class BrownianMotion:
+    """BrownianTreeNoiseSampler whose motion is made of noise(k): the step to the middle draws its part, the whole step the rest."""
+
+    def __init__(self, x, *_):
+        self.x, self.start = x, None
+
+    def __call__(self, start, end):
+        drawn = noise(step_now).reshape(self.x.shape).to(self.x.dtype)
+        if start == self.start:
+            part = ((start - self.middle) / (start - end)) ** 0.5 * self.part
+            return part + ((self.middle - end) / (start - end)) ** 0.5 * drawn
+        self.start, self.middle, self.part = start, end, drawn
+        return drawn
+
+
 STEP_MODULES = [sys.modules[cls.__module__] for cls in CLASSES.values()]
 for module in STEP_MODULES:
     if hasattr(module, "randn_tensor"):
         module.randn_tensor = fixed_noise
+    if hasattr(module, "BrownianTreeNoiseSampler"):
+        module.BrownianTreeNoiseSampler = BrownianMotion
 
 
 def make(config):
@@ -104,7 +154,70 @@ def prepare(config, steps):
     return scheduler
 
 
-def draw(scheduler, config, eta, dtype):
+def ancestral_split(sigma, to, eta):
+    up = min(to, eta * (to**2 * (sigma**2 - to**2) / sigma**2) ** 0.5)
+    return (to**2 - up**2) ** 0.5, up
+
+
+def sample_dpmpp_2s_ancestral(denoise, x, sigmas, draw_noise, eta, s_noise):
+    for i in range(len(sigmas) - 1):
+        denoised = denoise(x, sigmas[i], i)
+        down, up = ancestral_split(sigmas[i], sigmas[i + 1], eta)
+        if down == 0:
+            x = x + (x - denoised) / sigmas[i] * (down - sigmas[i])
+        else:
+            t, t_next = -math.log(sigmas[i]), -math.log(down)
+            h = t_next - t
+            middle = math.exp(-(t + h / 2))
+            x_2 = middle / sigmas[i] * x - math.expm1(-h / 2) * denoised
+            x = down / sigmas[i] * x - math.expm1(-h) * denoise(x_2, middle)
+        if sigmas[i + 1] > 0:
+            x = x + s_noise * up * draw_noise()
+    return x
+
+
+# k-diffusion's samplers that diffusers has no class for, or no eta and s_noise.
+SAMPLERS = {"dpmpp_2s_a": sample_dpmpp_2s_ancestral}
+
+
+class Denoiser:
+    """The model as k-diffusion wraps it. Lists what it was shown."""
+
+    def __init__(self, scheduler, config, dtype):
+        alphas = scheduler.alphas_cumprod.double().numpy()
+        self.log_sigmas = np.log(((1 - alphas) / alphas) ** 0.5)
+        self.prediction, self.dtype = config.get("prediction_type", "epsilon"), dtype
+        self.rungs = [float(t) for t in scheduler.timesteps]
+        self.timesteps = []
+
+    def __call__(self, x, sigma, rung=None):
+        global step_now
+        step_now = len(self.timesteps)
+        if rung is not None:
+            t = self.rungs[rung]
+        else:
+            t = float(np.interp(math.log(sigma), self.log_sigmas, np.arange(len(self.log_sigmas))))
+        self.timesteps.append(t)
+        out = model((x / (sigma**2 + 1) ** 0.5).double(), t).to(self.dtype)
+        if self.prediction == "epsilon":
+            return x - sigma * out
+        if self.prediction == "v_prediction":
+            return x / (sigma**2 + 1) - sigma / (sigma**2 + 1) ** 0.5 * out
+        return out
+
+
+def draw_from_k_diffusion(config, sampler, steps, options, dtype):
+    """The run and the timesteps it visited."""
+    scheduler = prepare(config, steps)
+    denoiser = Denoiser(scheduler, config, dtype)
+    sigmas = [float(s) for s in scheduler.sigmas]
+    x = (noise(-1).to(dtype) * scheduler.init_noise_sigma).to(dtype)
+    options = {"eta": 1.0, "s_noise": 1.0, **options}
+    x = SAMPLERS[sampler](denoiser, x, sigmas, lambda: noise(step_now).to(dtype), **options)
+    return x, torch.tensor(denoiser.timesteps, dtype=torch.float64)
+
+
+def draw(scheduler, config, options, dtype):
     global step_now
     name = config["_class_name"]
     x = (noise(-1).to(dtype) * scheduler.init_noise_sigma).reshape(1, SIZE).to(dtype)
@@ -114,41 +227,65 @@ def draw(scheduler, config, eta, dtype):
         out = model(shown.reshape(SIZE).double(), float(t)).reshape(1, SIZE).to(dtype)
         if name == "EulerAncestralDiscreteScheduler" and config.get("prediction_type") == "sample":
             out = (x - out) / scheduler.sigmas[scheduler.step_index]
-        extra = {"eta": eta} if name == "DDIMScheduler" else {}
-        x = scheduler.step(out, t, x, **extra).prev_sample
+        x = scheduler.step(out, t, x, **options).prev_sample
         assert x.dtype == dtype
     return x.reshape(-1)
 
 
-def draw_in_double(config, steps, eta):
+def widen_midpoints(scheduler):
+    """KDPM2's levels between those of the schedule, which it computes from them in float32."""
+    sigmas = torch.cat([scheduler.sigmas[:1], scheduler.sigmas[1:-1:2]])
+    following = torch.cat([sigmas[1:], sigmas[:1] * 0])
+    up = torch.zeros_like(sigmas)
+    if hasattr(scheduler, "sigmas_up"):
+        up = torch.nan_to_num((following**2 * (sigmas**2 - following**2) / sigmas**2) ** 0.5)
+    down = (following**2 - up**2) ** 0.5
+    middles = (sigmas * down) ** 0.5
+    if hasattr(scheduler, "sigmas_up"):
+        scheduler.sigmas_up, scheduler.sigmas_down = up.repeat_interleave(2), down.repeat_interleave(2)
+        scheduler.sigmas_interpol = middles.repeat_interleave(2)
+    else:
+        scheduler.sigmas_interpol = torch.cat([middles[:1], middles.repeat_interleave(2)])
+    scheduler.timesteps = scheduler.timesteps.double()
+    logs = scheduler.log_sigmas.double().numpy()
+    scheduler.timesteps[1::2] = torch.tensor([float(scheduler._sigma_to_t(m, logs)) for m in middles[:-2].numpy()]).double()
+
+
+def draw_in_double(config, steps, options):
+    """The run and the timesteps it visited."""
     scheduler = prepare(config, steps)
     for name in ("alphas_cumprod", "final_alpha_cumprod", "one", "sigmas"):
         if isinstance(getattr(scheduler, name, None), torch.Tensor):
             setattr(scheduler, name, getattr(scheduler, name).double())
+    if hasattr(scheduler, "sigmas_interpol"):
+        widen_midpoints(scheduler)
     try:
         for module in STEP_MODULES:
             module.torch = TorchInDouble()
-        return draw(scheduler, config, eta, torch.float64)
+        return draw(scheduler, config, options, torch.float64), scheduler.timesteps.double()
     finally:
         for module in STEP_MODULES:
             module.torch = torch
 
 
-def run(config, steps, eta):
+def run(config, steps, options):
     scheduler = prepare(config, steps)
-    single = draw(scheduler, config, eta, torch.float32).double()
-    double = draw_in_double(config, steps, eta)
-    times = scheduler.timesteps.double()
-    result = {
+    sampler = config.get("_sampler")
+    if sampler:
+        single, _ = draw_from_k_diffusion(config, sampler, steps, options, torch.float32)
+        double, times = draw_from_k_diffusion(config, sampler, steps, options, torch.float64)
+        single = single.double()
+    else:
+        single = draw(scheduler, config, options, torch.float32).double()
+        double, times = draw_in_double(config, steps, options)
+    return {
         "steps": steps,
         "init": float(scheduler.init_noise_sigma),
         "timesteps": [float(times[0]), float(times[-1]), float(times.sum())],
         "f32": float(f"{(single - double).norm() / double.norm():.2g}"),
         "x": [float(f"{v:.10g}") for v in double.tolist()],
+        **options,
     }
-    if eta:
-        result["eta"] = eta
-    return result
 
 
 def configs():
@@ -158,58 +295,86 @@ def configs():
             for prediction in ["epsilon", "v_prediction", "sample"]:
                 common = {"_class_name": name, "prediction_type": prediction, **extra}
                 for spacing in ["leading", "linspace", "trailing"]:
-                    yield {**common, **LATENT, "timestep_spacing": spacing}, STEPS, 0
+                    yield {**common, **LATENT, "timestep_spacing": spacing}, STEPS, {}
                 for betas in ["linear", "squaredcos_cap_v2"]:
-                    yield {**common, "beta_schedule": betas}, STEPS, 0
+                    yield {**common, "beta_schedule": betas}, STEPS, {}
     # What the sweep above leaves at its default.
     ddim = {"_class_name": "DDIMScheduler", **LATENT}
     dpm = {"_class_name": "DPMSolverMultistepScheduler", **LATENT}
     euler = {"_class_name": "EulerDiscreteScheduler", **LATENT}
-    yield {**ddim, "set_alpha_to_one": False}, [2, 20], 0
-    yield {**ddim, "set_alpha_to_one": False}, [2, 20], 0.7
-    yield {**ddim, "prediction_type": "v_prediction"}, [5, 50], 1.0
-    yield {**ddim, "num_train_timesteps": 89, "beta_end": 0.2, "timestep_spacing": "trailing"}, [1, 13, 89], 0
-    yield {"_class_name": "DDIMScheduler", "num_train_timesteps": 7, "trained_betas": [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5]}, [7], 0
-    yield {"_class_name": "DDPMScheduler", **LATENT, "variance_type": "fixed_large"}, [5, 20], 0
-    yield {"_class_name": "DDPMScheduler", **LATENT, "variance_type": "fixed_small_log"}, [13], 0
-    yield {**euler, "final_sigmas_type": "sigma_min"}, [5, 20], 0
-    yield {**euler, "final_sigmas_type": "sigma_min", "use_karras_sigmas": True}, [5], 0
-    yield {**dpm, "final_sigmas_type": "sigma_min"}, [5, 13, 20], 0
-    yield {**dpm, "final_sigmas_type": "sigma_min", "euler_at_final": True}, [20], 0
-    yield {**dpm, "final_sigmas_type": "sigma_min", "lower_order_final": False}, [5], 0
-    yield {**dpm, "final_sigmas_type": "sigma_min", "use_karras_sigmas": True}, [5], 0
-    yield {"_class_name": "DPMSolverMultistepScheduler", "beta_schedule": "squaredcos_cap_v2", "lambda_min_clipped": -5.1}, [5, 20], 0
-    yield {"_class_name": "HeunDiscreteScheduler"}, [13], 0
-    yield from multistep_configs()
+    yield {**ddim, "set_alpha_to_one": False}, [2, 20], {}
+    yield {**ddim, "set_alpha_to_one": False}, [2, 20], {"eta": 0.7}
+    yield {**ddim, "prediction_type": "v_prediction"}, [5, 50], {"eta": 1.0}
+    yield {**ddim, "num_train_timesteps": 89, "beta_end": 0.2, "timestep_spacing": "trailing"}, [1, 13, 89], {}
+    yield {"_class_name": "DDIMScheduler", "num_train_timesteps": 7, "trained_betas": [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5]}, [7], {}
+    yield {"_class_name": "DDPMScheduler", **LATENT, "variance_type": "fixed_large"}, [5, 20], {}
+    yield {"_class_name": "DDPMScheduler", **LATENT, "variance_type": "fixed_small_log"}, [13], {}
+    yield {**euler, "final_sigmas_type": "sigma_min"}, [5, 20], {}
+    yield {**euler, "final_sigmas_type": "sigma_min", "use_karras_sigmas": True}, [5], {}
+    yield {**dpm, "final_sigmas_type": "sigma_min"}, [5, 13, 20], {}
+    yield {**dpm, "final_sigmas_type": "sigma_min", "euler_at_final": True}, [20], {}
+    yield {**dpm, "final_sigmas_type": "sigma_min", "lower_order_final": False}, [5], {}
+    yield {**dpm, "final_sigmas_type": "sigma_min", "use_karras_sigmas": True}, [5], {}
+    yield {"_class_name": "DPMSolverMultistepScheduler", "beta_schedule": "squaredcos_cap_v2", "lambda_min_clipped": -5.1}, [5, 20], {}
+    yield {"_class_name": "HeunDiscreteScheduler"}, [13], {}
 
 
 def multistep_configs():
     pndm = {"_class_name": "PNDMScheduler", "skip_prk_steps": True}
     for prediction in ["epsilon", "v_prediction"]:
         for spacing in ["leading", "linspace", "trailing"]:
-            yield {**pndm, **LATENT, "prediction_type": prediction, "timestep_spacing": spacing}, [2, 5, 20], 0
-    yield {**pndm, **LATENT}, [1, 3, 4, 50], 0
-    yield {**pndm, "beta_schedule": "linear", "set_alpha_to_one": True}, [13], 0
-    yield {**pndm, "beta_schedule": "squaredcos_cap_v2"}, [13], 0
+            yield {**pndm, **LATENT, "prediction_type": prediction, "timestep_spacing": spacing}, [2, 5, 20], {}
+    yield {**pndm, **LATENT}, [1, 3, 4, 50], {}
+    yield {**pndm, "beta_schedule": "linear", "set_alpha_to_one": True}, [13], {}
+    yield {**pndm, "beta_schedule": "squaredcos_cap_v2"}, [13], {}
 
     unipc = {"_class_name": "UniPCMultistepScheduler"}
     sde = {"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"}
     for solver in [unipc, sde]:
         for prediction in ["epsilon", "v_prediction", "sample"]:
             for spacing in ["leading", "linspace", "trailing"]:
-                yield {**solver, **LATENT, "prediction_type": prediction, "timestep_spacing": spacing}, [5, 20], 0
-            yield {**solver, **LATENT, "prediction_type": prediction, "use_karras_sigmas": True}, [5, 20], 0
-        yield {**solver, **LATENT}, [1, 2, 3, 14, 15, 50], 0
-        yield {**solver, "beta_schedule": "linear"}, [13], 0
-        yield {**solver, "beta_schedule": "squaredcos_cap_v2", "use_karras_sigmas": True}, [13], 0
-        yield {**solver, **LATENT, "final_sigmas_type": "sigma_min"}, [5, 20], 0
-        yield {**solver, **LATENT, "final_sigmas_type": "sigma_min", "lower_order_final": False}, [5], 0
-        yield {**solver, **LATENT, "final_sigmas_type": "sigma_min", "use_karras_sigmas": True}, [5, 20], 0
-    yield {**unipc, "beta_schedule": "squaredcos_cap_v2"}, [20], 0
+                yield {**solver, **LATENT, "prediction_type": prediction, "timestep_spacing": spacing}, [5, 20], {}
+            yield {**solver, **LATENT, "prediction_type": prediction, "use_karras_sigmas": True}, [5, 20], {}
+        yield {**solver, **LATENT}, [1, 2, 3, 14, 15, 50], {}
+        yield {**solver, "beta_schedule": "linear"}, [13], {}
+        yield {**solver, "beta_schedule": "squaredcos_cap_v2", "use_karras_sigmas": True}, [13], {}
+        yield {**solver, **LATENT, "final_sigmas_type": "sigma_min"}, [5, 20], {}
+        yield {**solver, **LATENT, "final_sigmas_type": "sigma_min", "lower_order_final": False}, [5], {}
+        yield {**solver, **LATENT, "final_sigmas_type": "sigma_min", "use_karras_sigmas": True}, [5, 20], {}
+    yield {**unipc, "beta_schedule": "squaredcos_cap_v2"}, [20], {}
+
+
+def ladder_configs():
+    """Samplers on x = x_0 + sigma · noise."""
+    for name in ["LMSDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "DPMSolverSDEScheduler"]:
+        sampler = {"_class_name": name}
+        # KDPM2 and the SDE solver know no prediction type "sample".
+        for prediction in ["epsilon", "v_prediction", "sample"][: 3 if name == "LMSDiscreteScheduler" else 2]:
+            for spacing in ["leading", "linspace", "trailing"]:
+                yield {**sampler, **LATENT, "prediction_type": prediction, "timestep_spacing": spacing}, [5, 20], {}
+            yield {**sampler, **LATENT, "prediction_type": prediction, "use_karras_sigmas": True}, [5, 20], {}
+        yield {**sampler, **LATENT}, [2, 3, 4, 50], {}
+        yield sampler, [13], {}
+        yield {**sampler, "beta_schedule": "squaredcos_cap_v2"}, [13], {}
+    yield {"_class_name": "DPMSolverSDEScheduler", **LATENT}, [5, 20], {"s_noise": 1.1}
+
+    euler = {"_class_name": "EulerDiscreteScheduler", **LATENT}
+    ancestral = {**euler, "_sampler": "dpmpp_2s_a"}
+    for prediction in ["epsilon", "v_prediction", "sample"]:
+        for karras in [False, True]:
+            yield {**ancestral, "prediction_type": prediction, "use_karras_sigmas": karras}, [1, 2, 5, 20], {}
+    yield ancestral, [13], {"eta": 0.6, "s_noise": 1.1}
+    yield {**ancestral, "timestep_spacing": "leading"}, [5, 20], {}
+
+
+def group_of(config, steps, options):
+    shown = {k: v for k, v in config.items() if k != "_sampler"}
+    group = {"config": shown, "runs": [run(config, n, options) for n in steps]}
+    return {"sampler": config["_sampler"], **group} if "_sampler" in config else group
 
 
 def main():
-    groups = [{"config": config, "runs": [run(config, n, eta) for n in steps]} for config, steps, eta in configs()]
+    groups = [group_of(*case) for generate in (configs, multistep_configs, ladder_configs) for case in generate()]
     with open(sys.argv[1], "w", encoding="utf-8") as out:
         out.write("[\n" + ",\n".join(json.dumps(group, separators=(",", ":")) for group in groups) + "\n]\n")
 
