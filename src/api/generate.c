@@ -43,5 +43,5 @@ const char *br_sampler_list(int index)
 
 const char *br_schedule_list(int index)
 {
-    return index >= 0 && index <= BR_SIGMAS_KARRAS ? br_sigmas_name((br_sigmas)index) : NULL;
+    return index >= 0 && index < BR_SIGMAS_COUNT ? br_sigmas_name((br_sigmas)index) : NULL;
 }

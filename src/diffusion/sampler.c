@@ -16,7 +16,19 @@ static const br_sampler_info *const infos[BR_SAMPLER_COUNT] = {
 #undef BR_SAMPLER
 };
 
-static const char *const sigmas_names[] = {"default", "discrete", "karras"};
+static const struct {
+    const char *name, *label;
+} sigmas_names[BR_SIGMAS_COUNT] = {
+    [BR_SIGMAS_DEFAULT] = {"default", NULL},
+    [BR_SIGMAS_DISCRETE] = {"discrete", NULL},
+    [BR_SIGMAS_KARRAS] = {"karras", "Karras"},
+    [BR_SIGMAS_EXPONENTIAL] = {"exponential", "Exponential"},
+    [BR_SIGMAS_BETA] = {"beta", "Beta"},
+    [BR_SIGMAS_SGM_UNIFORM] = {"sgm_uniform", "SGM Uniform"},
+    [BR_SIGMAS_SIMPLE] = {"simple", "Simple"},
+    [BR_SIGMAS_AYS] = {"ays", "Align Your Steps"},
+    [BR_SIGMAS_AYS_SDXL] = {"ays_sdxl", "Align Your Steps SDXL"},
+};
 
 const char *br_sampler_name(br_sampler sampler)
 {
@@ -28,14 +40,19 @@ const char *br_sampler_label(br_sampler sampler)
     return infos[sampler]->label;
 }
 
-bool br_sampler_takes_karras(br_sampler sampler)
+bool br_sampler_takes_sigmas(br_sampler sampler)
 {
-    return infos[sampler]->takes_karras;
+    return infos[sampler]->takes_sigmas;
 }
 
 const char *br_sigmas_name(br_sigmas sigmas)
 {
-    return sigmas_names[sigmas];
+    return sigmas_names[sigmas].name;
+}
+
+const char *br_sigmas_label(br_sigmas sigmas)
+{
+    return sigmas_names[sigmas].label;
 }
 
 /* Lower case, with '_' for '-' and ' '; false when it does not fit (then it is no sampler's name). */
@@ -89,12 +106,19 @@ bool br_sampler_from_class(const char *class_name, br_sampler *out_sampler)
 
 br_status br_sigmas_from_name(const char *name, br_sigmas *out_sigmas)
 {
-    for (int i = 0; i <= BR_SIGMAS_KARRAS; i++)
-        if (strcmp(sigmas_names[i], name) == 0) {
-            *out_sigmas = (br_sigmas)i;
-            return NULL;
-        }
-    return br_fail(BR_ERROR_ARGUMENT, "unknown schedule \"%s\", expected one of: default, discrete, karras", name);
+    char text[32], label[32];
+    if (normalize(name, text, sizeof text))
+        for (int i = 0; i < BR_SIGMAS_COUNT; i++)
+            if (strcmp(sigmas_names[i].name, text) == 0 ||
+                (sigmas_names[i].label && normalize(sigmas_names[i].label, label, sizeof label) && strcmp(label, text) == 0)) {
+                *out_sigmas = (br_sigmas)i;
+                return NULL;
+            }
+    char list[256] = "";
+    size_t used = 0;
+    for (int i = 0; i < BR_SIGMAS_COUNT && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", sigmas_names[i].name);
+    return br_fail(BR_ERROR_ARGUMENT, "unknown schedule \"%s\", expected one of: %s", name, list);
 }
 
 br_spacing br_sampler_spacing(const br_sampler_params *params, const br_sampler_info *info)
@@ -158,10 +182,9 @@ static br_status check(const br_sampler_params *params, const br_sampler_info *i
         return br_fail(BR_ERROR_ARGUMENT, "s_noise is %g, expected 0 to %g", params->s_noise, MAX_S_NOISE);
     if (params->s_noise != 0 && !info->takes_s_noise)
         return br_fail(BR_ERROR_ARGUMENT, "s_noise is %g, but sampler %s has none", params->s_noise, info->name);
-    if (params->sigmas == BR_SIGMAS_KARRAS && !info->takes_karras)
-        return br_fail(BR_ERROR_ARGUMENT,
-                       "sampler %s visits the training timesteps and has no karras schedule, as ddim, ddpm and pndm have none",
-                       info->name);
+    if (params->sigmas > BR_SIGMAS_DISCRETE && !info->takes_sigmas)
+        return br_fail(BR_ERROR_ARGUMENT, "sampler %s visits the training timesteps and has no %s schedule", info->name,
+                       sigmas_names[params->sigmas].name);
     return NULL;
 }
 
@@ -171,8 +194,9 @@ br_status br_sampler_plan_init(const br_sampler_params *params, br_sampler_plan 
     memset(out_plan, 0, sizeof *out_plan);
     BR_TRY(check(params, info));
     br_sampler_params resolved = *params;
+    br_sigmas of_model = params->schedule->params.sigmas;
     if (params->sigmas == BR_SIGMAS_DEFAULT)
-        resolved.sigmas = info->takes_karras && params->schedule->params.karras_sigmas ? BR_SIGMAS_KARRAS : BR_SIGMAS_DISCRETE;
+        resolved.sigmas = info->takes_sigmas && of_model != BR_SIGMAS_DEFAULT ? of_model : BR_SIGMAS_DISCRETE;
 
     resolved.eta = params->eta < 0 ? 0 : params->eta > 0 ? params->eta : info->default_eta;
     resolved.s_noise = params->s_noise > 0 ? params->s_noise : 1;

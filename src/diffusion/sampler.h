@@ -38,13 +38,6 @@ typedef enum br_sampler {
     BR_SAMPLER_COUNT
 } br_sampler;
 
-/* Where the noise levels come from. */
-typedef enum br_sigmas {
-    BR_SIGMAS_DEFAULT,  /* what the model's scheduler config says, where the sampler can */
-    BR_SIGMAS_DISCRETE, /* the training schedule's */
-    BR_SIGMAS_KARRAS,   /* Karras et al. 2022, equation 5, rho 7 */
-} br_sigmas;
-
 typedef struct br_sampler_params {
     const br_schedule *schedule; /* borrowed during the call */
     br_sampler sampler;
@@ -77,7 +70,7 @@ typedef struct br_sampler_plan {
     double init_noise_sigma; /* x starts as init_noise_sigma · standard normal noise */
 } br_sampler_plan;
 
-/* Errors: BR_ERROR_ARGUMENT (steps out of range, eta or s_noise for a sampler without it, Karras sigmas for DDIM, DDPM or PLMS).
+/* Errors: BR_ERROR_ARGUMENT (steps out of range, eta or s_noise for a sampler without it, other sigmas than the schedule's for DDIM, DDPM or PLMS).
  * On failure *out_plan is zeroed. */
 BR_MUST_CHECK br_status br_sampler_plan_init(const br_sampler_params *params, br_sampler_plan *out_plan);
 void br_sampler_plan_finish(br_sampler_plan *plan);
@@ -91,10 +84,14 @@ const char *br_sampler_label(br_sampler sampler);
 BR_MUST_CHECK br_status br_sampler_from_name(const char *name, br_sampler *out_sampler);
 /* By diffusers class name ("DDIMScheduler"); false when no sampler has it. */
 bool br_sampler_from_class(const char *class_name, br_sampler *out_sampler);
-bool br_sampler_takes_karras(br_sampler sampler);
+/* Other noise levels than the training schedule's. */
+bool br_sampler_takes_sigmas(br_sampler sampler);
 
-/* "default", "discrete", "karras". */
+/* "default", "discrete", "karras", "exponential", "beta", "sgm_uniform", "simple", "ays", "ays_sdxl". */
 const char *br_sigmas_name(br_sigmas sigmas);
+/* "Karras", "SGM Uniform", "Align Your Steps", …: the schedule type in PNG parameters. NULL for the first two. */
+const char *br_sigmas_label(br_sigmas sigmas);
+/* Names and labels; case and the difference between '-', '_' and ' ' are ignored. Errors: BR_ERROR_ARGUMENT listing the names. */
 BR_MUST_CHECK br_status br_sigmas_from_name(const char *name, br_sigmas *out_sigmas);
 
 #endif

@@ -24,7 +24,7 @@ const br_sampler_info br_sampler_info_euler = {
     .label = "Euler",
     .class_name = "EulerDiscreteScheduler",
     .default_spacing = BR_SPACING_LINSPACE,
-    .takes_karras = true,
+    .takes_sigmas = true,
     .evaluations_per_step = 1,
     .plan = plan_euler,
 };

@@ -14,8 +14,8 @@ typedef struct br_sampler_info {
     const char *aliases[4];     /* other spellings, NULL-terminated, in the form that names are compared in */
     const char *class_name;     /* in diffusers; NULL where it takes more than the class to tell */
     br_spacing default_spacing; /* of that class */
-    bool takes_karras, takes_eta, takes_s_noise;
-    bool rounds_karras;    /* its class rounds the timesteps of Karras sigmas */
+    bool takes_sigmas, takes_eta, takes_s_noise;
+    bool rounds_karras;    /* its class rounds the timesteps of Karras sigmas, always */
     bool double_timesteps; /* its class keeps fractional timesteps in float64, not float32 */
     double default_eta;
     int evaluations_per_step; /* the plan has room for steps times this */

@@ -7,6 +7,8 @@
 #define PI 3.14159265358979323846
 /* Keeps the cosine schedule's last step finite (Nichol and Dhariwal 2021, section 3.2). */
 #define MAX_COSINE_BETA 0.999
+/* Stands for an alpha_bar of 0 where that would be divided by, as in diffusers. */
+#define TERMINAL_ALPHA_BAR 0x1p-24f
 
 static const char *const beta_schedule_names[] = {"linear", "scaled_linear", "squaredcos_cap_v2", "trained_betas"};
 static const char *const prediction_names[] = {"epsilon", "v_prediction", "sample"};
@@ -78,6 +80,22 @@ static float beta_at(const br_schedule_params *params, int t)
     return 0;
 }
 
+/* Algorithm 1 of Lin et al., in float32 as diffusers does it: sqrt(alpha_bar) is shifted to end at 0 and scaled to begin where it did.
+ * beta[n]. */
+static void rescale_to_zero_snr(double *beta, int n)
+{
+    double product = 1;
+    for (int t = 0; t < n; t++) /* beta holds sqrt(alpha_bar) for a while */
+        beta[t] = (double)sqrtf((float)(product *= (double)(1.0f - (float)beta[t])));
+    float first = (float)beta[0], last = (float)beta[n - 1];
+    float scale = first / (first - last), before = 1;
+    for (int t = 0; t < n; t++) {
+        float root = ((float)beta[t] - last) * scale, alpha_bar = root * root;
+        beta[t] = (double)(1.0f - alpha_bar / before);
+        before = alpha_bar;
+    }
+}
+
 static br_status check(const br_schedule_params *params)
 {
     if (params->timesteps < 1 || params->timesteps > BR_SCHEDULE_MAX_TIMESTEPS)
@@ -89,6 +107,8 @@ static br_status check(const br_schedule_params *params)
                        params->beta_start, params->beta_end);
     if (params->beta_schedule == BR_BETA_TRAINED && !params->trained_betas)
         return br_fail(BR_ERROR_ARGUMENT, "trained_betas is missing");
+    if (params->zero_terminal_snr && params->timesteps < 2)
+        return br_fail(BR_ERROR_ARGUMENT, "a schedule of one timestep cannot be rescaled to zero terminal SNR");
     if (params->steps_offset < 0 || params->steps_offset >= params->timesteps)
         return br_fail(BR_ERROR_ARGUMENT, "steps_offset is %d, expected 0 to %d", params->steps_offset, params->timesteps - 1);
     return NULL;
@@ -104,15 +124,20 @@ br_status br_schedule_init(const br_schedule_params *params, br_schedule *out_sc
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "no memory for a schedule of %zu timesteps", n);
     br_schedule schedule = {.params = *params, .beta = values, .alpha_bar = values + n, .sigma = values + 2 * n};
     schedule.params.trained_betas = NULL;
+    for (size_t t = 0; t < n; t++)
+        schedule.beta[t] = (double)beta_at(params, (int)t);
+    if (params->zero_terminal_snr)
+        rescale_to_zero_snr(schedule.beta, (int)n);
     double product = 1;
     for (size_t t = 0; t < n; t++) {
-        float beta = beta_at(params, (int)t);
+        float beta = (float)schedule.beta[t];
         product *= (double)(1.0f - beta);
         float alpha_bar = (float)product;
-        schedule.beta[t] = (double)beta;
-        schedule.alpha_bar[t] = (double)alpha_bar;
-        schedule.sigma[t] = (double)sqrtf((1.0f - alpha_bar) / alpha_bar);
-        if (!(beta > 0 && beta < 1) || !(alpha_bar > 0 && alpha_bar < 1)) {
+        bool ends = params->zero_terminal_snr && t == n - 1 && beta == 1;
+        float stand_in = ends ? TERMINAL_ALPHA_BAR : alpha_bar;
+        schedule.alpha_bar[t] = (double)(params->prediction == BR_PREDICTION_EPSILON ? stand_in : alpha_bar);
+        schedule.sigma[t] = (double)sqrtf((1.0f - stand_in) / stand_in);
+        if (!ends && (!(beta > 0 && beta < 1) || !(alpha_bar > 0 && alpha_bar < 1))) {
             free(values);
             return br_fail(BR_ERROR_ARGUMENT, "beta %zu is %g, which leaves alpha_bar %g: both must lie between 0 and 1", t,
                            (double)beta, (double)alpha_bar);

@@ -39,6 +39,20 @@ typedef enum br_spacing {
 /* DDPM's choice of the variance of the noise it adds. */
 typedef enum br_variance { BR_VARIANCE_FIXED_SMALL, BR_VARIANCE_FIXED_LARGE } br_variance;
 
+/* Where the noise levels that a sampler visits come from. */
+typedef enum br_sigmas {
+    BR_SIGMAS_DEFAULT,     /* what the model's scheduler config says, where the sampler can */
+    BR_SIGMAS_DISCRETE,    /* the training schedule's, at the timesteps of br_spacing */
+    BR_SIGMAS_KARRAS,      /* Karras et al. 2022, equation 5, rho 7 */
+    BR_SIGMAS_EXPONENTIAL, /* even in log(sigma) */
+    BR_SIGMAS_BETA,        /* quantiles of Beta(0.6, 0.6): Lee et al., "Beta Sampling is All You Need" (2024) */
+    BR_SIGMAS_SGM_UNIFORM, /* even in time, the step after the last being 0: Stability's generative-models */
+    BR_SIGMAS_SIMPLE,      /* every (timesteps / steps)-th training timestep from the last on: ComfyUI's "simple" */
+    BR_SIGMAS_AYS,         /* Align Your Steps (Sabour et al. 2024), the table for Stable Diffusion 1.5 */
+    BR_SIGMAS_AYS_SDXL,    /* the table for SDXL */
+    BR_SIGMAS_COUNT
+} br_sigmas;
+
 typedef struct br_schedule_params {
     int timesteps; /* 1 .. BR_SCHEDULE_MAX_TIMESTEPS */
     br_beta_schedule beta_schedule;
@@ -48,7 +62,8 @@ typedef struct br_schedule_params {
     br_spacing spacing;
     int steps_offset;       /* added to "leading" timesteps */
     bool set_alpha_to_one;  /* DDIM: alpha_bar after the last step is 1 (else alpha_bar_0) */
-    bool karras_sigmas;     /* the sampler's default where it can */
+    br_sigmas sigmas;       /* the sampler's default where it can; BR_SIGMAS_DEFAULT is the schedule's own here */
+    bool zero_terminal_snr; /* betas rescaled so that the last timestep is noise alone (Lin et al., algorithm 1) */
     bool final_sigma_min;   /* sigma samplers end at sigma_0 instead of 0 */
     bool lower_order_final; /* DPM++ 2M: first order at the end below 15 steps */
     bool euler_at_final;    /* DPM++ 2M: first order at the end, always */
@@ -59,8 +74,9 @@ typedef struct br_schedule_params {
 typedef struct br_schedule {
     br_schedule_params params; /* trained_betas is NULL */
     double *beta;              /* owned, [timesteps]; the two below share its allocation */
-    double *alpha_bar;         /* [timesteps]: product of 1 - beta */
-    double *sigma;             /* [timesteps]: sqrt((1 - alpha_bar) / alpha_bar), rising */
+    double *
+        alpha_bar; /* [timesteps]: product of 1 - beta. With zero_terminal_snr the last is 0, unless the model predicts noise: see sigma */
+    double *sigma; /* [timesteps]: sqrt((1 - alpha_bar) / alpha_bar), rising. As in diffusers 2^-24 stands for an alpha_bar of 0 */
 } br_schedule;
 
 /* The defaults of diffusers' DDIMScheduler for 1,000 timesteps, clipping off. */

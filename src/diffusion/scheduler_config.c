@@ -38,9 +38,9 @@ static const struct {
     {"variance_type", RULE_READ, NULL},
     {"clip_sample", RULE_FALSE, NULL},
     {"thresholding", RULE_FALSE, NULL},
-    {"rescale_betas_zero_snr", RULE_FALSE, NULL},
-    {"use_exponential_sigmas", RULE_FALSE, NULL},
-    {"use_beta_sigmas", RULE_FALSE, NULL},
+    {"rescale_betas_zero_snr", RULE_READ, NULL},
+    {"use_exponential_sigmas", RULE_READ, NULL},
+    {"use_beta_sigmas", RULE_READ, NULL},
     {"use_lu_lambdas", RULE_FALSE, NULL},
     {"use_flow_sigmas", RULE_FALSE, NULL},
     {"use_dynamic_shifting", RULE_FALSE, NULL},
@@ -207,6 +207,25 @@ static br_status read_variance(const json_t *config, const char *what, br_schedu
     return NULL;
 }
 
+static br_status read_sigmas(const json_t *config, const char *what, br_schedule_params *params)
+{
+    static const struct {
+        const char *key;
+        br_sigmas sigmas;
+    } switches[] = {{"use_karras_sigmas", BR_SIGMAS_KARRAS},
+                    {"use_exponential_sigmas", BR_SIGMAS_EXPONENTIAL},
+                    {"use_beta_sigmas", BR_SIGMAS_BETA}};
+    for (size_t i = 0; i < sizeof switches / sizeof *switches; i++) {
+        bool on;
+        BR_TRY(br_json_bool(config, what, switches[i].key, false, &on));
+        if (on && params->sigmas != BR_SIGMAS_DEFAULT)
+            return br_fail(BR_ERROR_FORMAT, "%s: \"%s\" is true beside another use_..._sigmas", what, switches[i].key);
+        if (on)
+            params->sigmas = switches[i].sigmas;
+    }
+    return NULL;
+}
+
 static br_status read_params(const json_t *config, const char *what, br_schedule_params *params, double **out_betas)
 {
     static const char *const predictions[] = {"epsilon", "v_prediction", "sample"};
@@ -224,7 +243,8 @@ static br_status read_params(const json_t *config, const char *what, br_schedule
     BR_TRY(br_json_int(config, what, "steps_offset", 0, params->timesteps - 1, 0, &number));
     params->steps_offset = (int)number;
     BR_TRY(br_json_bool(config, what, "set_alpha_to_one", params->set_alpha_to_one, &params->set_alpha_to_one));
-    BR_TRY(br_json_bool(config, what, "use_karras_sigmas", false, &params->karras_sigmas));
+    BR_TRY(br_json_bool(config, what, "rescale_betas_zero_snr", false, &params->zero_terminal_snr));
+    BR_TRY(read_sigmas(config, what, params));
     BR_TRY(read_choice(config, what, "final_sigmas_type", finals, 2, 0, &choice));
     params->final_sigma_min = choice == 1;
     BR_TRY(br_json_bool(config, what, "lower_order_final", true, &params->lower_order_final));

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KARRAS_RHO 7.0
+#include "diffusion/sigma_curve.h"
+
 /* diffusers takes the logarithm of no less than this. */
 #define MIN_SIGMA 1e-10
 
@@ -67,15 +68,6 @@ double br_timestep_of_sigma(const br_schedule *schedule, double sigma)
     return (1 - weight) * low + weight * (low + 1);
 }
 
-void br_karras_sigmas(double max, double min, int steps, double *out_sigmas)
-{
-    double from = pow(max, 1 / KARRAS_RHO), to = pow(min, 1 / KARRAS_RHO);
-    for (int i = 0; i < steps; i++) {
-        double ramp = steps == 1 ? 0 : (double)i / (steps - 1);
-        out_sigmas[i] = pow(from + ramp * (to - from), KARRAS_RHO);
-    }
-}
-
 br_status br_sigma_ladder_init(const br_sampler_params *params, const br_sampler_info *info, br_sigma_ladder *out_ladder)
 {
     const br_schedule *schedule = params->schedule;
@@ -96,11 +88,12 @@ br_status br_sigma_ladder_init(const br_sampler_params *params, const br_sampler
             timesteps[i] = (double)(float)timesteps[i];
         sigmas[i] = br_sigma_at(schedule, timesteps[i]);
     }
-    if (params->sigmas == BR_SIGMAS_KARRAS) {
-        br_karras_sigmas(sigmas[0], sigmas[steps - 1], steps, sigmas);
+    if (params->sigmas != BR_SIGMAS_DISCRETE) {
+        bool whole = params->sigmas == BR_SIGMAS_KARRAS && info->rounds_karras;
+        br_sigma_curve(params->sigmas, schedule, sigmas[0], sigmas[steps - 1], steps, sigmas);
         for (int i = 0; i < steps; i++) {
             double t = br_timestep_of_sigma(schedule, sigmas[i]);
-            timesteps[i] = info->rounds_karras ? rint(t) : info->double_timesteps ? t : (double)(float)t;
+            timesteps[i] = whole ? rint(t) : info->double_timesteps ? t : (double)(float)t;
         }
     }
     for (int i = 0; i < steps; i++)

@@ -14,9 +14,6 @@ double br_sigma_at(const br_schedule *schedule, double timestep);
 /* The inverse, by interpolation in log(sigma); clamped to the schedule. */
 double br_timestep_of_sigma(const br_schedule *schedule, double sigma);
 
-/* Karras et al. 2022, equation 5: out_sigmas[steps] from `max` down to `min`, rho 7. */
-void br_karras_sigmas(double max, double min, int steps, double *out_sigmas);
-
 /* What the samplers on x = x_0 + sigma · noise (Euler and all of k-diffusion's) visit. */
 typedef struct br_sigma_ladder {
     double *sigmas;    /* owned, [steps + 1]; the last is where the run ends: 0 or sigma_0 */

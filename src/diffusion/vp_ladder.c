@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diffusion/sigma_curve.h"
+
 /* From this many steps on the last step is of full order too, but for sigma 0. */
 #define LOWER_ORDER_BELOW 15
 
@@ -37,18 +39,24 @@ static br_status discrete_timesteps(const br_schedule *schedule, br_spacing spac
     return NULL;
 }
 
+/* diffusers makes whole numbers of these; what it does not have is shown as it is. */
+static double timestep_of(const br_sampler_params *params, const br_sampler_info *info, double sigma)
+{
+    double t = br_timestep_of_sigma(params->schedule, sigma);
+    if (params->sigmas == BR_SIGMAS_KARRAS)
+        return info->rounds_karras || params->schedule->params.beta_schedule != BR_BETA_SQUAREDCOS ? rint(t) : floor(t);
+    return params->sigmas == BR_SIGMAS_EXPONENTIAL || params->sigmas == BR_SIGMAS_BETA ? floor(t) : t;
+}
+
 static br_status visit(const br_sampler_params *params, const br_sampler_info *info, br_vp_ladder_style style, br_vp_ladder *ladder)
 {
     const br_schedule *schedule = params->schedule;
     int steps = params->steps, n = schedule->params.timesteps;
     double *sigmas = ladder->sigmas, *timesteps = ladder->timesteps;
-    if (params->sigmas == BR_SIGMAS_KARRAS) {
-        br_karras_sigmas(schedule->sigma[n - 1], schedule->sigma[0], steps, sigmas);
-        for (int i = 0; i < steps; i++) {
-            double t = br_timestep_of_sigma(schedule, sigmas[i]);
-            bool rounds = info->rounds_karras || schedule->params.beta_schedule != BR_BETA_SQUAREDCOS;
-            timesteps[i] = rounds ? rint(t) : floor(t);
-        }
+    if (params->sigmas != BR_SIGMAS_DISCRETE) {
+        br_sigma_curve(params->sigmas, schedule, schedule->sigma[n - 1], schedule->sigma[0], steps, sigmas);
+        for (int i = 0; i < steps; i++)
+            timesteps[i] = timestep_of(params, info, sigmas[i]);
     } else {
         BR_TRY(discrete_timesteps(schedule, br_sampler_spacing(params, info), steps, timesteps));
         for (int i = 0; i < steps; i++)

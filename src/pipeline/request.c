@@ -82,7 +82,7 @@ br_status br_request_resolve(const br_model *model, const br_generate_params *pa
         BR_TRY(br_sampler_from_name(params->sampler, &request.sampler));
     if (params->schedule)
         BR_TRY(br_sigmas_from_name(params->schedule, &request.sigmas));
-    else if (params->sampler && request.sigmas == BR_SIGMAS_KARRAS && !br_sampler_takes_karras(request.sampler))
+    else if (params->sampler && request.sigmas > BR_SIGMAS_DISCRETE && !br_sampler_takes_sigmas(request.sampler))
         request.sigmas = BR_SIGMAS_DEFAULT;
     BR_TRY(check_prompts(model, &request));
     BR_TRY(resolve_size(model, params, &request));
@@ -105,11 +105,12 @@ br_status br_request_resolve(const br_model *model, const br_generate_params *pa
 char *br_request_parameters(const br_request *request, const br_model *model, int64_t seed)
 {
     static const char format[] =
-        "%s%s%s\nSteps: %d, Sampler: %s%s, CFG scale: %g, Seed: %" PRId64 ", Size: %dx%d, Model: %s, Version: brume %s";
+        "%s%s%s\nSteps: %d, Sampler: %s%s%s, CFG scale: %g, Seed: %" PRId64 ", Size: %dx%d, Model: %s, Version: brume %s";
     const char *negative = request->negative_prompt[0] ? "\nNegative prompt: " : "";
-    const char *karras = request->sigmas == BR_SIGMAS_KARRAS ? " Karras" : "";
-#define FIELDS                                                                                                       \
-    request->prompt, negative, request->negative_prompt, request->steps, br_sampler_label(request->sampler), karras, \
+    const char *label = br_sigmas_label(request->sigmas), *schedule = label ? ", Schedule type: " : "";
+    label = label ? label : "";
+#define FIELDS                                                                                                                \
+    request->prompt, negative, request->negative_prompt, request->steps, br_sampler_label(request->sampler), schedule, label, \
         request->guidance, seed, request->width, request->height, model->name, BR_VERSION
     int length = snprintf(NULL, 0, format, FIELDS);
     char *text = length < 0 ? NULL : malloc((size_t)length + 1);

@@ -37,7 +37,7 @@ class WrongUsage(support.Case):
         for value in ("nan", "inf", "0x3", "3,5", "", "0.5", "-1"):
             self.wrong("txt2img", "x", "--cfg", value, contains=["--cfg", f'"{value}"', "number from 1"])
         self.wrong("txt2img", "x", "-s", "-2", contains=["-s", "-1 or more"])
-        self.wrong("txt2img", "x", "--eta", "1.01", contains="from 0 to 1")
+        self.wrong("txt2img", "x", "--eta", "1.01", contains="from -1 to 1")
         self.wrong("txt2img", "x", "--steps", "0", contains="--steps")
         self.wrong("txt2img", "x", "--batch-count", "0", contains="--batch-count")
         self.wrong("txt2img", "x", "--batch-size", "1000000000", contains="--batch-size")

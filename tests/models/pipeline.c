@@ -431,7 +431,7 @@ static void test_samplers(void **state)
         for (int j = 0; j < i; j++)
             assert_memory_not_equal(drawings[i].latents[0], drawings[j].latents[0], LATENT_COUNT * sizeof(float));
         params.schedule = "karras";
-        if (!br_sampler_takes_karras((br_sampler)i))
+        if (!br_sampler_takes_sigmas((br_sampler)i))
             continue;
         drawing karras = draw(&params);
         assert_memory_not_equal(drawings[i].latents[0], karras.latents[0], LATENT_COUNT * sizeof(float));

@@ -191,7 +191,7 @@ static void dpm_solver_as_saved(void **state)
     assert_int_equal(sampler, BR_SAMPLER_DPMPP_2M);
     assert_int_equal(schedule.params.prediction, BR_PREDICTION_V);
     assert_int_equal(schedule.params.spacing, BR_SPACING_LEADING);
-    assert_true(schedule.params.karras_sigmas);
+    assert_int_equal(schedule.params.sigmas, BR_SIGMAS_KARRAS);
     br_sampler_plan plan;
     br_sampler_params params = {.schedule = &schedule, .sampler = sampler, .sigmas = BR_SIGMAS_DISCRETE, .steps = 3};
     assert_status_ok(br_sampler_plan_init(&params, &plan));
@@ -214,7 +214,6 @@ static void bad_configs(void **state)
         {"{\"_class_name\": 3}", BR_ERROR_FORMAT, "_class_name"},
         {"{\"_class_name\": \"DDIMScheduler\", \"clip_sample\": true}", BR_ERROR_UNSUPPORTED, "clip_sample"},
         {"{\"_class_name\": \"DDIMScheduler\", \"thresholding\": true}", BR_ERROR_UNSUPPORTED, "thresholding"},
-        {"{\"_class_name\": \"DDIMScheduler\", \"rescale_betas_zero_snr\": true}", BR_ERROR_UNSUPPORTED, "rescale_betas_zero_snr"},
         {"{\"_class_name\": \"DDIMScheduler\", \"frobnicate\": 0}", BR_ERROR_UNSUPPORTED, "frobnicate"},
         {"{\"_class_name\": \"DDIMScheduler\", \"beta_schedule\": \"sigmoid\"}", BR_ERROR_UNSUPPORTED, "sigmoid"},
         {"{\"_class_name\": \"DDIMScheduler\", \"prediction_type\": \"flow_prediction\"}", BR_ERROR_UNSUPPORTED, "flow_prediction"},
@@ -231,6 +230,10 @@ static void bad_configs(void **state)
         {"{\"_class_name\": \"UniPCMultistepScheduler\", \"solver_type\": \"bh1\"}", BR_ERROR_UNSUPPORTED, "bh1"},
         {"{\"_class_name\": \"UniPCMultistepScheduler\", \"predict_x0\": false}", BR_ERROR_UNSUPPORTED, "predict_x0"},
         {"{\"_class_name\": \"UniPCMultistepScheduler\", \"disable_corrector\": [0]}", BR_ERROR_UNSUPPORTED, "disable_corrector"},
+        {"{\"_class_name\": \"EulerDiscreteScheduler\", \"use_karras_sigmas\": true, \"use_beta_sigmas\": true}", BR_ERROR_FORMAT,
+         "use_beta_sigmas"},
+        {"{\"_class_name\": \"DDIMScheduler\", \"num_train_timesteps\": 1, \"rescale_betas_zero_snr\": true}", BR_ERROR_ARGUMENT,
+         "zero terminal SNR"},
         {"{\"_class_name\": \"DDIMScheduler\", \"num_train_timesteps\": 0}", BR_ERROR_FORMAT, "num_train_timesteps"},
         {"{\"_class_name\": \"DDIMScheduler\", \"num_train_timesteps\": 1000000000}", BR_ERROR_FORMAT, "num_train_timesteps"},
         {"{\"_class_name\": \"DDIMScheduler\", \"steps_offset\": -1}", BR_ERROR_FORMAT, "steps_offset"},
@@ -289,7 +292,15 @@ static void sampler_names(void **state)
                   "unknown sampler");
     assert_status_ok(br_sigmas_from_name("karras", &sigmas));
     assert_int_equal(sigmas, BR_SIGMAS_KARRAS);
-    assert_status(br_sigmas_from_name("exponential", &sigmas), BR_ERROR_ARGUMENT, "default, discrete, karras");
+    for (int i = 0; i < BR_SIGMAS_COUNT; i++) {
+        assert_status_ok(br_sigmas_from_name(br_sigmas_name((br_sigmas)i), &sigmas));
+        assert_int_equal(sigmas, i);
+        const char *label = br_sigmas_label((br_sigmas)i);
+        if (label)
+            assert_status_ok(br_sigmas_from_name(label, &sigmas));
+        assert_int_equal(sigmas, i);
+    }
+    assert_status(br_sigmas_from_name("exponentially", &sigmas), BR_ERROR_ARGUMENT, "default, discrete, karras, exponential");
 }
 
 static void bad_plans(void **state)
@@ -331,16 +342,18 @@ static void coefficients_are_finite(void **state)
     static const int sizes[] = {1, 2, 13, 89, 1000};
     static const int steps[] = {1, 2, 3, 7, 13, 14, 15, 89, 113, 499, 997, 999, 1000};
     int plans = 0;
-    for (size_t n = 0; n < sizeof sizes / sizeof *sizes; n++) {
+    for (size_t n = 0; n < 2 * sizeof sizes / sizeof *sizes; n++) {
         br_schedule_params schedule_params = br_schedule_params_default();
-        schedule_params.timesteps = sizes[n];
+        schedule_params.timesteps = sizes[n / 2];
+        schedule_params.zero_terminal_snr = n % 2 && sizes[n / 2] > 1;
         br_schedule schedule;
         assert_status_ok(br_schedule_init(&schedule_params, &schedule));
         for (int sampler = 0; sampler < BR_SAMPLER_COUNT; sampler++)
-            for (size_t s = 0; s < 2 * sizeof steps / sizeof *steps; s++) {
+            for (size_t s = 0; s < (BR_SIGMAS_COUNT - 1) * sizeof steps / sizeof *steps; s++) {
                 br_sampler_plan plan;
-                br_sampler_params params = {.schedule = &schedule, .sampler = (br_sampler)sampler, .steps = steps[s / 2]};
-                params.sigmas = s % 2 ? BR_SIGMAS_KARRAS : BR_SIGMAS_DISCRETE;
+                br_sampler_params params = {
+                    .schedule = &schedule, .sampler = (br_sampler)sampler, .steps = steps[s / (BR_SIGMAS_COUNT - 1)]};
+                params.sigmas = (br_sigmas)(BR_SIGMAS_DISCRETE + s % (BR_SIGMAS_COUNT - 1));
                 br_status status = br_sampler_plan_init(&params, &plan);
                 if (status) {
                     assert_int_equal(br_status_code(status), BR_ERROR_ARGUMENT);
@@ -356,16 +369,17 @@ static void coefficients_are_finite(void **state)
                         all += e->history_scale[k];
                     if (!isfinite(all)) {
                         print_error("%s, %d timesteps, %d steps, %s: evaluation %d is not finite\n",
-                                    br_sampler_name(params.sampler), sizes[n], params.steps, br_sigmas_name(params.sigmas), i);
+                                    br_sampler_name(params.sampler), sizes[n / 2], params.steps, br_sigmas_name(params.sigmas), i);
                         fail();
                     }
-                    assert_true(e->timestep >= 0 && e->timestep <= sizes[n] - 1);
+                    assert_true(e->timestep >= 0 && e->timestep <= sizes[n / 2] - 1);
                 }
                 br_sampler_plan_finish(&plan);
             }
         br_schedule_finish(&schedule);
     }
-    assert_true(plans > 250);
+    assert_true(plans > 3000);
+    print_message("%d plans\n", plans);
 }
 
 int main(void)

@@ -14,12 +14,14 @@ the "sampler". scipy and torchsde are replaced by the few functions below, so th
 DPMSolverSDEScheduler is made of the noise that the formula gives.
 """
 
+import functools
 import json
 import math
 import sys
 import types
 
 import diffusers.utils.import_utils
+import mpmath
 import numpy as np
 import torch
 
@@ -37,7 +39,16 @@ def stand_in(name, **members):
     return module
 
 
-stand_in("scipy", stats=stand_in("scipy.stats"), integrate=stand_in("scipy.integrate", quad=quad))
+@functools.lru_cache(maxsize=None)
+def beta_ppf(probability, a, b):
+    """scipy.stats.beta.ppf."""
+    if probability in (0, 1):
+        return float(probability)
+    return float(mpmath.findroot(lambda x: mpmath.betainc(a, b, 0, x, regularized=True) - probability, (0, 1), solver="anderson"))
+
+
+beta = types.SimpleNamespace(ppf=beta_ppf)
+stand_in("scipy", stats=stand_in("scipy.stats", beta=beta), integrate=stand_in("scipy.integrate", quad=quad))
 stand_in("torchsde")
 diffusers.utils.import_utils._scipy_available = True
 
@@ -122,10 +133,20 @@ class BrownianMotion:
         return drawn
 
 
+def rescale_zero_terminal_snr(betas):
+    """As diffusers', but for the square root: torch's differs from the rounded one in places, and from processor to processor."""
+    roots = np.sqrt(torch.cumprod(1.0 - betas, dim=0).numpy())
+    first, last = roots[0], roots[-1]
+    alphas_bar = ((roots - last) * (first / (first - last))) ** 2
+    return torch.from_numpy(1 - np.concatenate([alphas_bar[:1], alphas_bar[1:] / alphas_bar[:-1]]))
+
+
 STEP_MODULES = [sys.modules[cls.__module__] for cls in CLASSES.values()]
 for module in STEP_MODULES:
     if hasattr(module, "randn_tensor"):
         module.randn_tensor = fixed_noise
+    if hasattr(module, "rescale_zero_terminal_snr"):
+        module.rescale_zero_terminal_snr = rescale_zero_terminal_snr
     if hasattr(module, "BrownianTreeNoiseSampler"):
         module.BrownianTreeNoiseSampler = BrownianMotion
 
@@ -142,9 +163,35 @@ def make(config):
     return CLASSES[name](**arguments)
 
 
+# Align Your Steps, https://research.nvidia.com/labs/toronto-ai/AlignYourSteps/howto.html
+AYS = {
+    "ays": [14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029],
+    "ays_sdxl": [14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029],
+}
+
+
+def published_sigmas(schedule, alphas_cumprod, steps):
+    """The schedules that user interfaces have and diffusers does not, as ComfyUI and AUTOMATIC1111 compute them."""
+    alphas = alphas_cumprod.double().numpy()
+    sigmas = ((1 - alphas) / alphas) ** 0.5
+    if schedule == "sgm_uniform":
+        times = np.linspace(len(sigmas) - 1, 0, steps + 1)[:-1]
+        return np.exp(np.interp(times, np.arange(len(sigmas)), np.log(sigmas)))
+    if schedule == "simple":
+        return np.array([sigmas[-(1 + int(i * (len(sigmas) / steps)))] for i in range(steps)])
+    table = AYS[schedule]
+    places = np.linspace(0, 1, len(table))
+    return np.exp(np.interp(np.linspace(0, 1, steps), places, np.log(table)))
+
+
 def prepare(config, steps):
     scheduler = make(config)
     scheduler.set_timesteps(steps)
+    if "_schedule" in config:
+        sigmas = published_sigmas(config["_schedule"], scheduler.alphas_cumprod, steps)
+        logs = np.log(((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod).numpy() ** 0.5)
+        scheduler.timesteps = torch.tensor([float(scheduler._sigma_to_t(s, logs)) for s in sigmas], dtype=torch.float64)
+        scheduler.sigmas = torch.tensor([*sigmas, 0.0], dtype=torch.float32)
     if config["_class_name"] == "EulerAncestralDiscreteScheduler" and config.get("use_karras_sigmas"):
         twin = make({**config, "_class_name": "EulerDiscreteScheduler"})
         twin.set_timesteps(steps)
@@ -367,14 +414,36 @@ def ladder_configs():
     yield {**ancestral, "timestep_spacing": "leading"}, [5, 20], {}
 
 
+def schedule_configs():
+    """Noise levels other than the training schedule's, and zero terminal SNR."""
+    euler = {"_class_name": "EulerDiscreteScheduler", **LATENT}
+    multistep = {"_class_name": "DPMSolverMultistepScheduler", **LATENT}
+    names = ["HeunDiscreteScheduler", "LMSDiscreteScheduler", "KDPM2DiscreteScheduler", "DPMSolverSDEScheduler"]
+    for switch in ["use_exponential_sigmas", "use_beta_sigmas"]:
+        for config in [euler, multistep, {**multistep, "_class_name": "UniPCMultistepScheduler"}]:
+            yield {**config, switch: True}, [1, 5, 20], {}
+        for name in names:
+            yield {**euler, "_class_name": name, switch: True}, [5, 20], {}
+        yield {**euler, switch: True, "timestep_spacing": "leading"}, [13], {}
+        yield {**multistep, switch: True, "beta_schedule": "squaredcos_cap_v2"}, [13], {}
+    for schedule in ["sgm_uniform", "simple", "ays", "ays_sdxl"]:
+        for config in [euler, multistep]:
+            yield {**config, "_schedule": schedule}, [2, 5, 11, 20], {}
+    zero_snr = {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction", "timestep_spacing": "trailing", **LATENT}
+    for name in ["DDIMScheduler", "DDPMScheduler", "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler",
+                 "DPMSolverMultistepScheduler", "UniPCMultistepScheduler"]:  # fmt: skip
+        yield {"_class_name": name, **zero_snr}, [5, 20], {}
+    yield {"_class_name": "DDIMScheduler", **zero_snr, "prediction_type": "sample", "num_train_timesteps": 89}, [13], {}
+
+
 def group_of(config, steps, options):
-    shown = {k: v for k, v in config.items() if k != "_sampler"}
-    group = {"config": shown, "runs": [run(config, n, options) for n in steps]}
-    return {"sampler": config["_sampler"], **group} if "_sampler" in config else group
+    named = {key: config["_" + key] for key in ("sampler", "schedule") if "_" + key in config}
+    shown = {k: v for k, v in config.items() if k.lstrip("_") not in named}
+    return {**named, "config": shown, "runs": [run(config, n, options) for n in steps]}
 
 
 def main():
-    groups = [group_of(*case) for generate in (configs, multistep_configs, ladder_configs) for case in generate()]
+    groups = [group_of(*case) for generate in (configs, multistep_configs, ladder_configs, schedule_configs) for case in generate()]
     with open(sys.argv[1], "w", encoding="utf-8") as out:
         out.write("[\n" + ",\n".join(json.dumps(group, separators=(",", ":")) for group in groups) + "\n]\n")
 
