@@ -40,6 +40,13 @@ const char *br_sampler_label(br_sampler sampler)
     return infos[sampler]->label;
 }
 
+const double br_adams_bashforth[BR_SAMPLER_HISTORY][BR_SAMPLER_HISTORY] = {
+    {1},
+    {3.0 / 2, -1.0 / 2},
+    {23.0 / 12, -16.0 / 12, 5.0 / 12},
+    {55.0 / 24, -59.0 / 24, 37.0 / 24, -9.0 / 24},
+};
+
 bool br_sampler_takes_sigmas(br_sampler sampler)
 {
     return infos[sampler]->takes_sigmas;

@@ -10,7 +10,7 @@
  * The prediction type is absorbed into the coefficients. History rows start as zeros: a row that was never written is multiplied by
  * 0.
  *
- * DDIM, DDPM, PLMS, UniPC, DPM++ 2M and DPM++ 2M SDE keep x on the scale of the forward process (variance preserving); the others
+ * DDIM, DDPM, PLMS, UniPC, DEIS, LCM, TCD, DPM++ 2M and DPM++ 2M SDE keep x on the scale of the forward process (variance preserving); the others
  * keep x_0 + sigma · noise, as their diffusers classes do. init_noise_sigma and input_scale carry the difference.
  *
  * Every evaluation that needs noise takes a fresh one, in the order of the evaluations. DPM++ SDE needs one for each of the two
@@ -43,7 +43,7 @@ typedef struct br_sampler_params {
     br_sampler sampler;
     br_sigmas sigmas;
     int steps; /* user-visible steps, 1 .. */
-    /* How much of the noise that a stochastic sampler may add it does add, up to 1. 0: the sampler's own (DDIM 0, the others 1);
+    /* How much of the noise that a stochastic sampler may add it does add, up to 1. 0: the sampler's own (DDIM 0, TCD 0.3, the others 1);
      * below 0: none. */
     double eta;
     double s_noise; /* the noise that is added is multiplied by this; 0: by 1 */
@@ -70,7 +70,7 @@ typedef struct br_sampler_plan {
     double init_noise_sigma; /* x starts as init_noise_sigma · standard normal noise */
 } br_sampler_plan;
 
-/* Errors: BR_ERROR_ARGUMENT (steps out of range, eta or s_noise for a sampler without it, other sigmas than the schedule's for DDIM, DDPM or PLMS).
+/* Errors: BR_ERROR_ARGUMENT (steps out of range, eta or s_noise for a sampler without it, other sigmas than the schedule's for DDIM, DDPM, PLMS, LCM or TCD).
  * On failure *out_plan is zeroed. */
 BR_MUST_CHECK br_status br_sampler_plan_init(const br_sampler_params *params, br_sampler_plan *out_plan);
 void br_sampler_plan_finish(br_sampler_plan *plan);

@@ -29,6 +29,9 @@ typedef struct br_sampler_info {
 #include "diffusion/samplers.def"
 #undef BR_SAMPLER
 
+/* Adams-Bashforth on even steps, order 1 to 4: the weights of this output and of those before it, newest first. */
+extern const double br_adams_bashforth[BR_SAMPLER_HISTORY][BR_SAMPLER_HISTORY];
+
 /* The spacing a sampler uses: the schedule's, or its own default. Never BR_SPACING_DEFAULT. */
 br_spacing br_sampler_spacing(const br_sampler_params *params, const br_sampler_info *info);
 

@@ -6,14 +6,6 @@
 
 #include "diffusion/sigmas.h"
 
-/* Adams-Bashforth: weights of this output and of those before it, newest first. */
-static const double weights[BR_SAMPLER_HISTORY][BR_SAMPLER_HISTORY] = {
-    {1},
-    {3.0 / 2, -1.0 / 2},
-    {23.0 / 12, -16.0 / 12, 5.0 / 12},
-    {55.0 / 24, -59.0 / 24, 37.0 / 24, -9.0 / 24},
-};
-
 /* Equation 9: x at timestep `to` from x and the output at timestep t. */
 static br_linear transfer(const br_schedule *schedule, int t, int to)
 {
@@ -41,9 +33,9 @@ static void plan_step(const br_schedule *schedule, int t, int gap, int index, br
     br_linear move = transfer(schedule, t, t - gap);
     plan_evaluation(schedule, t, step);
     step->x_scale = move.x;
-    step->out_scale = move.out * weights[order][0];
+    step->out_scale = move.out * br_adams_bashforth[order][0];
     for (int k = 1; k <= order; k++)
-        step->history_scale[(index - k) % BR_SAMPLER_HISTORY] = move.out * weights[order][k];
+        step->history_scale[(index - k) % BR_SAMPLER_HISTORY] = move.out * br_adams_bashforth[order][k];
     step->h_out = 1;
     step->history_slot = (uint32_t)(index % BR_SAMPLER_HISTORY);
 }

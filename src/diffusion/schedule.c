@@ -42,6 +42,8 @@ br_schedule_params br_schedule_params_default(void)
         .lower_order_final = true,
         .lambda_min = -INFINITY,
         .variance = BR_VARIANCE_FIXED_SMALL,
+        .original_steps = 50,
+        .timestep_scaling = 10,
     };
 }
 
@@ -134,7 +136,8 @@ br_status br_schedule_init(const br_schedule_params *params, br_schedule *out_sc
         product *= (double)(1.0f - beta);
         float alpha_bar = (float)product;
         bool ends = params->zero_terminal_snr && t == n - 1 && beta == 1;
-        float stand_in = ends ? TERMINAL_ALPHA_BAR : alpha_bar;
+        /* Where even the timestep before is below diffusers' stand-in, sigma would fall there, and samplers would divide by 0. */
+        float stand_in = ends ? fminf(TERMINAL_ALPHA_BAR, (float)schedule.alpha_bar[t - 1] / 2) : alpha_bar;
         schedule.alpha_bar[t] = (double)(params->prediction == BR_PREDICTION_EPSILON ? stand_in : alpha_bar);
         schedule.sigma[t] = (double)sqrtf((1.0f - stand_in) / stand_in);
         if (!ends && (!(beta > 0 && beta < 1) || !(alpha_bar > 0 && alpha_bar < 1))) {

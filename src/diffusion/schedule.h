@@ -69,6 +69,8 @@ typedef struct br_schedule_params {
     bool euler_at_final;    /* DPM++ 2M: first order at the end, always */
     double lambda_min;      /* DPM++ 2M: smallest log(alpha/sigma) visited; -INFINITY for all */
     br_variance variance;
+    int original_steps;      /* LCM, TCD: steps between which the model was distilled */
+    double timestep_scaling; /* LCM: of the boundary condition */
 } br_schedule_params;
 
 typedef struct br_schedule {

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A thousand times the usual; keeps its square finite. */
+#define MAX_TIMESTEP_SCALING 1e4
+
 /* How a key is treated. */
 typedef enum rule {
     RULE_READ,   /* by the code below */
@@ -52,6 +55,8 @@ static const struct {
     {"solver_type", RULE_READ, NULL},
     {"solver_order", RULE_TWO, NULL},
     {"skip_prk_steps", RULE_READ, NULL},
+    {"original_inference_steps", RULE_READ, NULL},
+    {"timestep_scaling", RULE_READ, NULL},
     {"noise_sampler_seed", RULE_NULL, NULL},
     {"clip_sample_range", RULE_SKIP, NULL},
     {"dynamic_thresholding_ratio", RULE_SKIP, NULL},
@@ -120,16 +125,18 @@ static br_status read_choice(const json_t *config, const char *what, const char 
  * can be handed from one class to another. */
 static br_status read_solver(const json_t *config, const char *what, br_sampler *sampler)
 {
-    static const char *const algorithms[] = {"dpmsolver++", "deis", "sde-dpmsolver++"};
+    static const char *const algorithms[] = {"dpmsolver++", "deis", "sde-dpmsolver++", "dpmsolver"};
     static const char *const solvers[] = {"midpoint", "logrho", "bh2", "bh1", "heun"};
     const char *refused = *sampler == BR_SAMPLER_UNIPC ? "bh1" : "heun";
     int algorithm, solver;
     BR_TRY(read_choice(config, what, "solver_type", solvers, 5, 0, &solver));
     if (strcmp(solvers[solver], refused) == 0)
         return br_fail(BR_ERROR_UNSUPPORTED, "%s: solver_type \"%s\" is not supported", what, refused);
+    BR_TRY(read_choice(config, what, "algorithm_type", algorithms, 4, 0, &algorithm));
     if (*sampler != BR_SAMPLER_DPMPP_2M)
         return NULL;
-    BR_TRY(read_choice(config, what, "algorithm_type", algorithms, 3, 0, &algorithm));
+    if (algorithm == 3)
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s: algorithm_type \"%s\" is not supported", what, algorithms[algorithm]);
     if (algorithm == 2)
         *sampler = BR_SAMPLER_DPMPP_2M_SDE;
     return NULL;
@@ -147,11 +154,13 @@ static br_status read_class(const json_t *config, const char *what, const br_log
     if (!br_sampler_from_class(name, out_sampler))
         return br_fail(BR_ERROR_UNSUPPORTED, "%s: scheduler class \"%s\" is not supported", what, name);
     if (*out_sampler == BR_SAMPLER_HEUN || *out_sampler == BR_SAMPLER_DPM2 || *out_sampler == BR_SAMPLER_DPM2_A ||
-        *out_sampler == BR_SAMPLER_DPMPP_SDE) {
+        *out_sampler == BR_SAMPLER_DPMPP_SDE || *out_sampler == BR_SAMPLER_LCM || *out_sampler == BR_SAMPLER_TCD) {
         out_params->beta_start = 0.00085;
         out_params->beta_end = 0.012;
     }
-    if (*out_sampler == BR_SAMPLER_DPMPP_2M || *out_sampler == BR_SAMPLER_UNIPC)
+    if (*out_sampler == BR_SAMPLER_LCM || *out_sampler == BR_SAMPLER_TCD)
+        out_params->beta_schedule = BR_BETA_SCALED_LINEAR;
+    if (*out_sampler == BR_SAMPLER_DPMPP_2M || *out_sampler == BR_SAMPLER_UNIPC || *out_sampler == BR_SAMPLER_DEIS)
         return read_solver(config, what, out_sampler);
     if (*out_sampler == BR_SAMPLER_PNDM) {
         bool skip;
@@ -171,7 +180,7 @@ static br_status read_betas(const json_t *config, const char *what, br_schedule_
     int choice;
     BR_TRY(br_json_double(config, what, "beta_start", params->beta_start, &params->beta_start));
     BR_TRY(br_json_double(config, what, "beta_end", params->beta_end, &params->beta_end));
-    BR_TRY(read_choice(config, what, "beta_schedule", schedules, 3, BR_BETA_LINEAR, &choice));
+    BR_TRY(read_choice(config, what, "beta_schedule", schedules, 3, params->beta_schedule, &choice));
     params->beta_schedule = (br_beta_schedule)choice;
 
     const json_t *trained = json_object_get(config, "trained_betas");
@@ -250,6 +259,12 @@ static br_status read_params(const json_t *config, const char *what, br_schedule
     BR_TRY(br_json_bool(config, what, "lower_order_final", true, &params->lower_order_final));
     BR_TRY(br_json_bool(config, what, "euler_at_final", false, &params->euler_at_final));
     BR_TRY(br_json_double(config, what, "lambda_min_clipped", -INFINITY, &params->lambda_min));
+    BR_TRY(br_json_int(config, what, "original_inference_steps", 1, params->timesteps, params->original_steps, &number));
+    params->original_steps = (int)number;
+    BR_TRY(br_json_double(config, what, "timestep_scaling", params->timestep_scaling, &params->timestep_scaling));
+    if (!(params->timestep_scaling > 0 && params->timestep_scaling <= MAX_TIMESTEP_SCALING))
+        return br_fail(BR_ERROR_FORMAT, "%s: timestep_scaling is %g, expected a positive number of at most %g", what,
+                       params->timestep_scaling, MAX_TIMESTEP_SCALING);
     return read_variance(config, what, params);
 }
 

@@ -1,4 +1,4 @@
-/* What the multistep solvers on the scale of the forward process (DPM++ 2M and its kin, UniPC, DEIS) visit. Private to src/diffusion. */
+/* What the multistep solvers on the scale of the forward process (DPM++ 2M and 2M SDE, UniPC, DEIS) visit. Private to src/diffusion. */
 #ifndef BR_DIFFUSION_VP_LADDER_H
 #define BR_DIFFUSION_VP_LADDER_H
 

@@ -222,9 +222,10 @@ static void perfect_model_arrives(void **state)
                     x += step->history_scale[k] * history[k];
                 history[step->history_slot] = h;
             }
-            /* PLMS extrapolates outputs, and v is not the same at two timesteps. */
+            /* PLMS extrapolates outputs, and v is not the same at two timesteps. DEIS and TCD end at the smallest noise level, 1% here. */
+            bool ends_noisy = sampler == BR_SAMPLER_DEIS || sampler == BR_SAMPLER_TCD;
             if (sampler != BR_SAMPLER_PNDM || prediction != BR_PREDICTION_V)
-                assert_true(fabs(x - wanted) <= 1e-6);
+                assert_true(fabs(x - wanted) <= (ends_noisy ? 2e-2 : 1e-6));
             br_sampler_plan_finish(&plan);
         }
         br_schedule_finish(&schedule);

@@ -54,15 +54,19 @@ diffusers.utils.import_utils._scipy_available = True
 
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from diffusers.schedulers.scheduling_deis_multistep import DEISMultistepScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from diffusers.schedulers.scheduling_dpmsolver_sde import DPMSolverSDEScheduler
 from diffusers.schedulers.scheduling_euler_ancestral_discrete import EulerAncestralDiscreteScheduler
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from diffusers.schedulers.scheduling_heun_discrete import HeunDiscreteScheduler
+from diffusers.schedulers.scheduling_ipndm import IPNDMScheduler
 from diffusers.schedulers.scheduling_k_dpm_2_ancestral_discrete import KDPM2AncestralDiscreteScheduler
 from diffusers.schedulers.scheduling_k_dpm_2_discrete import KDPM2DiscreteScheduler
+from diffusers.schedulers.scheduling_lcm import LCMScheduler
 from diffusers.schedulers.scheduling_lms_discrete import LMSDiscreteScheduler
 from diffusers.schedulers.scheduling_pndm import PNDMScheduler
+from diffusers.schedulers.scheduling_tcd import TCDScheduler
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
 SIZE = 5
@@ -84,6 +88,9 @@ CLASSES = {
         KDPM2DiscreteScheduler,
         KDPM2AncestralDiscreteScheduler,
         DPMSolverSDEScheduler,
+        DEISMultistepScheduler,
+        LCMScheduler,
+        TCDScheduler,
     )
 }
 KARRAS = ["EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "DPMSolverMultistepScheduler"]
@@ -223,8 +230,100 @@ def sample_dpmpp_2s_ancestral(denoise, x, sigmas, draw_noise, eta, s_noise):
     return x
 
 
+def sample_dpmpp_3m_sde(denoise, x, sigmas, draw_noise, eta, s_noise):
+    found, widths = [], []
+    for i in range(len(sigmas) - 1):
+        denoised = denoise(x, sigmas[i], i)
+        if sigmas[i + 1] == 0:
+            x = denoised
+            continue
+        h = math.log(sigmas[i]) - math.log(sigmas[i + 1])
+        h_eta = h * (eta + 1)
+        phi_2 = math.expm1(-h_eta) / h_eta + 1
+        phi_3 = phi_2 / h_eta - 0.5
+        x = math.exp(-h_eta) * x - math.expm1(-h_eta) * denoised
+        if len(found) >= 2:
+            r0, r1 = widths[-1] / h, widths[-2] / h
+            d1_0, d1_1 = (denoised - found[-1]) / r0, (found[-1] - found[-2]) / r1
+            d1 = d1_0 + (d1_0 - d1_1) * r0 / (r0 + r1)
+            d2 = (d1_0 - d1_1) / (r0 + r1)
+            x = x + phi_2 * d1 - phi_3 * d2
+        elif found:
+            x = x + phi_2 * (denoised - found[-1]) / (widths[-1] / h)
+        if eta:
+            x = x + s_noise * sigmas[i + 1] * math.sqrt(-math.expm1(-2 * h * eta)) * draw_noise()
+        found.append(denoised)
+        widths.append(h)
+    return x
+
+
+def sample_dpmpp_2m_sde(denoise, x, sigmas, draw_noise, eta, s_noise):
+    before = h_before = None
+    for i in range(len(sigmas) - 1):
+        denoised = denoise(x, sigmas[i], i)
+        if sigmas[i + 1] == 0:
+            x = denoised
+            continue
+        h = math.log(sigmas[i]) - math.log(sigmas[i + 1])
+        h_eta = h * eta
+        x = sigmas[i + 1] / sigmas[i] * math.exp(-h_eta) * x - math.expm1(-h - h_eta) * denoised
+        if before is not None:
+            x = x - 0.5 * math.expm1(-h - h_eta) * (h / h_before) * (denoised - before)
+        if eta:
+            x = x + s_noise * sigmas[i + 1] * math.sqrt(-math.expm1(-2 * h_eta)) * draw_noise()
+        before, h_before = denoised, h
+    return x
+
+
+def sample_dpm_2_ancestral(denoise, x, sigmas, draw_noise, eta, s_noise):
+    for i in range(len(sigmas) - 1):
+        d = (x - denoise(x, sigmas[i], i)) / sigmas[i]
+        down, up = ancestral_split(sigmas[i], sigmas[i + 1], eta)
+        if down == 0:
+            x = x + d * (down - sigmas[i])
+            continue
+        middle = math.exp((math.log(sigmas[i]) + math.log(down)) / 2)
+        x_2 = x + d * (middle - sigmas[i])
+        x = x + (x_2 - denoise(x_2, middle)) / middle * (down - sigmas[i])
+        x = x + s_noise * up * draw_noise()
+    return x
+
+
+def sample_euler_ancestral(denoise, x, sigmas, draw_noise, eta, s_noise):
+    for i in range(len(sigmas) - 1):
+        denoised = denoise(x, sigmas[i], i)
+        down, up = ancestral_split(sigmas[i], sigmas[i + 1], eta)
+        x = x + (x - denoised) / sigmas[i] * (down - sigmas[i])
+        if sigmas[i + 1] > 0:
+            x = x + s_noise * up * draw_noise()
+    return x
+
+
+def sample_ipndm(denoise, x, sigmas, draw_noise, eta, s_noise):
+    """IPNDMScheduler's own step, along these noise levels; the class expects v of models that see x on the scale of the data."""
+    levels = torch.tensor(sigmas, dtype=torch.float64)
+    scheduler = IPNDMScheduler()
+    scheduler.set_timesteps(len(sigmas) - 1)
+    scheduler.set_begin_index(0)
+    scheduler.alphas = 1 / (levels**2 + 1) ** 0.5
+    scheduler.betas = levels * scheduler.alphas
+    x = x * scheduler.alphas[0].to(x.dtype)
+    for i, t in enumerate(scheduler.timesteps):
+        alpha, beta = (float(values[i]) for values in (scheduler.alphas, scheduler.betas))
+        denoised = denoise(x / alpha, sigmas[i], i)
+        x = scheduler.step((alpha * x - denoised) / beta, t, x).prev_sample
+    return x
+
+
 # k-diffusion's samplers that diffusers has no class for, or no eta and s_noise.
-SAMPLERS = {"dpmpp_2s_a": sample_dpmpp_2s_ancestral}
+SAMPLERS = {
+    "dpmpp_2s_a": sample_dpmpp_2s_ancestral,
+    "dpmpp_3m_sde": sample_dpmpp_3m_sde,
+    "dpmpp_2m_sde": sample_dpmpp_2m_sde,
+    "dpm2_a": sample_dpm_2_ancestral,
+    "euler_a": sample_euler_ancestral,
+    "ipndm": sample_ipndm,
+}
 
 
 class Denoiser:
@@ -259,6 +358,8 @@ def draw_from_k_diffusion(config, sampler, steps, options, dtype):
     denoiser = Denoiser(scheduler, config, dtype)
     sigmas = [float(s) for s in scheduler.sigmas]
     x = (noise(-1).to(dtype) * scheduler.init_noise_sigma).to(dtype)
+    if scheduler.init_noise_sigma == 1:  # a class on the scale of the forward process
+        x = x * (sigmas[0] ** 2 + 1) ** 0.5
     options = {"eta": 1.0, "s_noise": 1.0, **options}
     x = SAMPLERS[sampler](denoiser, x, sigmas, lambda: noise(step_now).to(dtype), **options)
     return x, torch.tensor(denoiser.timesteps, dtype=torch.float64)
@@ -390,6 +491,27 @@ def multistep_configs():
         yield {**solver, **LATENT, "final_sigmas_type": "sigma_min", "use_karras_sigmas": True}, [5, 20], {}
     yield {**unipc, "beta_schedule": "squaredcos_cap_v2"}, [20], {}
 
+    deis = {"_class_name": "DEISMultistepScheduler"}
+    for prediction in ["epsilon", "v_prediction", "sample"]:
+        for spacing in ["leading", "linspace", "trailing"]:
+            yield {**deis, **LATENT, "prediction_type": prediction, "timestep_spacing": spacing}, [5, 20], {}
+        yield {**deis, **LATENT, "prediction_type": prediction, "use_karras_sigmas": True}, [5, 20], {}
+    yield {**deis, **LATENT}, [1, 2, 3, 14, 15, 50], {}
+    yield {**deis, **LATENT, "lower_order_final": False}, [5], {}
+    yield {**deis, **LATENT, "use_exponential_sigmas": True}, [5, 20], {}
+    for betas in ["linear", "squaredcos_cap_v2"]:
+        yield {**deis, "beta_schedule": betas}, [13], {}
+
+
+def few_step_configs():
+    for name in ["LCMScheduler", "TCDScheduler"]:
+        for prediction in ["epsilon", "v_prediction", "sample"]:
+            yield {"_class_name": name, "prediction_type": prediction}, [1, 2, 4, 8, 13, 50], {}
+        yield {"_class_name": name, "beta_schedule": "linear", "original_inference_steps": 100}, [4, 13], {}
+    yield {"_class_name": "LCMScheduler", "timestep_scaling": 0.01}, [4], {}
+    for eta in [0.0001, 0.3, 0.7, 1.0]:
+        yield {"_class_name": "TCDScheduler"}, [4, 13], {"eta": eta}
+
 
 def ladder_configs():
     """Samplers on x = x_0 + sigma · noise."""
@@ -406,12 +528,15 @@ def ladder_configs():
     yield {"_class_name": "DPMSolverSDEScheduler", **LATENT}, [5, 20], {"s_noise": 1.1}
 
     euler = {"_class_name": "EulerDiscreteScheduler", **LATENT}
-    ancestral = {**euler, "_sampler": "dpmpp_2s_a"}
-    for prediction in ["epsilon", "v_prediction", "sample"]:
-        for karras in [False, True]:
-            yield {**ancestral, "prediction_type": prediction, "use_karras_sigmas": karras}, [1, 2, 5, 20], {}
-    yield ancestral, [13], {"eta": 0.6, "s_noise": 1.1}
-    yield {**ancestral, "timestep_spacing": "leading"}, [5, 20], {}
+    for sampler in ["dpmpp_2s_a", "dpmpp_3m_sde", "ipndm"]:
+        named = {**euler, "_sampler": sampler}
+        for prediction in ["epsilon", "v_prediction", "sample"]:
+            for karras in [False, True]:
+                yield {**named, "prediction_type": prediction, "use_karras_sigmas": karras}, [1, 2, 5, 20], {}
+        yield {**named, "timestep_spacing": "leading"}, [3, 5, 20], {}
+    yield {"_class_name": "DPMSolverMultistepScheduler", **LATENT, "_sampler": "dpmpp_2m_sde"}, [13], {"eta": 0.6, "s_noise": 1.1}
+    for sampler in ["euler_a", "dpm2_a", "dpmpp_2s_a", "dpmpp_3m_sde"]:
+        yield {**euler, "_sampler": sampler}, [13], {"eta": 0.6, "s_noise": 1.1}
 
 
 def schedule_configs():
@@ -443,7 +568,7 @@ def group_of(config, steps, options):
 
 
 def main():
-    groups = [group_of(*case) for generate in (configs, multistep_configs, ladder_configs, schedule_configs) for case in generate()]
+    groups = [group_of(*case) for generate in (configs, multistep_configs, few_step_configs, ladder_configs, schedule_configs) for case in generate()]
     with open(sys.argv[1], "w", encoding="utf-8") as out:
         out.write("[\n" + ",\n".join(json.dumps(group, separators=(",", ":")) for group in groups) + "\n]\n")
 
