@@ -53,8 +53,10 @@ typedef struct br_generate_params {
     double guidance;      /* 1: no guidance; 0 means the default too */
     const char *sampler;  /* "ddim", "euler_a", "dpmpp_2m", …: br_sampler_list */
     const char *schedule; /* "default", "discrete", "karras", …: br_schedule_list */
-    double eta;   /* part of its noise that a stochastic sampler adds, to 1. 0: its own (ddim 0, tcd 0.3, the others 1); negative: none */
-    int64_t seed; /* negative: drawn at random. Picture i of a batch has seed + i */
+    double
+        eta; /* part of its noise that a stochastic sampler adds, to 1. 0: its own (ddim 0, tcd 0.3, the others 1); negative: none */
+    double s_noise; /* that noise is multiplied by this, to 10; 0 means by 1 */
+    int64_t seed;   /* negative: drawn at random. Picture i of a batch has seed + i */
     br_noise_source noise_source;
     int batch_size;           /* pictures at once; 0: 1 */
     const float *init_noise;  /* standard normal [batch_size, C, h, w] instead of the seed's; borrowed */

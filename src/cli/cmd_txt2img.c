@@ -19,7 +19,7 @@ typedef struct arguments {
     br_session_options session;
     const char *prompt, *negative, *output;
     int64_t width, height, steps, seed, batch_count, batch_size, preview_every;
-    double cfg, eta;
+    double cfg, eta, s_noise;
     const char *sampler, *schedule, *rng;
     bool grid, batch_size_given;
     const char *init_noise, *dump_dir, *preview;
@@ -71,6 +71,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
          .choices = br_schedule_list},
         {"eta", 0, BR_OPTION_NUMBER, &a->eta, "X", "part of its noise that a stochastic sampler adds, to 1; negative: none", NULL,
          -1, 1},
+        {"s-noise", 0, BR_OPTION_NUMBER, &a->s_noise, "X", "multiply that noise by this, to 10; 0 is 1", NULL, 0, 10},
         {"seed", 's', BR_OPTION_INT, &a->seed, "N", "of the noise; picture number i has seed N + i", "-1, a random one", -1,
          (double)INT64_MAX},
         {"rng", 0, BR_OPTION_CHOICE, &a->rng, "NAME", "whose noise: diffusers draws it on the cpu, AUTOMATIC1111 on cuda",
@@ -180,6 +181,7 @@ static void fill_params(work *w)
         .sampler = a->sampler,
         .schedule = a->schedule,
         .eta = a->eta,
+        .s_noise = a->s_noise,
         .seed = a->seed < 0 ? br_clock_seed() : a->seed,
         .noise_source = strcmp(a->rng, "cuda") == 0 ? BR_NOISE_CUDA : BR_NOISE_CPU,
         .batch_size = (int)a->batch_size,

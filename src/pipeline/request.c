@@ -70,6 +70,7 @@ br_status br_request_resolve(const br_model *model, const br_generate_params *pa
         .steps = params->steps ? params->steps : model->defaults.steps,
         .guidance = params->guidance == 0 ? model->defaults.guidance : params->guidance,
         .eta = params->eta,
+        .s_noise = params->s_noise,
         .sampler = model->sampler,
         .sigmas = model->sigmas,
         .seed = params->seed,
@@ -89,13 +90,14 @@ br_status br_request_resolve(const br_model *model, const br_generate_params *pa
     BR_TRY(check_noise(params));
     if (request.seed < 0)
         request.seed = br_clock_seed();
-    /* The plan checks what belongs to the sampler: eta, Karras sigmas, number of steps. */
+    /* The plan checks what belongs to the sampler: eta, s_noise, schedule, number of steps. */
     br_sampler_plan plan;
     BR_TRY(br_sampler_plan_init(&(br_sampler_params){.schedule = &model->schedule,
                                                      .sampler = request.sampler,
                                                      .sigmas = request.sigmas,
                                                      .steps = request.steps,
-                                                     .eta = request.eta},
+                                                     .eta = request.eta,
+                                                     .s_noise = request.s_noise},
                                 &plan));
     br_sampler_plan_finish(&plan);
     *out_request = request;

@@ -15,7 +15,7 @@ typedef struct br_request {
     br_picture_size size;                 /* latent pixels */
     int64_t latent_count;                 /* floats of one picture's latents, C·h·w */
     int steps;
-    double guidance, eta;
+    double guidance, eta, s_noise;
     br_sampler sampler;
     br_sigmas sigmas;
     int64_t seed; /* of the first picture; drawn when the caller left it open */

@@ -339,7 +339,8 @@ static br_status draw(txt2img_run *run)
                                                      .sampler = request->sampler,
                                                      .sigmas = request->sigmas,
                                                      .steps = request->steps,
-                                                     .eta = request->eta},
+                                                     .eta = request->eta,
+                                                     .s_noise = request->s_noise},
                                 &run->plan));
     BR_TRY(allocate(run));
     BR_TRY(br_dump_begin(&run->dump));
