@@ -148,6 +148,17 @@ br_linear br_x0_from_alpha_bar(br_prediction prediction, double alpha_bar)
     return (br_linear){0, 1};
 }
 
+br_linear br_vp_evaluate(const br_schedule *schedule, int timestep, br_sampler_step *step)
+{
+    br_linear x0 = br_x0_from_alpha_bar(schedule->params.prediction, schedule->alpha_bar[timestep]);
+    step->timestep = timestep;
+    step->input_scale = 1;
+    step->x0_x = x0.x;
+    step->x0_out = x0.out;
+    step->sigma = schedule->sigma[timestep];
+    return x0;
+}
+
 br_linear br_eps_from_alpha_bar(br_prediction prediction, double alpha_bar)
 {
     double signal = sqrt(alpha_bar), noise = sqrt(1 - alpha_bar);

@@ -24,19 +24,13 @@ static br_status plan_ddim(const br_sampler_params *params, br_sampler_plan *pla
         double direction = 1 - alpha_to - added * added;
         direction = direction > 0 ? sqrt(direction) : 0;
 
-        br_linear x0 = br_x0_from_alpha_bar(schedule->params.prediction, alpha);
+        br_sampler_step *step = &plan->evaluations[i];
+        br_linear x0 = br_vp_evaluate(schedule, t, step);
         br_linear eps = br_eps_from_alpha_bar(schedule->params.prediction, alpha);
-        plan->evaluations[i] = (br_sampler_step){
-            .timestep = t,
-            .input_scale = 1,
-            .x_scale = sqrt(alpha_to) * x0.x + direction * eps.x,
-            .out_scale = sqrt(alpha_to) * x0.out + direction * eps.out,
-            .noise_scale = added,
-            .x0_x = x0.x,
-            .x0_out = x0.out,
-            .sigma = schedule->sigma[t],
-            .ends_step = true,
-        };
+        step->x_scale = sqrt(alpha_to) * x0.x + direction * eps.x;
+        step->out_scale = sqrt(alpha_to) * x0.out + direction * eps.out;
+        step->noise_scale = added;
+        step->ends_step = true;
     }
     plan->evaluation_count = steps;
     free(timesteps);

@@ -22,18 +22,12 @@ static br_status plan_ddpm(const br_sampler_params *params, br_sampler_plan *pla
         double variance =
             schedule->params.variance == BR_VARIANCE_FIXED_LARGE ? beta_step : (1 - alpha_to) / (1 - alpha) * beta_step;
 
-        br_linear x0 = br_x0_from_alpha_bar(schedule->params.prediction, alpha);
-        plan->evaluations[i] = (br_sampler_step){
-            .timestep = t,
-            .input_scale = 1,
-            .x_scale = from_x0 * x0.x + from_x,
-            .out_scale = from_x0 * x0.out,
-            .noise_scale = t > 0 && variance > 0 ? sqrt(variance) : 0,
-            .x0_x = x0.x,
-            .x0_out = x0.out,
-            .sigma = schedule->sigma[t],
-            .ends_step = true,
-        };
+        br_sampler_step *step = &plan->evaluations[i];
+        br_linear x0 = br_vp_evaluate(schedule, t, step);
+        step->x_scale = from_x0 * x0.x + from_x;
+        step->out_scale = from_x0 * x0.out;
+        step->noise_scale = t > 0 && variance > 0 ? sqrt(variance) : 0;
+        step->ends_step = true;
     }
     plan->evaluation_count = steps;
     free(timesteps);

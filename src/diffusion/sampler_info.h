@@ -39,6 +39,9 @@ br_spacing br_sampler_spacing(const br_sampler_params *params, const br_sampler_
 br_linear br_x0_from_alpha_bar(br_prediction prediction, double alpha_bar);
 /* The noise in x = sqrt(alpha_bar) · x_0 + sqrt(1 - alpha_bar) · noise. */
 br_linear br_eps_from_alpha_bar(br_prediction prediction, double alpha_bar);
+/* Fills timestep, input_scale, sigma, x0_x and x0_out of an evaluation at a training timestep, x being on the scale of the forward
+ * process; returns x_0. */
+br_linear br_vp_evaluate(const br_schedule *schedule, int timestep, br_sampler_step *step);
 /* x_0 for x = x_0 + sigma · noise, which the model sees divided by sqrt(sigma² + 1). */
 br_linear br_x0_from_sigma(br_prediction prediction, double sigma);
 

@@ -21,18 +21,12 @@ static br_status plan_lcm(const br_sampler_params *params, br_sampler_plan *plan
         double skip = SIGMA_DATA * SIGMA_DATA / (scaled * scaled + SIGMA_DATA * SIGMA_DATA);
         double out = scaled / sqrt(scaled * scaled + SIGMA_DATA * SIGMA_DATA);
         double alpha_to = i + 1 < steps ? schedule->alpha_bar[timesteps[i + 1]] : 1;
-        br_linear x0 = br_x0_from_alpha_bar(schedule->params.prediction, schedule->alpha_bar[t]);
-        plan->evaluations[i] = (br_sampler_step){
-            .timestep = t,
-            .input_scale = 1,
-            .x_scale = sqrt(alpha_to) * (out * x0.x + skip),
-            .out_scale = sqrt(alpha_to) * out * x0.out,
-            .noise_scale = sqrt(1 - alpha_to),
-            .x0_x = x0.x,
-            .x0_out = x0.out,
-            .sigma = schedule->sigma[t],
-            .ends_step = true,
-        };
+        br_sampler_step *step = &plan->evaluations[i];
+        br_linear x0 = br_vp_evaluate(schedule, t, step);
+        step->x_scale = sqrt(alpha_to) * (out * x0.x + skip);
+        step->out_scale = sqrt(alpha_to) * out * x0.out;
+        step->noise_scale = sqrt(1 - alpha_to);
+        step->ends_step = true;
     }
     plan->evaluation_count = steps;
     free(timesteps);

@@ -16,22 +16,12 @@ static br_linear transfer(const br_schedule *schedule, int t, int to)
     return (br_linear){sqrt(alpha_to / alpha) + from_eps * eps.x, from_eps * eps.out};
 }
 
-static void plan_evaluation(const br_schedule *schedule, int t, br_sampler_step *step)
-{
-    br_linear x0 = br_x0_from_alpha_bar(schedule->params.prediction, schedule->alpha_bar[t]);
-    step->timestep = t;
-    step->input_scale = 1;
-    step->x0_x = x0.x;
-    step->x0_out = x0.out;
-    step->sigma = schedule->sigma[t];
-}
-
 /* The step from timestep t, with as many outputs as there are; the output of step k lies in row k % BR_SAMPLER_HISTORY. */
 static void plan_step(const br_schedule *schedule, int t, int gap, int index, br_sampler_step *step)
 {
     int order = index < BR_SAMPLER_HISTORY ? index : BR_SAMPLER_HISTORY - 1;
     br_linear move = transfer(schedule, t, t - gap);
-    plan_evaluation(schedule, t, step);
+    br_vp_evaluate(schedule, t, step);
     step->x_scale = move.x;
     step->out_scale = move.out * br_adams_bashforth[order][0];
     for (int k = 1; k <= order; k++)
@@ -49,7 +39,7 @@ static br_status plan_correction(const br_schedule *schedule, int t, int gap, co
                        schedule->params.timesteps - 1);
     br_linear move = transfer(schedule, t + gap, t);
     double back = move.x / first->x_scale; /* x_old = (x - out_scale · history[0]) / x_scale */
-    plan_evaluation(schedule, t, step);
+    br_vp_evaluate(schedule, t, step);
     step->x_scale = back;
     step->out_scale = move.out / 2;
     step->history_scale[0] = move.out / 2 - back * first->out_scale;

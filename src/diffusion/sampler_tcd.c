@@ -20,19 +20,13 @@ static br_status plan_tcd(const br_sampler_params *params, br_sampler_plan *plan
         /* The run ends at timestep 0, without fresh noise. */
         double share = params->eta > 0 ? schedule->alpha_bar[to] / alpha_past : 1;
         double up = sqrt(share);
-        br_linear x0 = br_x0_from_alpha_bar(schedule->params.prediction, alpha);
+        br_sampler_step *step = &plan->evaluations[i];
+        br_linear x0 = br_vp_evaluate(schedule, t, step);
         br_linear eps = br_eps_from_alpha_bar(schedule->params.prediction, alpha);
-        plan->evaluations[i] = (br_sampler_step){
-            .timestep = t,
-            .input_scale = 1,
-            .x_scale = up * (sqrt(alpha_past) * x0.x + sqrt(1 - alpha_past) * eps.x),
-            .out_scale = up * (sqrt(alpha_past) * x0.out + sqrt(1 - alpha_past) * eps.out),
-            .noise_scale = sqrt(1 - share),
-            .x0_x = x0.x,
-            .x0_out = x0.out,
-            .sigma = schedule->sigma[t],
-            .ends_step = true,
-        };
+        step->x_scale = up * (sqrt(alpha_past) * x0.x + sqrt(1 - alpha_past) * eps.x);
+        step->out_scale = up * (sqrt(alpha_past) * x0.out + sqrt(1 - alpha_past) * eps.out);
+        step->noise_scale = sqrt(1 - share);
+        step->ends_step = true;
     }
     plan->evaluation_count = steps;
     free(timesteps);

@@ -10,19 +10,7 @@
 /* Stands for an alpha_bar of 0 where that would be divided by, as in diffusers. */
 #define TERMINAL_ALPHA_BAR 0x1p-24f
 
-static const char *const beta_schedule_names[] = {"linear", "scaled_linear", "squaredcos_cap_v2", "trained_betas"};
-static const char *const prediction_names[] = {"epsilon", "v_prediction", "sample"};
 static const char *const spacing_names[] = {"default", "leading", "linspace", "trailing"};
-
-const char *br_beta_schedule_name(br_beta_schedule kind)
-{
-    return beta_schedule_names[kind];
-}
-
-const char *br_prediction_name(br_prediction prediction)
-{
-    return prediction_names[prediction];
-}
 
 const char *br_spacing_name(br_spacing spacing)
 {

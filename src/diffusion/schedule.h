@@ -88,9 +88,7 @@ br_schedule_params br_schedule_params_default(void);
 BR_MUST_CHECK br_status br_schedule_init(const br_schedule_params *params, br_schedule *out_schedule);
 void br_schedule_finish(br_schedule *schedule);
 
-/* Names as scheduler_config.json spells them. */
-const char *br_beta_schedule_name(br_beta_schedule kind);
-const char *br_prediction_name(br_prediction prediction);
+/* As scheduler_config.json spells it. */
 const char *br_spacing_name(br_spacing spacing);
 
 #endif
