@@ -9,6 +9,10 @@
 #define BR_GROUP_NORM_PARTIAL 3
 #define BR_GROUP_NORM_Y 4
 
+/* group_norm_stats.comp, the first stage, takes the same constants and leaves y_skip and eps unread. */
+#define BR_GROUP_NORM_STATS_X 0
+#define BR_GROUP_NORM_STATS_PARTIAL 1
+
 BR_PUSH(br_group_norm_push,
     uint total;       // workgroups: pictures * chunk_count * blocks
     uint blocks;      // of channels

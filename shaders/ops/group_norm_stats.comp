@@ -2,7 +2,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "ops/group_norm.glsl"
-#include "ops/group_norm_stats.h"
+#include "ops/group_norm.h"
 
 layout(std430, binding = BR_GROUP_NORM_STATS_X) readonly buffer X { X_T x[]; };
 layout(std430, binding = BR_GROUP_NORM_STATS_X) readonly buffer X4 { X_T4 x4[]; };

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "ops/elementwise.h"
-#include "ops/group_norm_stats.h"
 
 /* Channels that neighbouring invocations read side by side: 128 bytes of f32, a line of the cache or two. */
 #define BLOCK_WANTED 32
@@ -139,32 +138,40 @@ static void piece_range(const br_node *node, br_shape x, const br_group_norm_pie
     *out_count = ((piece->pictures - 1) * rows + end - begin) * channels;
 }
 
-static br_status emit_stats(br_emitter *emitter, const br_node *node, const br_group_norm_piece *piece)
+static br_group_norm_push make_push(const br_emitter *emitter, const br_node *node, const br_group_norm_piece *piece,
+                                    uint32_t x_skip)
 {
     const br_group_norm_attrs *attrs = node->attrs;
+    br_shape x = br_graph_shape(emitter->graph, node->inputs[0]);
+    return (br_group_norm_push){.total = (uint32_t)(piece->pictures * piece->chunks * piece->layout.blocks),
+                                .blocks = piece->layout.blocks,
+                                .channels = (uint32_t)x.dim[3],
+                                .groups = (uint32_t)attrs->groups,
+                                .rows = (uint32_t)(x.dim[1] * x.dim[2]),
+                                .chunks = attrs->chunks,
+                                .chunk_rows = attrs->chunk_rows,
+                                .chunk_first = (uint32_t)piece->chunk,
+                                .chunk_count = (uint32_t)piece->chunks,
+                                .picture_first = (uint32_t)piece->picture,
+                                .x_skip = x_skip,
+                                .eps = attrs->eps};
+}
+
+static br_status emit_stats(br_emitter *emitter, const br_node *node, const br_group_norm_piece *piece)
+{
     br_shape x = br_graph_shape(emitter->graph, node->inputs[0]);
     uint64_t first, count;
     piece_range(node, x, piece, &first, &count);
     br_slice slice = br_slice_make(emitter, node->inputs[0], first, count, BR_VK_READ);
     bool f16 = br_graph_dtype(emitter->graph, node->inputs[0]) == BR_F16;
     br_op_dispatch dispatch = {.shader = f16 ? BR_SHADER_GROUP_NORM_STATS_F16 : BR_SHADER_GROUP_NORM_STATS_F32,
-                               .push_size = sizeof(br_group_norm_stats_push),
+                               .push_size = sizeof(br_group_norm_push),
                                .operand_count = 2,
                                .operands = {[BR_GROUP_NORM_STATS_X] = slice.operand,
                                             [BR_GROUP_NORM_STATS_PARTIAL] = br_emit_whole(emitter, node->outputs[1], BR_VK_WRITE)},
                                .flops = STATS_FLOPS * count};
     fill_dispatch(emitter, node, piece, &dispatch);
-    br_group_norm_stats_push push = {.total = (uint32_t)(piece->pictures * piece->chunks * piece->layout.blocks),
-                                     .blocks = piece->layout.blocks,
-                                     .channels = (uint32_t)x.dim[3],
-                                     .groups = (uint32_t)attrs->groups,
-                                     .rows = (uint32_t)(x.dim[1] * x.dim[2]),
-                                     .chunks = attrs->chunks,
-                                     .chunk_rows = attrs->chunk_rows,
-                                     .chunk_first = (uint32_t)piece->chunk,
-                                     .chunk_count = (uint32_t)piece->chunks,
-                                     .picture_first = (uint32_t)piece->picture,
-                                     .x_skip = slice.skip};
+    br_group_norm_push push = make_push(emitter, node, piece, slice.skip);
     memcpy(dispatch.push, &push, sizeof push);
     return br_emit_dispatch(emitter, &dispatch);
 }
@@ -188,19 +195,8 @@ static br_status emit_apply(br_emitter *emitter, const br_node *node, const br_g
                                             [BR_GROUP_NORM_Y] = to.operand},
                                .flops = (APPLY_FLOPS + (attrs->activation == BR_ACTIVATION_SILU ? SILU_FLOPS : 0)) * count};
     fill_dispatch(emitter, node, piece, &dispatch);
-    br_group_norm_push push = {.total = (uint32_t)(piece->pictures * piece->chunks * piece->layout.blocks),
-                               .blocks = piece->layout.blocks,
-                               .channels = (uint32_t)x.dim[3],
-                               .groups = (uint32_t)attrs->groups,
-                               .rows = (uint32_t)(x.dim[1] * x.dim[2]),
-                               .chunks = attrs->chunks,
-                               .chunk_rows = attrs->chunk_rows,
-                               .chunk_first = (uint32_t)piece->chunk,
-                               .chunk_count = (uint32_t)piece->chunks,
-                               .picture_first = (uint32_t)piece->picture,
-                               .x_skip = from.skip,
-                               .y_skip = to.skip,
-                               .eps = attrs->eps};
+    br_group_norm_push push = make_push(emitter, node, piece, from.skip);
+    push.y_skip = to.skip;
     memcpy(dispatch.push, &push, sizeof push);
     return br_emit_dispatch(emitter, &dispatch);
 }
