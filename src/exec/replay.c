@@ -62,8 +62,7 @@ br_status br_replay_create(const br_replay_params *params, br_replay **out_repla
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while recording %s", params->program->name);
     BR_TRY_GOTO(br_vk_recorder_create(&(br_vk_recorder_params){.device = params->device,
                                                                .name = params->program->name,
-                                                               .dispatch_max = (uint32_t)params->program->dispatch_count,
-                                                               .timestamps = params->timestamps},
+                                                               .dispatch_max = (uint32_t)params->program->dispatch_count},
                                       &recorder));
     for (int i = 0; i < params->program->dispatch_count; i++)
         BR_TRY_GOTO(record_dispatch(params, recorder, &params->program->dispatches[i]));
@@ -90,9 +89,4 @@ void br_replay_destroy(br_replay *replay)
 br_status br_replay_run(br_replay *replay, br_vk_stop stop, void *user)
 {
     return stop ? br_vk_recording_run_until(replay->recording, stop, user) : br_vk_recording_run(replay->recording);
-}
-
-const br_vk_recording *br_replay_recording(const br_replay *replay)
-{
-    return replay->recording;
 }

@@ -17,7 +17,6 @@ typedef struct br_replay_params {
     br_vk_buffer *arena; /* at least program->plan.arena_bytes; may be shared by programs that run one after the other */
     const br_value_binding *bindings;
     int binding_count;
-    bool timestamps;
 } br_replay_params;
 
 typedef struct br_replay br_replay;
@@ -27,6 +26,5 @@ BR_MUST_CHECK br_status br_replay_create(const br_replay_params *params, br_repl
 void br_replay_destroy(br_replay *replay);
 /* Submits and waits. `stop` (may be NULL) is asked between submissions; true ends the run with BR_ERROR_CANCELLED. */
 BR_MUST_CHECK br_status br_replay_run(br_replay *replay, br_vk_stop stop, void *user);
-const br_vk_recording *br_replay_recording(const br_replay *replay);
 
 #endif

@@ -58,8 +58,7 @@ br_status br_stage_init(const br_stage_params *params, br_stage *out_stage)
                                                      .weights = params->weights,
                                                      .arena = params->arena,
                                                      .bindings = out_stage->bindings,
-                                                     .binding_count = out_stage->binding_count,
-                                                     .timestamps = params->timestamps},
+                                                     .binding_count = out_stage->binding_count},
                                  &out_stage->replay));
     return NULL;
 fail:

@@ -18,7 +18,6 @@ typedef struct br_stage_params {
     const br_bound_weights
         *weights; /* borrowed; outlives the stage; NULL: WEIGHT values get buffers of their own, uninitialised (benchmarks) */
     br_vk_buffer *arena; /* borrowed; at least program->plan.arena_bytes */
-    bool timestamps;
 } br_stage_params;
 
 /* INPUT values get host-visible buffers, STATE values device buffers (both zeroed), OUTPUT values buffers that the host reads. On failure *out_stage is zeroed. */
