@@ -10,6 +10,7 @@
 
 /* Room for a prefix, a name and a suffix, so that nothing is cut. */
 #define TENSOR_NAME_MAX 384
+#define LAYER_NAME_MAX 96
 
 void br_builder_init(br_builder *builder, br_graph *graph, br_dtype dtype, br_dtype matrix_dtype)
 {
@@ -50,42 +51,53 @@ typedef struct tensor_name {
     char text[TENSOR_NAME_MAX];
 } tensor_name;
 
-static tensor_name name_tensor(const br_builder *builder, const char *name, const char *suffix)
+static tensor_name name_tensor(const br_builder *builder, const char *name)
 {
     tensor_name full;
-    snprintf(full.text, sizeof full.text, "%s%s%s", builder->prefix, name, suffix);
+    snprintf(full.text, sizeof full.text, "%s%s", builder->prefix, name);
     return full;
 }
 
 br_value br_builder_matrix(br_builder *builder, const char *name, int64_t rows, int64_t columns)
 {
-    return br_graph_weight(builder->graph, name_tensor(builder, name, "").text, builder->matrix_dtype, br_shape_of(rows, columns),
+    return br_graph_weight(builder->graph, name_tensor(builder, name).text, builder->matrix_dtype, br_shape_of(rows, columns),
                            BR_WEIGHT_PLAIN);
 }
 
 br_value br_builder_kernel(br_builder *builder, const char *name, int64_t out, int64_t kernel, int64_t in)
 {
-    return br_graph_weight(builder->graph, name_tensor(builder, name, "").text, builder->matrix_dtype,
+    return br_graph_weight(builder->graph, name_tensor(builder, name).text, builder->matrix_dtype,
                            br_shape_of(out, kernel, kernel, in), BR_WEIGHT_OHWI);
 }
 
 br_value br_builder_vector(br_builder *builder, const char *name, int64_t size)
 {
-    return br_graph_weight(builder->graph, name_tensor(builder, name, "").text, BR_F32, br_shape_of(size), BR_WEIGHT_PLAIN);
+    return br_graph_weight(builder->graph, name_tensor(builder, name).text, BR_F32, br_shape_of(size), BR_WEIGHT_PLAIN);
+}
+
+/* The two tensors of a layer, within its module. */
+typedef struct layer_names {
+    char weight[LAYER_NAME_MAX], bias[LAYER_NAME_MAX];
+} layer_names;
+
+static layer_names name_layer(const char *name)
+{
+    layer_names names;
+    snprintf(names.weight, sizeof names.weight, "%s.weight", name);
+    snprintf(names.bias, sizeof names.bias, "%s.bias", name);
+    return names;
 }
 
 br_value br_layer_linear(br_builder *builder, const br_layer_linear_params *params)
 {
     if (params->x == BR_NONE)
         return BR_NONE;
-    char weight[96], bias[96];
-    snprintf(weight, sizeof weight, "%s.weight", params->name);
-    snprintf(bias, sizeof bias, "%s.bias", params->name);
+    layer_names names = name_layer(params->name);
     int64_t in = br_shape_last(br_graph_shape(builder->graph, params->x));
     return br_op_linear(builder->graph, params->name,
                         &(br_linear_params){.x = params->x,
-                                            .weight = br_builder_matrix(builder, weight, params->out, in),
-                                            .bias = params->bias ? br_builder_vector(builder, bias, params->out) : BR_NONE,
+                                            .weight = br_builder_matrix(builder, names.weight, params->out, in),
+                                            .bias = params->bias ? br_builder_vector(builder, names.bias, params->out) : BR_NONE,
                                             .residual = params->residual,
                                             .activation = params->activation});
 }
@@ -94,15 +106,13 @@ br_value br_layer_conv(br_builder *builder, const br_layer_conv_params *params)
 {
     if (params->x == BR_NONE)
         return BR_NONE;
-    char weight[96], bias[96];
-    snprintf(weight, sizeof weight, "%s.weight", params->name);
-    snprintf(bias, sizeof bias, "%s.bias", params->name);
+    layer_names names = name_layer(params->name);
     int64_t in = br_shape_last(br_graph_shape(builder->graph, params->x));
     return br_op_conv2d(
         builder->graph, params->name,
         &(br_conv2d_params){.x = params->x,
-                            .weight = br_builder_kernel(builder, weight, params->out, params->kernel, in),
-                            .bias = params->bias != BR_NONE ? params->bias : br_builder_vector(builder, bias, params->out),
+                            .weight = br_builder_kernel(builder, names.weight, params->out, params->kernel, in),
+                            .bias = params->bias != BR_NONE ? params->bias : br_builder_vector(builder, names.bias, params->out),
                             .residual = params->residual,
                             .stride = params->stride,
                             .pad_top = params->pad_before,
@@ -128,14 +138,12 @@ br_value br_layer_group_norm(br_builder *builder, const char *name, br_value x, 
 {
     if (x == BR_NONE)
         return BR_NONE;
-    char weight[96], bias[96];
-    snprintf(weight, sizeof weight, "%s.weight", name);
-    snprintf(bias, sizeof bias, "%s.bias", name);
+    layer_names names = name_layer(name);
     int64_t channels = br_shape_last(br_graph_shape(builder->graph, x));
     return br_op_group_norm(builder->graph, name,
                             &(br_group_norm_params){.x = x,
-                                                    .gamma = br_builder_vector(builder, weight, channels),
-                                                    .beta = br_builder_vector(builder, bias, channels),
+                                                    .gamma = br_builder_vector(builder, names.weight, channels),
+                                                    .beta = br_builder_vector(builder, names.bias, channels),
                                                     .groups = groups,
                                                     .eps = eps,
                                                     .activation = activation});
@@ -145,14 +153,12 @@ br_value br_layer_layer_norm(br_builder *builder, const char *name, br_value x, 
 {
     if (x == BR_NONE)
         return BR_NONE;
-    char weight[96], bias[96];
-    snprintf(weight, sizeof weight, "%s.weight", name);
-    snprintf(bias, sizeof bias, "%s.bias", name);
+    layer_names names = name_layer(name);
     int64_t width = br_shape_last(br_graph_shape(builder->graph, x));
     return br_op_layer_norm(builder->graph, name,
                             &(br_layer_norm_params){.x = x,
-                                                    .gamma = br_builder_vector(builder, weight, width),
-                                                    .beta = br_builder_vector(builder, bias, width),
+                                                    .gamma = br_builder_vector(builder, names.weight, width),
+                                                    .beta = br_builder_vector(builder, names.bias, width),
                                                     .eps = eps});
 }
 
