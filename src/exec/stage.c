@@ -1,7 +1,6 @@
 #include "exec/stage.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/f16.h"
 
@@ -15,14 +14,6 @@ static br_vk_buffer_kind kind_of(const br_value_info *info)
     default:
         return BR_VK_BUFFER_DEVICE;
     }
-}
-
-static br_status fill_zero(void *user, void *dst, uint64_t at, uint64_t size)
-{
-    (void)user;
-    (void)at;
-    memset(dst, 0, size);
-    return NULL;
 }
 
 static br_status make_buffers(br_stage *stage, const br_bound_weights *weights)
@@ -40,10 +31,6 @@ static br_status make_buffers(br_stage *stage, const br_bound_weights *weights)
         BR_TRY(br_vk_buffer_create(stage->device, kind_of(info), bytes, info->name, &binding->location.buffer));
         binding->value = i;
         stage->binding_count++;
-        /* Scale 0 times garbage may be NaN: what the host has not written yet (noise, history) is 0. */
-        if (info->kind == BR_VALUE_STATE || info->kind == BR_VALUE_INPUT)
-            BR_TRY(br_vk_upload_fill(stage->device,
-                                     &(br_vk_upload_params){.buffer = binding->location.buffer, .size = bytes, .fill = fill_zero}));
     }
     return NULL;
 }

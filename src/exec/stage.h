@@ -20,7 +20,8 @@ typedef struct br_stage_params {
     br_vk_buffer *arena; /* borrowed; at least program->plan.arena_bytes */
 } br_stage_params;
 
-/* INPUT values get host-visible buffers, STATE values device buffers (both zeroed), OUTPUT values buffers that the host reads. On failure *out_stage is zeroed. */
+/* INPUT values get host-visible buffers, STATE values device buffers, OUTPUT values buffers that the host reads; none is
+ * initialised. On failure *out_stage is zeroed. */
 BR_MUST_CHECK br_status br_stage_init(const br_stage_params *params, br_stage *out_stage);
 void br_stage_finish(br_stage *stage);
 BR_MUST_CHECK br_status br_stage_run(br_stage *stage);
