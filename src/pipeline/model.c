@@ -17,7 +17,7 @@
 /* Latent side when the UNet's config has no sample_size. */
 #define DEFAULT_SAMPLE_SIZE 64
 
-static void take_part(br_model *model, br_component component, const char *name, br_diffusers_component *from)
+static void take_part(br_model *model, br_component component, const char *name, br_checkpoint_part *from)
 {
     br_model_part *part = &model->parts[component];
     *part = (br_model_part){.name = name, .class_name = from->class_name, .path = from->weights_path, .weights = from->weights};
@@ -49,13 +49,25 @@ static br_status check_fit(const br_model *model)
     return NULL;
 }
 
-static br_status read_configs(br_model *model, const br_diffusers_dir *dir)
+/* Components that the pipeline does not draw with. */
+static br_status check_parts(const br_checkpoint *checkpoint)
 {
-    BR_TRY(br_clip_text_config_read(dir->text_encoder.config, dir->text_encoder.config_path, &model->text));
-    BR_TRY(br_unet_config_read(dir->unet.config, dir->unet.config_path, &model->unet));
-    BR_TRY(br_vae_config_read(dir->vae.config, dir->vae.config_path, &model->vae));
-    BR_TRY(br_clip_bpe_open(dir->tokenizer_path, &model->tokenizer));
-    BR_TRY(br_scheduler_config_read(dir->scheduler, dir->scheduler_path, &model->log, &model->schedule, &model->sampler));
+    if (checkpoint->text_encoder_2.class_name)
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s: component text_encoder_2 is not supported", checkpoint->path);
+    if (strcmp(checkpoint->vae.class_name, "AutoencoderKL") != 0)
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s: vae is a %s, expected AutoencoderKL", checkpoint->path,
+                       checkpoint->vae.class_name);
+    return NULL;
+}
+
+static br_status read_configs(br_model *model, const br_checkpoint *checkpoint)
+{
+    BR_TRY(br_clip_text_config_read(checkpoint->text_encoder.config, checkpoint->text_encoder.config_path, &model->text));
+    BR_TRY(br_unet_config_read(checkpoint->unet.config, checkpoint->unet.config_path, &model->unet));
+    BR_TRY(br_vae_config_read(checkpoint->vae.config, checkpoint->vae.config_path, &model->vae));
+    BR_TRY(br_clip_bpe_open(checkpoint->tokenizer_path, &model->tokenizer));
+    BR_TRY(br_scheduler_config_read(checkpoint->scheduler, checkpoint->scheduler_path, &model->log, &model->schedule,
+                                    &model->sampler));
     return check_fit(model);
 }
 
@@ -113,26 +125,27 @@ br_status br_model_load(const char *path, const br_log *log, br_model **out_mode
 {
     *out_model = NULL;
     br_status status = NULL;
-    br_diffusers_dir dir;
-    BR_TRY(br_diffusers_dir_open(path, &dir));
+    br_checkpoint checkpoint;
+    BR_TRY(br_diffusers_dir_open(path, &checkpoint));
     br_model *model = calloc(1, sizeof *model);
     if (!model)
         BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", path);
+    BR_TRY_GOTO(check_parts(&checkpoint));
     model->log = *log;
     model->path = strdup(path);
     model->name = base_name(path);
     if (!model->path || !model->name)
         BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", path);
-    take_part(model, BR_COMPONENT_TEXT, "text_encoder", &dir.text_encoder);
-    take_part(model, BR_COMPONENT_UNET, "unet", &dir.unet);
-    take_part(model, BR_COMPONENT_VAE, "vae", &dir.vae);
-    BR_TRY_GOTO(read_configs(model, &dir));
-    BR_TRY_GOTO(br_status_prefix(read_defaults(model, dir.drawing), "%s", path));
-    br_diffusers_dir_finish(&dir);
+    take_part(model, BR_COMPONENT_TEXT, "text_encoder", &checkpoint.text_encoder);
+    take_part(model, BR_COMPONENT_UNET, "unet", &checkpoint.unet);
+    take_part(model, BR_COMPONENT_VAE, "vae", &checkpoint.vae);
+    BR_TRY_GOTO(read_configs(model, &checkpoint));
+    BR_TRY_GOTO(br_status_prefix(read_defaults(model, checkpoint.drawing), "%s", path));
+    br_checkpoint_finish(&checkpoint);
     *out_model = model;
     return NULL;
 fail:
-    br_diffusers_dir_finish(&dir);
+    br_checkpoint_finish(&checkpoint);
     br_model_unload(model);
     return status;
 }

@@ -26,14 +26,29 @@ static const struct {
 };
 
 typedef struct part_kind {
-    const char *name;       /* folder, and key of model_index.json */
-    const char *class_name; /* the one that Brume knows */
+    const char *name;           /* folder, and key of model_index.json */
+    const char *class_names[3]; /* those that Brume knows; NULL ends them */
 } part_kind;
 
-static const part_kind text_encoder_kind = {"text_encoder", "CLIPTextModel"};
-static const part_kind unet_kind = {"unet", "UNet2DConditionModel"};
-static const part_kind vae_kind = {"vae", "AutoencoderKL"};
-static const part_kind tokenizer_kind = {"tokenizer", "CLIPTokenizer"};
+static const part_kind text_encoder_kind = {"text_encoder", {"CLIPTextModel"}};
+static const part_kind text_encoder_2_kind = {"text_encoder_2", {"CLIPTextModelWithProjection"}};
+static const part_kind unet_kind = {"unet", {"UNet2DConditionModel"}};
+static const part_kind vae_kind = {"vae", {"AutoencoderKL", "AutoencoderTiny"}};
+static const part_kind tokenizer_kind = {"tokenizer", {"CLIPTokenizer"}};
+static const part_kind tokenizer_2_kind = {"tokenizer_2", {"CLIPTokenizer"}};
+
+/* Pipelines made of these components, for whatever way of drawing. */
+static const char *const pipelines[] = {"StableDiffusionPipeline",
+                                        "StableDiffusionImg2ImgPipeline",
+                                        "StableDiffusionInpaintPipeline",
+                                        "StableDiffusionInstructPix2PixPipeline",
+                                        "StableDiffusionXLPipeline",
+                                        "StableDiffusionXLImg2ImgPipeline",
+                                        "StableDiffusionXLInpaintPipeline",
+                                        "StableDiffusionXLInstructPix2PixPipeline",
+                                        "LatentConsistencyModelPipeline",
+                                        "LatentConsistencyModelImg2ImgPipeline",
+                                        NULL};
 
 static br_status join(const char *folder, const char *name, char **out_path)
 {
@@ -105,10 +120,10 @@ static br_status find_weights(const char *folder, const char *what, char **out_p
         *out_path = NULL;
     }
     return br_fail(BR_ERROR_NOT_FOUND, "the model has no weights of the %s, expected %s/%s", what, folder,
-                   strcmp(what, "text_encoder") == 0 ? "model.safetensors" : weight_names[0].name);
+                   strncmp(what, "text_encoder", 12) == 0 ? "model.safetensors" : weight_names[0].name);
 }
 
-static br_status open_weights(const char *folder, const char *what, br_diffusers_component *component)
+static br_status open_weights(const char *folder, const char *what, br_checkpoint_part *component)
 {
     bool index;
     BR_TRY(find_weights(folder, what, &component->weights_path, &index));
@@ -123,27 +138,39 @@ static br_status open_weights(const char *folder, const char *what, br_diffusers
 
 /* ---- components ---- */
 
+/* model_index.json gives a component that is not there as null or [null, null]. */
+static bool has_part(const json_t *index, const part_kind *kind)
+{
+    const json_t *entry = json_object_get(index, kind->name);
+    return entry && !json_is_null(entry) && !json_is_null(json_array_get(entry, 1));
+}
+
 /* model_index.json has NAME: ["library", "Class"]. */
 static br_status check_class(const json_t *index, const char *index_path, const part_kind *kind, char **out_class)
 {
     const json_t *entry = json_object_get(index, kind->name);
     const char *class_name = json_string_value(json_array_get(entry, 1));
     if (!class_name)
-        return br_fail(BR_ERROR_FORMAT, "%s: %s is missing, expected [library, \"%s\"]", index_path, kind->name, kind->class_name);
-    if (strcmp(class_name, kind->class_name) != 0)
-        return br_fail(BR_ERROR_UNSUPPORTED, "%s: %s is a %s, expected %s", index_path, kind->name, class_name, kind->class_name);
+        return br_fail(BR_ERROR_FORMAT, "%s: %s is missing, expected [library, \"%s\"]", index_path, kind->name,
+                       kind->class_names[0]);
+    bool known = false;
+    for (int i = 0; kind->class_names[i] && !known; i++)
+        known = strcmp(class_name, kind->class_names[i]) == 0;
+    if (!known)
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s: %s is a %s, expected %s%s%s", index_path, kind->name, class_name,
+                       kind->class_names[0], kind->class_names[1] ? " or " : "", kind->class_names[1] ? kind->class_names[1] : "");
     if (!out_class)
         return NULL;
     *out_class = strdup(class_name);
     return *out_class ? NULL : br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while reading %s", index_path);
 }
 
-static br_status open_component(const br_diffusers_dir *dir, const json_t *index, const char *index_path, const part_kind *kind,
-                                br_diffusers_component *component)
+static br_status open_component(const char *path, const json_t *index, const char *index_path, const part_kind *kind,
+                                br_checkpoint_part *component)
 {
     BR_TRY(check_class(index, index_path, kind, &component->class_name));
     char *folder;
-    BR_TRY(require(dir->path, kind->name, kind->name, &folder));
+    BR_TRY(require(path, kind->name, kind->name, &folder));
     br_status status = require(folder, "config.json", "configuration of its component", &component->config_path);
     if (!status)
         status = br_json_read(component->config_path, CONFIG_BYTES_MAX, &component->config);
@@ -153,13 +180,22 @@ static br_status open_component(const br_diffusers_dir *dir, const json_t *index
     return status;
 }
 
+static br_status open_tokenizer(const char *path, const json_t *index, const char *index_path, const part_kind *kind,
+                                char **out_path)
+{
+    BR_TRY(check_class(index, index_path, kind, NULL));
+    return require(path, kind->name, kind->name, out_path);
+}
+
 /* Parts that other pipelines have and this one cannot do without knowing. */
-static br_status check_index(const json_t *index, const char *index_path)
+static br_status check_index(const json_t *index, const char *index_path, char **out_class)
 {
     static const char *const known[] = {"text_encoder",
+                                        "text_encoder_2",
                                         "unet",
                                         "vae",
                                         "tokenizer",
+                                        "tokenizer_2",
                                         "scheduler",
                                         "safety_checker",
                                         "feature_extractor",
@@ -169,8 +205,14 @@ static br_status check_index(const json_t *index, const char *index_path)
     if (!json_is_object(index))
         return br_fail(BR_ERROR_FORMAT, "%s is not a JSON object", index_path);
     const char *class_name = json_string_value(json_object_get(index, "_class_name"));
-    if (class_name && strcmp(class_name, "StableDiffusionPipeline") != 0)
-        return br_fail(BR_ERROR_UNSUPPORTED, "%s: _class_name is %s, expected StableDiffusionPipeline", index_path, class_name);
+    if (!class_name)
+        class_name = pipelines[0];
+    bool drawn = false;
+    for (int i = 0; pipelines[i] && !drawn; i++)
+        drawn = strcmp(class_name, pipelines[i]) == 0;
+    if (!drawn)
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s: _class_name is %s, expected a pipeline of Stable Diffusion such as %s",
+                       index_path, class_name, pipelines[0]);
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)index, key, value)
@@ -181,70 +223,55 @@ static br_status check_index(const json_t *index, const char *index_path)
         if (!expected)
             return br_fail(BR_ERROR_UNSUPPORTED, "%s: component %s is not supported", index_path, key);
     }
-    return NULL;
+    *out_class = strdup(class_name);
+    return *out_class ? NULL : br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while reading %s", index_path);
 }
 
-static br_status open_parts(br_diffusers_dir *dir, const json_t *index, const char *index_path)
+static br_status open_parts(br_checkpoint *checkpoint, const char *index_path)
 {
-    BR_TRY(check_index(index, index_path));
-    BR_TRY(open_component(dir, index, index_path, &text_encoder_kind, &dir->text_encoder));
-    BR_TRY(open_component(dir, index, index_path, &unet_kind, &dir->unet));
-    BR_TRY(open_component(dir, index, index_path, &vae_kind, &dir->vae));
-    BR_TRY(check_class(index, index_path, &tokenizer_kind, NULL));
-    BR_TRY(require(dir->path, "tokenizer", "tokenizer", &dir->tokenizer_path));
-    BR_TRY(require(dir->path, "scheduler/scheduler_config.json", "scheduler", &dir->scheduler_path));
-    BR_TRY(br_json_read(dir->scheduler_path, CONFIG_BYTES_MAX, &dir->scheduler));
+    const json_t *index = checkpoint->index;
+    const char *path = checkpoint->path;
+    BR_TRY(check_index(index, index_path, &checkpoint->class_name));
+    /* Only the refiner has no first text encoder: it has the second. */
+    bool second = has_part(index, &text_encoder_2_kind), first = has_part(index, &text_encoder_kind) || !second;
+    if (first)
+        BR_TRY(open_component(path, index, index_path, &text_encoder_kind, &checkpoint->text_encoder));
+    if (second)
+        BR_TRY(open_component(path, index, index_path, &text_encoder_2_kind, &checkpoint->text_encoder_2));
+    BR_TRY(open_component(path, index, index_path, &unet_kind, &checkpoint->unet));
+    BR_TRY(open_component(path, index, index_path, &vae_kind, &checkpoint->vae));
+    if (first)
+        BR_TRY(open_tokenizer(path, index, index_path, &tokenizer_kind, &checkpoint->tokenizer_path));
+    if (second)
+        BR_TRY(open_tokenizer(path, index, index_path, &tokenizer_2_kind, &checkpoint->tokenizer_2_path));
+    BR_TRY(require(path, "scheduler/scheduler_config.json", "scheduler", &checkpoint->scheduler_path));
+    BR_TRY(br_json_read(checkpoint->scheduler_path, CONFIG_BYTES_MAX, &checkpoint->scheduler));
     char *drawing;
-    BR_TRY(join(dir->path, "brume.json", &drawing));
-    br_status status = br_file_exists(drawing) ? br_json_read(drawing, CONFIG_BYTES_MAX, &dir->drawing) : NULL;
+    BR_TRY(join(path, "brume.json", &drawing));
+    br_status status = br_file_exists(drawing) ? br_json_read(drawing, CONFIG_BYTES_MAX, &checkpoint->drawing) : NULL;
     free(drawing);
     return status;
 }
 
-br_status br_diffusers_dir_open(const char *path, br_diffusers_dir *out_dir)
+br_status br_diffusers_dir_open(const char *path, br_checkpoint *out_checkpoint)
 {
-    *out_dir = (br_diffusers_dir){0};
+    *out_checkpoint = (br_checkpoint){0};
     if (!br_file_exists(path))
         return br_fail(BR_ERROR_NOT_FOUND, "there is no model at %s", path);
     if (!br_file_is_dir(path))
         return br_fail(BR_ERROR_UNSUPPORTED, "%s is a file, expected a model folder with model_index.json", path);
     br_status status = NULL;
     char *index_path = NULL;
-    json_t *index = NULL;
-    out_dir->path = strdup(path);
-    if (!out_dir->path)
+    out_checkpoint->path = strdup(path);
+    if (!out_checkpoint->path)
         BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", path);
     BR_TRY_GOTO(require(path, "model_index.json", "model_index.json", &index_path));
-    BR_TRY_GOTO(br_json_read(index_path, CONFIG_BYTES_MAX, &index));
-    BR_TRY_GOTO(open_parts(out_dir, index, index_path));
+    BR_TRY_GOTO(br_json_read(index_path, CONFIG_BYTES_MAX, &out_checkpoint->index));
+    BR_TRY_GOTO(open_parts(out_checkpoint, index_path));
     free(index_path);
-    json_decref(index);
     return NULL;
 fail:
     free(index_path);
-    json_decref(index);
-    br_diffusers_dir_finish(out_dir);
+    br_checkpoint_finish(out_checkpoint);
     return status;
-}
-
-static void finish_component(br_diffusers_component *component)
-{
-    free(component->class_name);
-    free(component->config_path);
-    json_decref(component->config);
-    free(component->weights_path);
-    br_weights_destroy(component->weights);
-}
-
-void br_diffusers_dir_finish(br_diffusers_dir *dir)
-{
-    free(dir->path);
-    finish_component(&dir->text_encoder);
-    finish_component(&dir->unet);
-    finish_component(&dir->vae);
-    free(dir->tokenizer_path);
-    free(dir->scheduler_path);
-    json_decref(dir->scheduler);
-    json_decref(dir->drawing);
-    *dir = (br_diffusers_dir){0};
 }

@@ -43,7 +43,7 @@ static void make_model(void)
     write_text("m/scheduler/scheduler_config.json", "{\"steps_offset\":1}");
 }
 
-static br_status open_model(br_diffusers_dir *out_dir)
+static br_status open_model(br_checkpoint *out_dir)
 {
     return br_diffusers_dir_open(br_scratch_path("m"), out_dir);
 }
@@ -51,15 +51,15 @@ static br_status open_model(br_diffusers_dir *out_dir)
 /* Opens the folder, expects this error, and that nothing is left in *out_dir. */
 static void expect(br_code code, const char *message)
 {
-    br_diffusers_dir dir;
+    br_checkpoint dir;
     assert_status(open_model(&dir), code, message);
-    assert_memory_equal(&dir, &(br_diffusers_dir){0}, sizeof dir);
+    assert_memory_equal(&dir, &(br_checkpoint){0}, sizeof dir);
 }
 
 static void test_shipped(void **state)
 {
     (void)state;
-    br_diffusers_dir dir;
+    br_checkpoint dir;
     assert_status_ok(br_diffusers_dir_open(br_test_path("assets/models/emoji"), &dir));
     assert_string_equal(dir.unet.class_name, "UNet2DConditionModel");
     assert_non_null(br_weights_find(dir.unet.weights, "conv_in.weight"));
@@ -67,26 +67,58 @@ static void test_shipped(void **state)
     assert_non_null(br_weights_find(dir.text_encoder.weights, "text_model.final_layer_norm.weight"));
     assert_int_equal(json_integer_value(json_object_get(dir.scheduler, "steps_offset")), 1);
     assert_int_equal(json_integer_value(json_object_get(dir.drawing, "steps")), 25);
-    br_diffusers_dir_finish(&dir);
-    br_diffusers_dir_finish(&dir);
+    br_checkpoint_finish(&dir);
+    br_checkpoint_finish(&dir);
 }
 
 static void test_minimal(void **state)
 {
     (void)state;
     make_model();
-    br_diffusers_dir dir;
+    br_checkpoint dir;
     assert_status_ok(open_model(&dir));
     assert_int_equal(json_integer_value(json_object_get(dir.text_encoder.config, "a")), 1);
     assert_non_null(br_weights_find(dir.vae.weights, "v"));
     assert_null(dir.drawing);
-    br_diffusers_dir_finish(&dir);
+    br_checkpoint_finish(&dir);
+}
+
+static void test_two_encoders(void **state)
+{
+    (void)state;
+    br_checkpoint dir;
+    make_model();
+    write_text("m/text_encoder_2/config.json", "{\"b\":2}");
+    write_weights("m/text_encoder_2/model.safetensors", "t2");
+    write_text("m/tokenizer_2/vocab.json", "{}");
+    write_text("m/model_index.json",
+               "{\"_class_name\":\"StableDiffusionXLImg2ImgPipeline\",\"text_encoder\":[null,null],\"tokenizer\":[null,null],"
+               "\"text_encoder_2\":[\"transformers\",\"CLIPTextModelWithProjection\"],"
+               "\"tokenizer_2\":[\"transformers\",\"CLIPTokenizer\"],\"unet\":[\"diffusers\",\"UNet2DConditionModel\"],"
+               "\"vae\":[\"diffusers\",\"AutoencoderTiny\"],\"requires_aesthetics_score\":true}");
+    assert_status_ok(open_model(&dir));
+    assert_string_equal(dir.class_name, "StableDiffusionXLImg2ImgPipeline");
+    assert_null(dir.text_encoder.class_name);
+    assert_null(dir.tokenizer_path);
+    assert_non_null(br_weights_find(dir.text_encoder_2.weights, "t2"));
+    assert_string_equal(dir.tokenizer_2_path, br_scratch_path("m/tokenizer_2"));
+    assert_string_equal(dir.vae.class_name, "AutoencoderTiny");
+    assert_true(json_is_true(json_object_get(dir.index, "requires_aesthetics_score")));
+    br_checkpoint_finish(&dir);
+
+    write_text("m/model_index.json", INDEX ",\"text_encoder_2\":[\"transformers\",\"CLIPTextModelWithProjection\"],"
+                                           "\"tokenizer_2\":[\"transformers\",\"CLIPTokenizer\"]}");
+    assert_status_ok(open_model(&dir));
+    assert_non_null(br_weights_find(dir.text_encoder.weights, "t"));
+    assert_non_null(br_weights_find(dir.text_encoder_2.weights, "t2"));
+    assert_non_null(dir.tokenizer_path);
+    br_checkpoint_finish(&dir);
 }
 
 static void test_not_a_model(void **state)
 {
     (void)state;
-    br_diffusers_dir dir;
+    br_checkpoint dir;
     assert_status(br_diffusers_dir_open(br_scratch_path("nowhere"), &dir), BR_ERROR_NOT_FOUND, "there is no model at ");
     write_text("plain", "x");
     assert_status(br_diffusers_dir_open(br_scratch_path("plain"), &dir), BR_ERROR_UNSUPPORTED,
@@ -136,8 +168,12 @@ static void test_broken_parts(void **state)
         {"m/model_index.json", "{\"_class_name\":\"FluxPipeline\"}", BR_ERROR_UNSUPPORTED, "_class_name is FluxPipeline"},
         {"m/model_index.json", "{\"text_encoder\":[\"transformers\",\"T5EncoderModel\"]}", BR_ERROR_UNSUPPORTED,
          "text_encoder is a T5EncoderModel, expected CLIPTextModel"},
-        {"m/model_index.json", INDEX ",\"text_encoder_2\":[\"transformers\",\"CLIPTextModelWithProjection\"]}",
-         BR_ERROR_UNSUPPORTED, "component text_encoder_2 is not supported"},
+        {"m/model_index.json", INDEX ",\"text_encoder_2\":[\"transformers\",\"CLIPTextModel\"]}", BR_ERROR_UNSUPPORTED,
+         "text_encoder_2 is a CLIPTextModel, expected CLIPTextModelWithProjection"},
+        {"m/model_index.json", INDEX ",\"text_encoder_2\":[\"transformers\",\"CLIPTextModelWithProjection\"]}", BR_ERROR_NOT_FOUND,
+         "the model has no text_encoder_2, expected "},
+        {"m/model_index.json", INDEX ",\"controlnet\":[\"diffusers\",\"ControlNetModel\"]}", BR_ERROR_UNSUPPORTED,
+         "component controlnet is not supported"},
         {"m/model_index.json", "nonsense", BR_ERROR_FORMAT, "model_index.json: invalid JSON"},
         {"m/model_index.json", "{\"text_encoder\":null}", BR_ERROR_FORMAT, "text_encoder is missing"},
         {"m/model_index.json", "{\"text_encoder\":[null,null]}", BR_ERROR_FORMAT, "text_encoder is missing"},
@@ -145,7 +181,7 @@ static void test_broken_parts(void **state)
          "unet is missing, expected [library, \"UNet2DConditionModel\"]"},
         {"m/model_index.json",
          "{\"text_encoder\":[\"t\",\"CLIPTextModel\"],\"unet\":[\"d\",\"UNet2DConditionModel\"],\"vae\":[\"d\",\"VQModel\"]}",
-         BR_ERROR_UNSUPPORTED, "vae is a VQModel, expected AutoencoderKL"},
+         BR_ERROR_UNSUPPORTED, "vae is a VQModel, expected AutoencoderKL or AutoencoderTiny"},
         {"m/model_index.json",
          "{\"text_encoder\":[\"t\",\"CLIPTextModel\"],\"unet\":[\"d\",\"UNet2DConditionModel\"],\"vae\":[\"d\",\"AutoencoderKL\"],"
          "\"tokenizer\":[\"t\",\"T5Tokenizer\"]}",
@@ -169,15 +205,15 @@ static void test_variants(void **state)
 {
     (void)state;
     make_model();
-    br_diffusers_dir dir;
+    br_checkpoint dir;
     write_weights("m/unet/diffusion_pytorch_model.fp16.safetensors", "half");
     assert_status_ok(open_model(&dir));
     assert_non_null(br_weights_find(dir.unet.weights, "u")); /* the plain file comes first */
-    br_diffusers_dir_finish(&dir);
+    br_checkpoint_finish(&dir);
     assert_int_equal(unlink(br_scratch_path("m/unet/diffusion_pytorch_model.safetensors")), 0);
     assert_status_ok(open_model(&dir));
     assert_non_null(br_weights_find(dir.unet.weights, "half"));
-    br_diffusers_dir_finish(&dir);
+    br_checkpoint_finish(&dir);
     assert_int_equal(unlink(br_scratch_path("m/unet/diffusion_pytorch_model.fp16.safetensors")), 0);
 
     static const char index[] = "m/unet/diffusion_pytorch_model.safetensors.index.fp16.json";
@@ -185,7 +221,7 @@ static void test_variants(void **state)
     write_weights("m/unet/diffusion_pytorch_model.fp16-00001-of-00001.safetensors", "h");
     assert_status_ok(open_model(&dir));
     assert_non_null(br_weights_find(dir.unet.weights, "h"));
-    br_diffusers_dir_finish(&dir);
+    br_checkpoint_finish(&dir);
     assert_int_equal(unlink(br_scratch_path(index)), 0);
 }
 
@@ -199,11 +235,11 @@ static void test_shards(void **state)
     write_weights("m/unet/one.safetensors", "a");
     write_weights("m/unet/two.safetensors", "b");
     write_text(SHARD_INDEX, "{\"metadata\":{},\"weight_map\":{\"a\":\"one.safetensors\",\"b\":\"two.safetensors\"}}");
-    br_diffusers_dir dir;
+    br_checkpoint dir;
     assert_status_ok(open_model(&dir));
     assert_int_equal(br_weights_count(dir.unet.weights), 2);
     assert_non_null(br_weights_find(dir.unet.weights, "b"));
-    br_diffusers_dir_finish(&dir);
+    br_checkpoint_finish(&dir);
 
     write_weights("m/unet/two.safetensors", "a");
     expect(BR_ERROR_FORMAT, "tensor \"a\" is both in ");
@@ -236,9 +272,9 @@ static void test_shards(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shipped),       cmocka_unit_test(test_minimal),      cmocka_unit_test(test_not_a_model),
-        cmocka_unit_test(test_missing_parts), cmocka_unit_test(test_broken_parts), cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_shards),
+        cmocka_unit_test(test_shipped),     cmocka_unit_test(test_minimal),       cmocka_unit_test(test_two_encoders),
+        cmocka_unit_test(test_not_a_model), cmocka_unit_test(test_missing_parts), cmocka_unit_test(test_broken_parts),
+        cmocka_unit_test(test_variants),    cmocka_unit_test(test_shards),
     };
     return cmocka_run_group_tests(tests, br_scratch_setup, br_scratch_teardown);
 }
