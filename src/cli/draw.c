@@ -1,0 +1,265 @@
+#include "cli/draw.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/npy.h"
+#include "cli/format.h"
+#include "cli/interrupt.h"
+#include "cli/output.h"
+
+typedef struct work {
+    const br_draw_options *options; /* borrowed */
+    br_session session;
+    br_output output;
+    br_npy noise;
+    br_generate_params params;
+    br_image *kept; /* owned, [output.count]; for the sheet, or NULL */
+    json_t *pictures;
+    double text_seconds, denoise_seconds, decode_seconds;
+    br_status preview_error;
+} work;
+
+/* Reads the noise and says which batch it is for, unless that was said. */
+static br_status read_noise(br_call *call, br_draw_options *o, br_npy *out_noise)
+{
+    BR_TRY(br_npy_read(o->init_noise, out_noise));
+    const br_npy *noise = out_noise;
+    if (noise->type != BR_NPY_F32 || noise->rank < 3 || noise->rank > 4)
+        return br_fail(BR_ERROR_FORMAT, "%s: an array of %s with %d dimensions, expected float32 [C, h, w] or [B, C, h, w]",
+                       o->init_noise, noise->type == BR_NPY_F32 ? "float32" : "int32", noise->rank);
+    int64_t batch = noise->rank == 4 ? noise->shape[0] : 1;
+    if (!o->batch_size_given && batch >= 1 && batch <= BR_DRAW_BATCH_MAX)
+        o->batch_size = batch;
+    if (batch != o->batch_size)
+        return br_wrong_usage(call, "%s: noise for %lld pictures, but the batch has %lld", o->init_noise, (long long)batch,
+                              (long long)o->batch_size);
+    return NULL;
+}
+
+/* The library sees the number of floats only; [4, 8, 32] for a picture of [4, 16, 16] would be noise in a wrong order. */
+static br_status check_noise(const work *w, const br_model_defaults *defaults)
+{
+    const br_npy *noise = &w->noise;
+    int width = w->params.width > 0 ? w->params.width : defaults->width,
+        height = w->params.height > 0 ? w->params.height : defaults->height;
+    long long rows = height / defaults->size_multiple, columns = width / defaults->size_multiple;
+    const int64_t *shape = noise->shape + noise->rank - 3;
+    if (shape[1] == rows && shape[2] == columns)
+        return NULL;
+    return br_fail(BR_ERROR_ARGUMENT, "%s: noise of %lld rows and %lld columns, expected %lld and %lld for a picture of %dx%d",
+                   w->options->init_noise, (long long)shape[1], (long long)shape[2], rows, columns, width, height);
+}
+
+static void save_preview(void *user, int step, int picture, const br_image *preview)
+{
+    work *w = user;
+    (void)step;
+    if (w->preview_error)
+        return;
+    char name[4096];
+    if (w->params.batch_size > 1) {
+        /* NAME-000.png, NAME-001.png, ...: one file a picture of the batch. */
+        const char *dot = strrchr(w->options->preview, '.');
+        int length = dot && !strchr(dot, '/') ? (int)(dot - w->options->preview) : (int)strlen(w->options->preview);
+        snprintf(name, sizeof name, "%.*s-%03d%s", length, w->options->preview, picture, w->options->preview + length);
+    } else {
+        snprintf(name, sizeof name, "%s", w->options->preview);
+    }
+    w->preview_error = br_image_save(preview, name, NULL);
+}
+
+static bool on_progress(void *user, const br_progress *progress)
+{
+    work *w = user;
+    return !w->preview_error && br_bar_progress(&w->session.bar, progress);
+}
+
+static void fill_params(work *w)
+{
+    const br_draw_options *o = w->options;
+    w->params = (br_generate_params){
+        .prompt = o->prompt,
+        .negative_prompt = o->negative,
+        .width = o->width < 0 ? 0 : (int)o->width,
+        .height = o->height < 0 ? 0 : (int)o->height,
+        .steps = o->steps < 0 ? 0 : (int)o->steps,
+        .guidance = o->cfg,
+        .sampler = o->sampler,
+        .schedule = o->schedule,
+        .eta = o->eta,
+        .s_noise = o->s_noise,
+        .seed = o->seed < 0 ? br_clock_seed() : o->seed,
+        .noise_source = strcmp(o->rng, "cuda") == 0 ? BR_NOISE_CUDA : BR_NOISE_CPU,
+        .batch_size = (int)o->batch_size,
+        .init_noise = w->noise.data,
+        .init_noise_count = w->noise.count,
+        .dump_dir = o->dump_dir,
+        .progress = on_progress,
+        .progress_user = w,
+        .preview = o->preview ? save_preview : NULL,
+        .preview_user = w,
+        .preview_every = (int)o->preview_every,
+    };
+}
+
+/* Everything that can go wrong before the long work begins. */
+static br_status prepare(br_call *call, br_draw_options *o, work *w)
+{
+    if (o->init_noise)
+        BR_TRY(read_noise(call, o, &w->noise));
+    fill_params(w);
+    const br_output_params output = {o->output, "output.png", (int)(o->batch_count * o->batch_size), o->grid};
+    BR_TRY(br_output_init(call, &output, &w->output));
+    if (o->preview)
+        BR_TRY(br_image_check_path(o->preview));
+    BR_TRY(br_session_open_model(&w->session));
+    BR_TRY(br_generate_check(w->session.model, &w->params));
+    br_model_defaults defaults = br_model_get_defaults(w->session.model);
+    if (o->init_noise)
+        BR_TRY(check_noise(w, &defaults));
+    if (o->dump_dir)
+        BR_TRY(br_dir_create(o->dump_dir));
+    w->pictures = json_array();
+    if (o->grid)
+        w->kept = calloc((size_t)w->output.count, sizeof *w->kept);
+    if (!w->pictures || (o->grid && !w->kept))
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
+    BR_TRY(br_session_open_device(&w->session));
+    BR_TRY(br_session_open_pipeline(&w->session));
+    if (w->output.count == 1)
+        br_session_say(&w->session, "seed", "%lld", (long long)w->params.seed);
+    else
+        br_session_say(&w->session, "seeds", "%lld to %lld", (long long)w->params.seed,
+                       (long long)w->params.seed + w->output.count - 1);
+    return NULL;
+}
+
+/* Saves and reports one batch; `first` is the number of its first picture. */
+static br_status deliver(work *w, br_generation *generation, int first)
+{
+    w->text_seconds += generation->text_seconds;
+    w->denoise_seconds += generation->denoise_seconds;
+    w->decode_seconds += generation->decode_seconds;
+    for (int i = 0; i < generation->count; i++) {
+        br_generated *picture = &generation->pictures[i];
+        const char *path = w->output.paths[first + i];
+        BR_TRY(br_image_save(&picture->image, path, picture->parameters));
+        if (w->options->session.json) {
+            json_t *entry = json_pack("{s:s, s:I}", "path", path, "seed", (json_int_t)picture->seed);
+            if (!entry || json_array_append_new(w->pictures, entry))
+                return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: the name cannot be written as JSON (is it UTF-8?)", path);
+        } else if (!w->output.to_stdout) {
+            br_bar_clear(&w->session.bar);
+            puts(path);
+            fflush(stdout);
+        }
+        if (w->kept) {
+            w->kept[first + i] = picture->image;
+            picture->image = (br_image){0};
+        }
+    }
+    return NULL;
+}
+
+/* generate() once more for each batch, with the noise and the dumps of its own. */
+static br_status draw_batch(work *w, int batch, br_generation *out_generation)
+{
+    const br_draw_options *o = w->options;
+    br_generate_params params = w->params;
+    char folder[4096];
+    params.seed += (int64_t)batch * params.batch_size;
+    if (o->dump_dir && o->batch_count > 1) {
+        if ((size_t)snprintf(folder, sizeof folder, "%s/%03d", o->dump_dir, batch) >= sizeof folder)
+            return br_fail(BR_ERROR_ARGUMENT, "--dump-dir: the name is too long");
+        params.dump_dir = folder;
+    }
+    w->session.bar.batch = batch + 1;
+    w->session.bar.batches = (int)o->batch_count;
+    br_status status = br_generate(w->session.pipeline, &params, out_generation);
+    br_bar_clear(&w->session.bar);
+    if (w->preview_error) {
+        br_status_free(status);
+        status = w->preview_error;
+        w->preview_error = NULL;
+        br_generation_finish(out_generation);
+    }
+    return status;
+}
+
+static br_status write_grid(work *w)
+{
+    br_image sheet = {0};
+    BR_TRY(br_image_sheet(w->kept, w->output.count, &sheet));
+    br_status status = br_image_save(&sheet, w->output.grid, NULL);
+    br_image_finish(&sheet);
+    if (!status && !w->options->session.json)
+        puts(w->output.grid);
+    return status;
+}
+
+static br_status report(work *w, const br_generation *last, double seconds)
+{
+    const br_draw_options *o = w->options;
+    char rate[24];
+    int batches = (int)o->batch_count;
+    br_format_rate(last->steps * batches / (w->denoise_seconds > 0 ? w->denoise_seconds : 1e-9), rate);
+    br_session_say(&w->session, "time", "%.2f s: text %.2f, denoise %.2f (%d steps of %s, %s), decode %.2f", seconds,
+                   w->text_seconds, w->denoise_seconds, last->steps, last->sampler, rate, w->decode_seconds);
+    if (!o->session.json)
+        return NULL;
+    br_model_defaults defaults = br_model_get_defaults(w->session.model);
+    json_t *pictures = w->pictures;
+    w->pictures = NULL; /* json_pack takes it over, whatever happens */
+    return br_print_json(json_pack("{s:o, s:s?, s:i, s:i, s:i, s:f, s:s, s:s, s:s, s:s, s:s, s:{s:f, s:f, s:f, s:f}}", "pictures",
+                                   pictures, "grid", o->grid ? w->output.grid : NULL, "width", last->width, "height", last->height,
+                                   "steps", last->steps, "cfg", last->guidance, "sampler", last->sampler, "schedule",
+                                   o->schedule ? o->schedule : defaults.schedule, "model", br_model_name(w->session.model),
+                                   "device", br_device_name(w->session.device), "dtype", br_pipeline_dtype(w->session.pipeline),
+                                   "seconds", "text", w->text_seconds, "denoise", w->denoise_seconds, "decode", w->decode_seconds,
+                                   "total", seconds));
+}
+
+static br_status draw(work *w)
+{
+    double start = br_clock_seconds();
+    br_generation generation = {0};
+    br_status status = NULL;
+    for (int batch = 0; batch < w->options->batch_count; batch++) {
+        br_generation_finish(&generation);
+        BR_TRY_GOTO(draw_batch(w, batch, &generation));
+        BR_TRY_GOTO(deliver(w, &generation, batch * w->params.batch_size));
+    }
+    if (w->kept)
+        BR_TRY_GOTO(write_grid(w));
+    BR_TRY_GOTO(report(w, &generation, br_clock_seconds() - start));
+fail:
+    br_generation_finish(&generation);
+    return status;
+}
+
+static void finish(work *w)
+{
+    for (int i = 0; w->kept && i < w->output.count; i++)
+        br_image_finish(&w->kept[i]);
+    free(w->kept);
+    json_decref(w->pictures);
+    br_npy_finish(&w->noise);
+    br_output_finish(&w->output);
+    br_session_finish(&w->session);
+}
+
+br_status br_draw(br_call *call, br_draw_options *options)
+{
+    br_status status = NULL;
+    work w = {.options = options};
+    br_session_init(&w.session, &options->session);
+    br_interrupt_init();
+    BR_TRY_GOTO(prepare(call, options, &w));
+    BR_TRY_GOTO(draw(&w));
+fail:
+    finish(&w);
+    return status;
+}

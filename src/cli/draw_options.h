@@ -1,0 +1,32 @@
+/* The options of the commands that draw pictures. */
+#ifndef BR_CLI_DRAW_OPTIONS_H
+#define BR_CLI_DRAW_OPTIONS_H
+
+#include "cli/session.h"
+
+/* Batches that one call can ask for, pictures of one batch. */
+#define BR_DRAW_PICTURES_MAX 10000
+#define BR_DRAW_BATCH_MAX 64
+
+/* What was typed. -1 and NULL: the model's default. All strings are borrowed from argv. */
+typedef struct br_draw_options {
+    br_session_options session;
+    const char *prompt, *negative, *output;
+    int64_t width, height, steps, seed, batch_count, batch_size, preview_every;
+    double cfg, eta, s_noise;
+    const char *sampler, *schedule, *rng;
+    bool grid, batch_size_given;
+    const char *init_noise, *dump_dir, *preview;
+} br_draw_options;
+
+/* Rows of options that only one command has; their values are fields of the same br_draw_options or the command's own. */
+typedef struct br_draw_rows {
+    const br_option *rows; /* borrowed */
+    int count;
+} br_draw_rows;
+
+void br_draw_options_init(br_draw_options *options);
+/* Parses what all drawing commands take and `own` (may be NULL), and checks what needs no model. *out_help: the help was printed, done. */
+BR_MUST_CHECK br_status br_draw_options_parse(br_call *call, const br_draw_rows *own, br_draw_options *options, bool *out_help);
+
+#endif
