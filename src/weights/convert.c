@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/f16.h"
+#include "weights/quant.h"
 #include "weights/weights.h"
 
 static float f8_e4m3_to_f32(uint8_t bits)
@@ -50,6 +51,28 @@ static void from_f32(const uint8_t *restrict source, size_t count, float *out)
     memcpy(out, source, count * sizeof *out);
 }
 
+/* A range may begin and end inside a block. */
+static void from_blocks(const br_tensor_view *view, size_t first, size_t count, float *out)
+{
+    size_t block = br_weight_dtype_block(view->dtype), size = br_weight_dtype_size(view->dtype);
+    float values[BR_WEIGHT_BLOCK_MAX];
+    while (count > 0) {
+        const uint8_t *source = (const uint8_t *)view->data + first / block * size;
+        size_t skip = first % block, now;
+        if (skip == 0 && count >= block) {
+            now = count / block * block;
+            br_quant_decode(view->dtype, source, count / block, out);
+        } else {
+            now = block - skip < count ? block - skip : count;
+            br_quant_decode(view->dtype, source, 1, values);
+            memcpy(out, values + skip, now * sizeof *out);
+        }
+        first += now;
+        count -= now;
+        out += now;
+    }
+}
+
 void br_weight_to_f32(const br_tensor_view *view, size_t first, size_t count, float *out_values)
 {
     static void (*const convert[BR_WEIGHT_DTYPE_COUNT])(const uint8_t *restrict source, size_t count, float *out) = {
@@ -59,6 +82,8 @@ void br_weight_to_f32(const br_tensor_view *view, size_t first, size_t count, fl
         [BR_WEIGHT_I8] = from_i8,     [BR_WEIGHT_U64] = from_u64,         [BR_WEIGHT_U32] = from_u32,
         [BR_WEIGHT_U16] = from_u16,   [BR_WEIGHT_U8] = from_u8,           [BR_WEIGHT_BOOL] = from_bool,
     };
-    if (count)
+    if (count && br_weight_dtype_block(view->dtype) > 1)
+        from_blocks(view, first, count, out_values);
+    else if (count)
         convert[view->dtype]((const uint8_t *)view->data + first * br_weight_dtype_size(view->dtype), count, out_values);
 }

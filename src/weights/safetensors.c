@@ -78,7 +78,7 @@ static br_status parse_tensor(const char *name, const json_t *entry, const char 
     const char *dtype = json_string_value(json_object_get(entry, "dtype"));
     if (!dtype)
         return br_fail(BR_ERROR_FORMAT, "%s: tensor " NAME " has no \"dtype\"", file, name);
-    if (!br_weight_dtype_parse(dtype, &out_view->dtype))
+    if (!br_weight_dtype_parse(dtype, &out_view->dtype) || br_weight_dtype_block(out_view->dtype) != 1)
         return br_fail(BR_ERROR_UNSUPPORTED, "%s: tensor " NAME " has the unknown dtype \"%.40s\"", file, name, dtype);
     BR_TRY(parse_shape(json_object_get(entry, "shape"), file, out_view));
     return parse_offsets(json_object_get(entry, "data_offsets"), file, room, out_view, out_span);

@@ -21,6 +21,8 @@ typedef struct br_tensor_view {
     size_t count;                      /* elements */
     const void *data;                  /* little endian; not necessarily aligned for its type */
     size_t size;                       /* bytes: count elements exactly */
+    /* Types with blocks: blocks follow one another in C order, and count is a multiple of the block. So is the last dimension, unless the file
+     * cut its blocks across rows (ComfyUI-GGUF does for convolutions); then a row is not addressable by itself. */
 } br_tensor_view;
 
 typedef struct br_weights br_weights;

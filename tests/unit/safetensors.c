@@ -133,6 +133,7 @@ static void test_lies(void **state)
         const char *message;
     } cases[] = {
         {ONE("F99", "[4]", "[0,4]"), 4, BR_ERROR_UNSUPPORTED, "made.safetensors: tensor \"t\" has the unknown dtype \"F99\""},
+        {ONE("Q8_0", "[32]", "[0,34]"), 34, BR_ERROR_UNSUPPORTED, "tensor \"t\" has the unknown dtype \"Q8_0\""},
         {"{\"t\":{\"shape\":[4],\"data_offsets\":[0,4]}}", 4, BR_ERROR_FORMAT, "no \"dtype\""},
         {"{\"t\":{\"dtype\":7,\"shape\":[4],\"data_offsets\":[0,4]}}", 4, BR_ERROR_FORMAT, "no \"dtype\""},
         {"{\"t\":{\"dtype\":\"U8\",\"data_offsets\":[0,4]}}", 4, BR_ERROR_FORMAT, "no \"shape\""},
