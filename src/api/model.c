@@ -48,18 +48,29 @@ const char *br_model_name(const br_model *model)
     return model->name;
 }
 
+/* Callers count the parts that there are. NULL when there are not that many. */
+static const br_model_part *part_at(const br_model *model, int index)
+{
+    for (int i = 0; i < BR_COMPONENT_COUNT && index >= 0; i++)
+        if (br_model_has(model, (br_component)i) && index-- == 0)
+            return &model->parts[i];
+    return NULL;
+}
+
 int br_model_component_count(const br_model *model)
 {
-    (void)model;
-    return BR_COMPONENT_COUNT;
+    int count = 0;
+    while (part_at(model, count))
+        count++;
+    return count;
 }
 
 br_component_info br_model_component(const br_model *model, int component)
 {
     br_component_info info = {0};
-    if (component < 0 || component >= BR_COMPONENT_COUNT)
+    const br_model_part *part = part_at(model, component);
+    if (!part)
         return info;
-    const br_model_part *part = &model->parts[component];
     info.name = part->name;
     info.class_name = part->class_name;
     info.path = part->path;
@@ -75,10 +86,10 @@ br_component_info br_model_component(const br_model *model, int component)
 br_tensor_info br_model_tensor(const br_model *model, int component, int tensor)
 {
     br_tensor_info info = {0};
-    if (component < 0 || component >= BR_COMPONENT_COUNT || tensor < 0 ||
-        tensor >= br_weights_count(model->parts[component].weights))
+    const br_model_part *part = part_at(model, component);
+    if (!part || tensor < 0 || tensor >= br_weights_count(part->weights))
         return info;
-    const br_tensor_view *view = br_weights_at(model->parts[component].weights, tensor);
+    const br_tensor_view *view = br_weights_at(part->weights, tensor);
     info.name = view->name;
     info.dtype = br_weight_dtype_name(view->dtype);
     info.rank = view->rank;

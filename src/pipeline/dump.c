@@ -49,7 +49,8 @@ br_status br_dump_text(const br_dump *dump, const int32_t *ids, const float *sta
 {
     if (!dump->folder)
         return NULL;
-    int64_t tokens = dump->model->text.max_position_embeddings, width = dump->model->text.hidden_size;
+    const br_clip_text_config *text = &dump->model->text[BR_COMPONENT_TEXT].config;
+    int64_t tokens = text->max_position_embeddings, width = text->hidden_size;
     const int64_t shape[] = {tokens, width};
     for (int i = 0; i < dump->request->size.batch; i++) {
         BR_TRY(write(dump, i, "tokens_uncond.npy", BR_NPY_I32, shape, 1, ids));

@@ -29,9 +29,11 @@ static void take_part(br_model *model, br_component component, const char *name,
 static br_status check_fit(const br_model *model)
 {
     const char *path = model->path;
-    if (model->unet.cross_attention_dim != model->text.hidden_size)
+    const br_clip_text_config *text = &model->text[BR_COMPONENT_TEXT].config;
+    const br_clip_bpe *tokenizer = model->text[BR_COMPONENT_TEXT].tokenizer;
+    if (model->unet.cross_attention_dim != text->hidden_size)
         return br_fail(BR_ERROR_FORMAT, "%s: the UNet's cross_attention_dim is %d, expected the text encoder's hidden_size %d",
-                       path, model->unet.cross_attention_dim, model->text.hidden_size);
+                       path, model->unet.cross_attention_dim, text->hidden_size);
     if (model->unet.in_channels != model->vae.latent_channels || model->unet.out_channels != model->vae.latent_channels)
         return br_fail(BR_ERROR_UNSUPPORTED,
                        "%s: the UNet has %d input and %d output channels, expected the VAE's latent_channels %d", path,
@@ -39,13 +41,13 @@ static br_status check_fit(const br_model *model)
     if (model->vae.in_channels != BR_IMAGE_CHANNELS || model->vae.out_channels != BR_IMAGE_CHANNELS)
         return br_fail(BR_ERROR_UNSUPPORTED, "%s: the VAE has %d input and %d output channels, expected %d for RGB", path,
                        model->vae.in_channels, model->vae.out_channels, BR_IMAGE_CHANNELS);
-    if (br_clip_bpe_vocab_size(model->tokenizer) > model->text.vocab_size)
+    if (br_clip_bpe_vocab_size(tokenizer) > text->vocab_size)
         return br_fail(BR_ERROR_FORMAT, "%s: the tokenizer has %d tokens, expected at most the text encoder's vocab_size %d", path,
-                       br_clip_bpe_vocab_size(model->tokenizer), model->text.vocab_size);
-    if (br_clip_bpe_length(model->tokenizer) != model->text.max_position_embeddings)
+                       br_clip_bpe_vocab_size(tokenizer), text->vocab_size);
+    if (br_clip_bpe_length(tokenizer) != text->max_position_embeddings)
         return br_fail(BR_ERROR_UNSUPPORTED,
                        "%s: the tokenizer makes %d tokens, expected the text encoder's max_position_embeddings %d", path,
-                       br_clip_bpe_length(model->tokenizer), model->text.max_position_embeddings);
+                       br_clip_bpe_length(tokenizer), text->max_position_embeddings);
     return NULL;
 }
 
@@ -62,10 +64,11 @@ static br_status check_parts(const br_checkpoint *checkpoint)
 
 static br_status read_configs(br_model *model, const br_checkpoint *checkpoint)
 {
-    BR_TRY(br_clip_text_config_read(checkpoint->text_encoder.config, checkpoint->text_encoder.config_path, &model->text));
+    br_model_text *text = &model->text[BR_COMPONENT_TEXT];
+    BR_TRY(br_clip_text_config_read(checkpoint->text_encoder.config, checkpoint->text_encoder.config_path, &text->config));
     BR_TRY(br_unet_config_read(checkpoint->unet.config, checkpoint->unet.config_path, &model->unet));
     BR_TRY(br_vae_config_read(checkpoint->vae.config, checkpoint->vae.config_path, &model->vae));
-    BR_TRY(br_clip_bpe_open(checkpoint->tokenizer_path, &model->tokenizer));
+    BR_TRY(br_clip_bpe_open(checkpoint->tokenizer_path, &text->tokenizer));
     BR_TRY(br_scheduler_config_read(checkpoint->scheduler, checkpoint->scheduler_path, &model->log, &model->schedule,
                                     &model->sampler));
     return check_fit(model);
@@ -159,11 +162,17 @@ void br_model_unload(br_model *model)
         free(model->parts[i].path);
         br_weights_destroy(model->parts[i].weights);
     }
-    br_clip_bpe_destroy(model->tokenizer);
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
+        br_clip_bpe_destroy(model->text[i].tokenizer);
     br_schedule_finish(&model->schedule);
     free(model->path);
     free(model->name);
     free(model);
+}
+
+bool br_model_has(const br_model *model, br_component component)
+{
+    return model->parts[component].weights != NULL;
 }
 
 br_dtype br_model_stored_dtype(const br_model *model, br_component component)

@@ -2,6 +2,8 @@
 #ifndef BR_PIPELINE_MODEL_H
 #define BR_PIPELINE_MODEL_H
 
+#include <stdbool.h>
+
 #include "base/log.h"
 #include "brume/model.h"
 #include "diffusion/sampler.h"
@@ -12,8 +14,17 @@
 #include "tokenizer/clip_bpe.h"
 #include "weights/weights.h"
 
-typedef enum br_component { BR_COMPONENT_TEXT, BR_COMPONENT_UNET, BR_COMPONENT_VAE, BR_COMPONENT_COUNT } br_component;
+/* The text encoders come first: they are indices of br_model.text too. Stable Diffusion 1.x and 2.x have TEXT, SDXL has both, its refiner only TEXT_2. */
+typedef enum br_component {
+    BR_COMPONENT_TEXT,
+    BR_COMPONENT_TEXT_2,
+    BR_COMPONENT_UNET,
+    BR_COMPONENT_VAE,
+    BR_COMPONENT_COUNT
+} br_component;
+#define BR_MODEL_TEXT_MAX 2
 
+/* All NULL where the model has no such part. */
 typedef struct br_model_part {
     const char *name;    /* borrowed, a literal: "text_encoder" */
     char *class_name;    /* owned */
@@ -21,14 +32,18 @@ typedef struct br_model_part {
     br_weights *weights; /* owned */
 } br_model_part;
 
+typedef struct br_model_text {
+    br_clip_text_config config;
+    br_clip_bpe *tokenizer; /* owned; NULL: the model has no such encoder */
+} br_model_text;
+
 struct br_model {
     char *path, *name; /* owned */
     br_log log;
     br_model_part parts[BR_COMPONENT_COUNT];
-    br_clip_text_config text;
+    br_model_text text[BR_MODEL_TEXT_MAX];
     br_unet_config unet;
     br_vae_config vae;
-    br_clip_bpe *tokenizer; /* owned */
     br_schedule schedule;
     br_sampler sampler; /* of scheduler_config.json */
     br_sigmas sigmas;
@@ -38,7 +53,8 @@ struct br_model {
 /* `path` is a diffusers folder. Errors name the part that is missing or wrong. */
 BR_MUST_CHECK br_status br_model_load(const char *path, const br_log *log, br_model **out_model);
 void br_model_unload(br_model *model);
-/* What the file stores matrices in: BR_F16 when every floating-point tensor of the part is F16, else BR_F32. */
+bool br_model_has(const br_model *model, br_component component);
+/* What the file stores matrices in: BR_F16 when every floating-point tensor of the part is F16, else BR_F32. The model has that part. */
 br_dtype br_model_stored_dtype(const br_model *model, br_component component);
 
 #endif

@@ -15,8 +15,10 @@ br_status br_pipeline_choose_dtypes(const br_model *model, const br_vk_caps *cap
     bool f16 = precision == BR_PRECISION_F16 || (precision == BR_PRECISION_AUTO && caps->f16_storage);
     br_dtype activations = f16 ? BR_F16 : BR_F32;
     br_dtype matrices[BR_COMPONENT_COUNT];
-    for (int i = 0; i < BR_COMPONENT_COUNT; i++)
-        matrices[i] = f16 || (caps->f16_storage && br_model_stored_dtype(model, (br_component)i) == BR_F16) ? BR_F16 : BR_F32;
+    for (int i = 0; i < BR_COMPONENT_COUNT; i++) {
+        bool stored = br_model_has(model, (br_component)i) && br_model_stored_dtype(model, (br_component)i) == BR_F16;
+        matrices[i] = f16 || (caps->f16_storage && stored) ? BR_F16 : BR_F32;
+    }
     *out_dtypes = (br_pipeline_dtypes){
         .f16 = f16,
         .text = {BR_F32, matrices[BR_COMPONENT_TEXT]},
@@ -36,7 +38,7 @@ static br_denoise_params denoise_params(const br_model *model, const br_pipeline
                                .copies = size->copies,
                                .height = size->height,
                                .width = size->width,
-                               .tokens = model->text.max_position_embeddings};
+                               .tokens = model->text[BR_COMPONENT_TEXT].config.max_position_embeddings};
 }
 
 br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const br_pipeline_dtypes *dtypes,
@@ -46,7 +48,7 @@ br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const 
     br_pipeline_programs programs = {0};
     br_graph graph;
     br_graph_init(&graph);
-    br_graph_build_text(&graph, &model->text, dtypes->text, 2, &programs.text_values);
+    br_graph_build_text(&graph, &model->text[BR_COMPONENT_TEXT].config, dtypes->text, 2, &programs.text_values);
     BR_TRY_GOTO(br_program_create(&graph, "text encoder", caps, &programs.text));
 
     br_denoise_params denoise = denoise_params(model, dtypes, size);
@@ -94,7 +96,7 @@ static br_status upload_weights(br_pipeline *pipeline)
     br_graph graph;
     br_text_graph text;
     br_graph_init(&graph);
-    br_graph_build_text(&graph, &model->text, pipeline->dtypes.text, 1, &text);
+    br_graph_build_text(&graph, &model->text[BR_COMPONENT_TEXT].config, pipeline->dtypes.text, 1, &text);
     BR_TRY(bind_weights(pipeline, BR_COMPONENT_TEXT, &graph, &pipeline->text_weights));
 
     br_denoise_params params =

@@ -41,12 +41,13 @@ static br_status resolve_size(const br_model *model, const br_generate_params *p
 /* Whether both prompts can be encoded, before a device is opened for them. */
 static br_status check_prompts(const br_model *model, const br_request *request)
 {
-    int32_t *ids = malloc((size_t)br_clip_bpe_length(model->tokenizer) * sizeof *ids);
+    const br_clip_bpe *tokenizer = model->text[BR_COMPONENT_TEXT].tokenizer;
+    int32_t *ids = malloc((size_t)br_clip_bpe_length(tokenizer) * sizeof *ids);
     if (!ids)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the prompt");
-    br_status status = br_status_prefix(br_clip_bpe_encode(model->tokenizer, request->prompt, ids, NULL), "prompt");
+    br_status status = br_status_prefix(br_clip_bpe_encode(tokenizer, request->prompt, ids, NULL), "prompt");
     if (!status)
-        status = br_status_prefix(br_clip_bpe_encode(model->tokenizer, request->negative_prompt, ids, NULL), "negative prompt");
+        status = br_status_prefix(br_clip_bpe_encode(tokenizer, request->negative_prompt, ids, NULL), "negative prompt");
     free(ids);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "common/abi.h"
 #include "image/image.h"
+#include "pipeline/conditioning.h"
 #include "pipeline/dump.h"
 #include "pipeline/layout.h"
 #include "pipeline/request.h"
@@ -77,64 +78,12 @@ static bool should_stop(void *user)
     return !report_progress(user);
 }
 
-/* ---- text ---- */
-
-static br_status encode_prompts(const txt2img_run *run, int32_t *ids)
-{
-    const br_model *model = run->pipeline->model;
-    int tokens = model->text.max_position_embeddings, used;
-    const char *prompts[2] = {run->request.negative_prompt, run->request.prompt};
-    for (int i = 0; i < 2; i++) {
-        BR_TRY(br_status_prefix(br_clip_bpe_encode(model->tokenizer, prompts[i], ids + i * tokens, &used),
-                                i ? "prompt" : "negative prompt"));
-        if (used > tokens)
-            br_log_printf(&model->log, BR_LOG_WARNING, "the %s is %d tokens long, the last %d are left out",
-                          i ? "prompt" : "negative prompt", used, used - tokens);
-    }
-    return NULL;
-}
-
-/* The context of every picture is the same: copied per picture, the unconditional one first. */
-static br_status write_context(const txt2img_run *run, const float *states, int64_t prompt_count)
-{
-    const br_picture_size *size = &run->request.size;
-    int rows = size->copies * size->batch;
-    float *context = malloc((size_t)(rows * prompt_count) * sizeof *context);
-    if (!context)
-        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the text states");
-    for (int i = 0; i < rows; i++) {
-        bool conditional = size->copies == 1 || i >= size->batch;
-        memcpy(context + i * prompt_count, states + (conditional ? prompt_count : 0), (size_t)prompt_count * sizeof *context);
-    }
-    br_status status =
-        br_stage_write_floats(&run->pipeline->denoise, run->pipeline->denoise_values.context, context, rows * prompt_count);
-    free(context);
-    return status;
-}
-
 static br_status run_text(txt2img_run *run)
 {
-    br_pipeline *pipeline = run->pipeline;
-    const br_clip_text_config *text = &pipeline->model->text;
-    int64_t tokens = text->max_position_embeddings, prompt_count = tokens * text->hidden_size;
-    br_status status = NULL;
-    int32_t *ids = malloc(2 * (size_t)tokens * sizeof *ids);
-    float *states = malloc(2 * (size_t)prompt_count * sizeof *states);
-    if (!ids || !states)
-        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the text states");
-    BR_TRY_GOTO(encode_prompts(run, ids));
-    BR_TRY_GOTO(begin(run, "text", 1));
-    BR_TRY_GOTO(br_stage_write(&pipeline->text, pipeline->text_values.tokens, ids, 2 * (uint64_t)tokens * sizeof *ids));
-    BR_TRY_GOTO(br_stage_run(&pipeline->text));
-    BR_TRY_GOTO(br_stage_read_floats(&pipeline->text, pipeline->text_values.states, states, 2 * prompt_count));
-    BR_TRY_GOTO(br_dump_text(&run->dump, ids, states));
-    BR_TRY_GOTO(write_context(run, states, prompt_count));
+    BR_TRY(begin(run, "text", 1));
+    BR_TRY(br_conditioning_write(run->pipeline, &run->request, &run->dump));
     run->generation.text_seconds = br_clock_seconds() - run->began;
-    BR_TRY_GOTO(report(run, 1));
-fail:
-    free(ids);
-    free(states);
-    return status;
+    return report(run, 1);
 }
 
 /* ---- noise and latents ---- */
