@@ -8,8 +8,8 @@
 #include "pipeline/model.h"
 #include "weights/dtype.h"
 
-/* The model in assets/models that draws when none is named. */
-#define DEFAULT_MODEL "emoji"
+/* The model in assets that draws when none is named. */
+#define DEFAULT_MODEL "models/emoji"
 
 br_status br_model_open(const br_model_params *params, br_model **out_model)
 {
@@ -17,12 +17,11 @@ br_status br_model_open(const br_model_params *params, br_model **out_model)
     const br_log log = {.write = params->log, .user = params->log_user, .level = params->log_level};
     if (params->path)
         return br_model_load(params->path, &log, out_model);
-    char *path = br_place_model(DEFAULT_MODEL);
+    char *path = br_place_asset(DEFAULT_MODEL);
     if (!path)
-        return br_fail(
-            BR_ERROR_NOT_FOUND,
-            "the model that comes with Brume was not found, expected it in %s/models/%s beside the program or in %s/models/%s",
-            BRUME_INSTALLED_ASSETS, DEFAULT_MODEL, BRUME_ASSETS_DIR, DEFAULT_MODEL);
+        return br_fail(BR_ERROR_NOT_FOUND,
+                       "the model that comes with Brume was not found, expected it in %s/%s beside the program or in %s/%s",
+                       BRUME_INSTALLED_ASSETS, DEFAULT_MODEL, BRUME_ASSETS_DIR, DEFAULT_MODEL);
     br_status status = br_model_load(path, &log, out_model);
     free(path);
     return status;

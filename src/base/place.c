@@ -92,25 +92,25 @@ char *br_place_library(void)
 #endif
 }
 
-/* FOLDER/RELATIVE/models/NAME or FOLDER/models/NAME, NULL when it is not there. `folder` is consumed and may be NULL. */
-static char *find_model(char *folder, const char *relative, const char *name)
+/* FOLDER/RELATIVE/NAME or FOLDER/NAME, NULL when it is not there. `folder` is consumed and may be NULL. */
+static char *find_asset(char *folder, const char *relative, const char *name)
 {
     char below[PLACE_PATH_MAX];
-    snprintf(below, sizeof below, "%s%smodels/%s", relative, relative[0] ? "/" : "", name);
+    snprintf(below, sizeof below, "%s%s%s", relative, relative[0] ? "/" : "", name);
     char *path = folder ? br_path_join(folder, below) : NULL;
     free(folder);
-    if (path && br_file_is_dir(path))
+    if (path && br_file_exists(path))
         return path;
     free(path);
     return NULL;
 }
 
-char *br_place_model(const char *name)
+char *br_place_asset(const char *name)
 {
-    char *path = find_model(br_place_program(), BRUME_INSTALLED_ASSETS, name);
+    char *path = find_asset(br_place_program(), BRUME_INSTALLED_ASSETS, name);
     if (!path)
-        path = find_model(br_place_library(), BRUME_INSTALLED_ASSETS_FROM_LIBRARY, name);
+        path = find_asset(br_place_library(), BRUME_INSTALLED_ASSETS_FROM_LIBRARY, name);
     if (!path)
-        path = find_model(strdup(BRUME_ASSETS_DIR), "", name);
+        path = find_asset(strdup(BRUME_ASSETS_DIR), "", name);
     return path;
 }

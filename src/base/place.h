@@ -8,7 +8,8 @@ char *br_place_cache(void);
 char *br_place_program(void);
 /* Folder of libbrume.so, or of the program where Brume is linked into that. */
 char *br_place_library(void);
-/* The folder `models/NAME` among Brume's own data: where the program or the library was installed, else in the source tree it was built from. */
-char *br_place_model(const char *name);
+/* The file or folder `name` ("models/emoji") among Brume's own data: where the program or the library was installed, else in the source tree it was
+ * built from. */
+char *br_place_asset(const char *name);
 
 #endif

@@ -215,12 +215,17 @@ static br_status load_merges(br_clip_bpe *bpe, const char *text, const char *end
     return NULL;
 }
 
+static bool is_printable(int byte)
+{
+    return (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+}
+
 /* CLIP's byte alphabet: printable Latin-1 stands for itself, the other 68 bytes for U+0100 and up, in order. */
 static bool intern_bytes(br_clip_bpe *bpe)
 {
     int next = 256;
     for (int byte = 0; byte < 256; byte++) {
-        bool printable = (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+        bool printable = is_printable(byte);
         utf8proc_uint8_t text[8];
         size_t length = (size_t)utf8proc_encode_char(printable ? byte : next++, text);
         bpe->byte_symbols[byte] = intern(bpe, (const char *)text, length);
@@ -230,6 +235,32 @@ static bool intern_bytes(br_clip_bpe *bpe)
             return false;
     }
     return true;
+}
+
+/* The vocabulary that CLIP makes of its merges: the printable bytes, the others, all of them again at a word's end, one token a merge, and
+ * the two special ones. What a later merge makes again keeps the later id, as in a Python dict. */
+static br_status derive_vocab(br_clip_bpe *bpe, const char *path)
+{
+    int32_t id = 0;
+    for (int printable = 1; printable >= 0; printable--)
+        for (int byte = 0; byte < 256; byte++)
+            if (is_printable(byte) == printable) {
+                bpe->symbols[bpe->byte_symbols[byte]].id = id;
+                bpe->symbols[bpe->byte_end_symbols[byte]].id = 256 + id++;
+            }
+    id = 512;
+    for (uint32_t i = 0; i < bpe->merge_slots; i++) {
+        const merge *it = &bpe->merges[i];
+        if (it->left == NO_SYMBOL)
+            continue;
+        int32_t *merged = &bpe->symbols[it->merged].id, own = 512 + (int32_t)it->rank;
+        if (own > *merged)
+            *merged = own;
+        if (own >= id)
+            id = own + 1;
+    }
+    BR_TRY(set_id(bpe, "<|startoftext|>", id, path));
+    return set_id(bpe, "<|endoftext|>", id + 1, path);
 }
 
 static br_status find_id(const br_clip_bpe *bpe, const char *text, const char *path, int32_t *out_id)
@@ -254,11 +285,17 @@ static br_status add_special(br_clip_bpe *bpe, const char *text, const char *pat
     return NULL;
 }
 
+/* For messages. */
+static const char *vocab_name(const br_clip_bpe_params *params)
+{
+    return params->vocab_path ? params->vocab_path : params->merges_path;
+}
+
 /* As in transformers, an added token's id holds wherever its text comes up, but unknown pieces take the unknown token's id from the
  * vocabulary alone. */
 static br_status load_specials(br_clip_bpe *bpe, const br_clip_bpe_params *params)
 {
-    const char *path = params->vocab_path, *end = "<|endoftext|>", *unk = params->unk ? params->unk : end;
+    const char *path = vocab_name(params), *end = "<|endoftext|>", *unk = params->unk ? params->unk : end;
     int32_t id;
     bpe->specials = br_arena_alloc(&bpe->arena, (params->added_count + 4) * sizeof *bpe->specials);
     if (!bpe->specials)
@@ -301,47 +338,65 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-br_status br_clip_bpe_create(const br_clip_bpe_params *params, br_clip_bpe **out_bpe)
+/* A merges file without the white space around it. */
+typedef struct merges_text {
+    char *text;              /* owned */
+    const char *begin, *end; /* behind the first line, which names the version */
+    uint32_t lines;          /* at most MERGES_MAX */
+} merges_text;
+
+static br_status read_merges(const char *path, merges_text *out_merges)
 {
-    *out_bpe = NULL;
-    br_status status = NULL;
-    json_t *vocab = NULL;
-    char *text = NULL;
-    const char *line, *end;
-    size_t size, vocab_count;
-    uint32_t lines = 1;
-    br_clip_bpe *bpe = calloc(1, sizeof *bpe);
-    if (!bpe)
-        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", params->vocab_path);
-    bpe->length = params->max_length ? params->max_length : 77;
-    if (bpe->length < 2 || bpe->length > BR_CLIP_BPE_LENGTH_MAX)
-        BR_FAIL_GOTO(BR_ERROR_UNSUPPORTED, "%s: a text length of %d, expected 2 to %d", params->vocab_path, bpe->length,
-                     BR_CLIP_BPE_LENGTH_MAX);
-    BR_TRY_GOTO(br_json_read(params->vocab_path, FILE_MAX, &vocab));
-    BR_TRY_GOTO(br_file_read(params->merges_path, FILE_MAX, &text, &size));
-    if (!json_is_object(vocab))
-        BR_FAIL_GOTO(BR_ERROR_FORMAT, "%s: expected a JSON object of tokens and ids", params->vocab_path);
-    vocab_count = json_object_size(vocab);
-    line = text;
-    end = text + unify_line_ends(text, size);
+    size_t size;
+    BR_TRY(br_file_read(path, FILE_MAX, &out_merges->text, &size));
+    const char *line = out_merges->text, *end = line + unify_line_ends(out_merges->text, size);
     while (end > line && is_space(end[-1]))
         end--;
     while (line < end && is_space(*line))
         line++;
     line = memchr(line, '\n', (size_t)(end - line));
-    line = line ? line + 1 : end;
-    for (const char *c = line; c < end && lines < MERGES_MAX; c++)
-        lines += *c == '\n';
-    if (!reserve(bpe, (uint32_t)(vocab_count + params->added_count), lines) || !intern_bytes(bpe))
-        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", params->vocab_path);
-    BR_TRY_GOTO(load_vocab(bpe, vocab, params->vocab_path));
-    BR_TRY_GOTO(load_merges(bpe, line, end, params->merges_path));
+    out_merges->begin = line ? line + 1 : end;
+    out_merges->end = end;
+    out_merges->lines = 1;
+    for (const char *c = out_merges->begin; c < end && out_merges->lines < MERGES_MAX; c++)
+        out_merges->lines += *c == '\n';
+    return NULL;
+}
+
+br_status br_clip_bpe_create(const br_clip_bpe_params *params, br_clip_bpe **out_bpe)
+{
+    *out_bpe = NULL;
+    br_status status = NULL;
+    json_t *vocab = NULL;
+    merges_text merges = {0};
+    const char *name = vocab_name(params);
+    size_t vocab_count = 2; /* the special ones */
+    br_clip_bpe *bpe = calloc(1, sizeof *bpe);
+    if (!bpe)
+        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", name);
+    bpe->length = params->max_length ? params->max_length : 77;
+    if (bpe->length < 2 || bpe->length > BR_CLIP_BPE_LENGTH_MAX)
+        BR_FAIL_GOTO(BR_ERROR_UNSUPPORTED, "%s: a text length of %d, expected 2 to %d", name, bpe->length, BR_CLIP_BPE_LENGTH_MAX);
+    if (params->vocab_path) {
+        BR_TRY_GOTO(br_json_read(params->vocab_path, FILE_MAX, &vocab));
+        if (!json_is_object(vocab))
+            BR_FAIL_GOTO(BR_ERROR_FORMAT, "%s: expected a JSON object of tokens and ids", name);
+        vocab_count = json_object_size(vocab);
+    }
+    BR_TRY_GOTO(read_merges(params->merges_path, &merges));
+    if (!reserve(bpe, (uint32_t)(vocab_count + params->added_count), merges.lines) || !intern_bytes(bpe))
+        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", name);
+    if (vocab)
+        BR_TRY_GOTO(load_vocab(bpe, vocab, name));
+    BR_TRY_GOTO(load_merges(bpe, merges.begin, merges.end, params->merges_path));
+    if (!vocab)
+        BR_TRY_GOTO(derive_vocab(bpe, name));
     BR_TRY_GOTO(load_specials(bpe, params));
     *out_bpe = bpe;
     bpe = NULL;
 fail:
     json_decref(vocab);
-    free(text);
+    free(merges.text);
     br_clip_bpe_destroy(bpe);
     return status;
 }

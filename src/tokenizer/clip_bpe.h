@@ -1,4 +1,4 @@
-/* CLIP's byte-pair encoding from vocab.json and merges.txt, id for id as transformers' CLIPTokenizer (the Python one, without
+/* CLIP's byte-pair encoding from vocab.json and merges.txt, or from the merges alone, id for id as transformers' CLIPTokenizer (the Python one, without
  * ftfy). Read-only once made: may be shared between threads. */
 #ifndef BR_TOKENIZER_CLIP_BPE_H
 #define BR_TOKENIZER_CLIP_BPE_H
@@ -25,6 +25,8 @@ typedef struct br_clip_bpe_added {
 } br_clip_bpe_added;
 
 typedef struct br_clip_bpe_params {
+    /* vocab_path NULL: the vocabulary follows from the merges as in CLIP: the 256 bytes, the same with "</w>", what each merge makes,
+     * "<|startoftext|>", "<|endoftext|>" (openai/CLIP, clip/simple_tokenizer.py). */
     const char *vocab_path, *merges_path;
     const char *bos, *eos, *unk, *pad; /* NULL: "<|startoftext|>" and three times "<|endoftext|>" */
     const br_clip_bpe_added *added;    /* more of them than those four, or other ids for those; empty texts are ignored */
@@ -39,6 +41,9 @@ BR_MUST_CHECK br_status br_clip_bpe_create(const br_clip_bpe_params *params, br_
  * count only while tokenizer_config.json has no added_tokens_decoder. Without model_max_length T is 77. A setting under which the ids would differ from
  * transformers' is BR_ERROR_UNSUPPORTED, named. */
 BR_MUST_CHECK br_status br_clip_bpe_open(const char *folder, br_clip_bpe **out_bpe);
+/* The vocabulary of every CLIP and OpenCLIP text encoder, 49,408 tokens, which ships with Brume (assets/tokenizer/clip). `pad` is NULL for
+ * "<|endoftext|>", or "!" (id 0) for OpenCLIP's encoders: SD2's, and SDXL's second. */
+BR_MUST_CHECK br_status br_clip_bpe_open_shipped(const char *pad, br_clip_bpe **out_bpe);
 void br_clip_bpe_destroy(br_clip_bpe *bpe);
 
 /* T, the number of ids that br_clip_bpe_encode writes. */

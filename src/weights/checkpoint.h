@@ -21,7 +21,8 @@ typedef struct br_checkpoint {
     char *class_name;                                /* owned; of the pipeline: "StableDiffusionXLPipeline" */
     br_checkpoint_part text_encoder, text_encoder_2; /* CLIPTextModel, CLIPTextModelWithProjection: either, or both */
     br_checkpoint_part unet, vae;                    /* the VAE's class: AutoencoderKL or AutoencoderTiny */
-    char *tokenizer_path, *tokenizer_2_path;         /* owned; folders. NULL beside a text encoder: CLIP's own vocabulary */
+    char *tokenizer_path, *tokenizer_2_path;         /* owned; folders. NULL beside a text encoder: CLIP's own vocabulary, … */
+    const char *tokenizer_pad, *tokenizer_2_pad;     /* … padded with this (br_clip_bpe_open_shipped); a literal or NULL */
     char *scheduler_path;                            /* owned; "…/scheduler/scheduler_config.json": names `scheduler` */
     json_t *scheduler;                               /* owned */
     json_t *index;                                   /* owned; model_index.json: "force_zeros_for_empty_prompt", … */

@@ -19,7 +19,8 @@ set(PREFIX ${WORK}/prefix)
 set(LIBRARIES ${PREFIX}/${LIBDIR})
 
 foreach(FILE IN ITEMS ${LIBDIR}/libbrume.a ${LIBDIR}/libbrume.so ${LIBDIR}/pkgconfig/brume.pc include/brume/status.h
-                      share/brume/models/emoji/model_index.json share/brume/models/emoji/NOTICE.txt bin/brume)
+                      share/brume/models/emoji/model_index.json share/brume/models/emoji/NOTICE.txt
+                      share/brume/tokenizer/clip/merges.txt share/brume/tokenizer/clip/NOTICE.txt bin/brume)
   if(NOT EXISTS ${PREFIX}/${FILE})
     message(FATAL_ERROR "${FILE} was not installed")
   endif()

@@ -106,6 +106,33 @@ static void test_same_as_transformers(void **state)
     json_decref(root);
 }
 
+/* The whole vocabulary: padded as CLIP, then as OpenCLIP does. */
+static void test_shipped(void **state)
+{
+    (void)state;
+    static const char *const pads[] = {NULL, "!"};
+    json_t *root = read_data("tests/data/clip_cases.json");
+    size_t count = 0;
+    for (size_t f = 0; f < sizeof pads / sizeof pads[0]; f++) {
+        const json_t *folder = json_array_get(json_object_get(root, "folders"), f), *cases = json_object_get(folder, "cases");
+        int32_t pad = (int32_t)json_integer_value(json_object_get(folder, "pad"));
+        br_clip_bpe *bpe;
+        assert_status_ok(br_clip_bpe_open_shipped(pads[f], &bpe));
+        assert_int_equal(br_clip_bpe_vocab_size(bpe), 49408);
+        assert_int_equal(br_clip_bpe_length(bpe), 77);
+        assert_int_equal(pad, f == 0 ? 49407 : 0);
+        for (size_t i = 0; i < json_array_size(cases); i++, count++) {
+            const json_t *it = json_array_get(cases, i);
+            check_case(bpe, json_object_get(it, "ids"), json_string_value(json_object_get(it, "prompt")),
+                       (int)json_integer_value(json_object_get(it, "used")), pad);
+        }
+        br_clip_bpe_destroy(bpe);
+    }
+    print_message("%zu prompts\n", count);
+    assert_true(count >= 310);
+    json_decref(root);
+}
+
 static void test_reference(void **state)
 {
     (void)state;
@@ -474,6 +501,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_as_transformers),
+        cmocka_unit_test(test_shipped),
         cmocka_unit_test(test_reference),
         cmocka_unit_test(test_truncation),
         cmocka_unit_test(test_invalid_utf8),

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Token ids of transformers' CLIPTokenizer (the Python one, without ftfy) for tests/data/tokenizer_cases.json.
+"""Token ids of transformers' CLIPTokenizer (the Python one, without ftfy) for tests/data/tokenizer_cases.json and tests/data/clip_cases.json.
 
-    tokenizer_cases.py [OUT.json]      needs transformers (made with 4.57.6 on Python 3.11); ftfy must not be installed
+    tokenizer_cases.py [FOLDER]      needs transformers (made with 4.57.6 on Python 3.11); ftfy must not be installed
 
 Every prompt stays within Unicode 14, which Python 3.11 and every newer one know. `used` counts all ids of the prompt before truncation, `ids` are the
 first 77 of them without padding. The first of "folders" is the emoji
-model's as it is; the others have the same vocabulary and what "files" says beside it."""
+model's as it is; the others have the same vocabulary and what "files" says beside it. clip_cases.json is about the whole vocabulary of
+assets/tokenizer/clip, once padded as CLIP and once as OpenCLIP does."""
 
 import json
 import pathlib
@@ -105,6 +106,54 @@ FOLDER_PROMPTS = [
 ]
 
 
+MORE = [
+    "(masterpiece:1.2), best quality, ((detailed)), [blurry], a \\(red\\) fox BREAK sunset", "8k uhd, dslr, soft lighting, film grain, Fujifilm XT3",
+    "portrait of a woman, oil on canvas, trending on artstation, by greg rutkowski and alphonse mucha", "<lora:add_detail:0.8>, cyberpunk city",
+    "embedding:easynegative, lowres, bad anatomy, bad hands, text, error", "1girl, solo, long_hair, looking_at_viewer", "score_9, score_8_up, rating_safe",
+    "an h\u00f4tel in \u00cele-de-France", "\u5bcc\u58eb\u5c71\u3068\u685c\u3001\u6d6e\u4e16\u7d75\u98a8", "\u4e00\u53ea\u53ef\u7231\u7684\u5927\u718a\u732b\u5728\u5403\u7af9\u5b50",
+    "\uace0\uc591\uc774\uac00 \ucc3d\uac00\uc5d0 \uc549\uc544 \uc788\ub2e4", "\u0642\u0637\u0629 \u0639\u0644\u0649 \u0627\u0644\u0633\u0637\u062d", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+    "\u05d7\u05ea\u05d5\u05dc \u05e2\u05dc \u05d4\u05d2\u05d2", "\u091b\u0924 \u092a\u0930 \u092c\u093f\u0932\u094d\u0932\u0940", "\u0e41\u0e21\u0e27\u0e1a\u0e19\u0e2b\u0e25\u0e31\u0e07\u0e04\u0e32",
+    "\u043a\u043e\u0442 \u043d\u0430 \u043a\u0440\u044b\u0448\u0435", "\u03b3\u03ac\u03c4\u03b1 \u03c3\u03c4\u03b7 \u03c3\u03c4\u03ad\u03b3\u03b7", "con m\u00e8o tr\u00ean m\u00e1i nh\u00e0",
+    "\U0001f9d1\u200d\U0001f91d\u200d\U0001f9d1 \U0001f9d1\U0001f3fb\u200d\u2764\ufe0f\u200d\U0001f9d1\U0001f3ff", "\U0001f1fa\U0001f1f3\U0001f1ea\U0001f1fa\U0001f1ef",
+    "Z\u0351\u036b\u0343\u036a\u0302\u036b\u033d\u034f\u0334\u0319\u0324\u031e\u0349\u035a\u032fA\u036b\u0357\u0334\u0362\u0335\u031c\u0330\u0354", "o\u0308\u0304 \u022b q\u0307\u0323",
+    "\x02\x03\x04", "a\x08b\x0ec\x1bd", "\u2066left\u2069 \u202bright\u202c", "\u0600\u06dd\u070f", "\ufff9a\ufffab\ufffb", "\U000e0001\U000e0041",
+]
+
+
+def random_prompts():
+    """Two or three runs of characters of one script each, seeded."""
+    rng = random.Random(49408)
+    scripts = [(0x21, 0x7e), (0xa1, 0x17f), (0x370, 0x3ff), (0x400, 0x4ff), (0x5d0, 0x5ea), (0x620, 0x64a), (0x905, 0x939), (0xe01, 0xe2e), (0x1100, 0x11ff),
+               (0x2010, 0x2027), (0x2190, 0x21ff), (0x2460, 0x24ff), (0x3041, 0x30ff), (0x4e00, 0x9fff), (0xac00, 0xd7a3), (0xff01, 0xffdc),
+               (0x1f300, 0x1f64f), (0x1f680, 0x1f6ff), (0x300, 0x36f)]
+    prompts = []
+    for _ in range(60):
+        runs = ["".join(chr(rng.randint(*script)) for _ in range(rng.randint(1, 9))) for script in rng.choices(scripts, k=rng.randint(2, 3))]
+        prompts.append(rng.choice(["", " "]).join(runs))
+    return prompts
+
+
+def clip_vocabulary(merges):
+    """As openai/CLIP's simple_tokenizer makes it."""
+    printable = [*range(0x21, 0x7f), *range(0xa1, 0xad), *range(0xae, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    letters = [chr(byte) for byte in printable] + [chr(256 + number) for number in range(len(others))]
+    tokens = letters + [letter + "</w>" for letter in letters] + ["".join(line.split()) for line in merges]
+    return {token: number for number, token in enumerate(tokens + ["<|startoftext|>", "<|endoftext|>"])}
+
+
+def clip_cases(prompts, pad):
+    merges = ROOT / "assets/tokenizer/clip/merges.txt"
+    vocabulary = clip_vocabulary(merges.read_text(encoding="utf-8").splitlines()[1:])
+    if len(vocabulary) != 49408:
+        raise SystemExit(f"{len(vocabulary)} tokens, expected 49408")
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(merges, folder)
+        pathlib.Path(folder, "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
+        tokenizer = CLIPTokenizer.from_pretrained(folder, pad_token=pad)
+    return cases_of(tokenizer, 77, prompts)
+
+
 def folder_cases(files):
     with tempfile.TemporaryDirectory() as folder:
         for name in ("vocab.json", "merges.txt"):
@@ -133,16 +182,8 @@ def check(prompts):
     print(f"{len(prompts)} prompts, Python knows Unicode {unicodedata.unidata_version}", file=sys.stderr)
 
 
-def main():
-    out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "tests/data/tokenizer_cases.json"
-    tokenizer = CLIPTokenizer.from_pretrained(ROOT / "assets/models/emoji/tokenizer")
-    if tokenizer.fix_text is not None:
-        raise SystemExit("ftfy is installed: it changes the ids")
-    prompts = PLAIN + CONTRACTIONS + PUNCTUATION + DIGITS + SCRIPTS + EMOJI + HIDDEN + SPECIAL + long_prompts()
-    prompts = list(dict.fromkeys(prompts))
-    check(prompts)
-    folders = [cases_of(tokenizer, tokenizer.model_max_length, prompts)] + [folder_cases(files) for files in FOLDERS]
-    with open(out, "w", encoding="utf-8") as file:
+def write(path, folders):
+    with open(path, "w", encoding="utf-8") as file:
         file.write('{"folders": [\n')
         for number, folder in enumerate(folders):
             cases = folder.pop("cases")
@@ -151,6 +192,21 @@ def main():
             file.write(",\n".join(json.dumps(case, separators=(",", ":")) for case in cases))
             file.write("]}")
         file.write("\n]}\n")
+
+
+def main():
+    out = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "tests/data")
+    tokenizer = CLIPTokenizer.from_pretrained(ROOT / "assets/models/emoji/tokenizer")
+    if tokenizer.fix_text is not None:
+        raise SystemExit("ftfy is installed: it changes the ids")
+    prompts = PLAIN + CONTRACTIONS + PUNCTUATION + DIGITS + SCRIPTS + EMOJI + HIDDEN + SPECIAL + long_prompts()
+    prompts = list(dict.fromkeys(prompts))
+    check(prompts)
+    folders = [cases_of(tokenizer, tokenizer.model_max_length, prompts)] + [folder_cases(files) for files in FOLDERS]
+    write(out / "tokenizer_cases.json", folders)
+    more = list(dict.fromkeys(prompts + MORE + random_prompts()))
+    check(more)
+    write(out / "clip_cases.json", [clip_cases(more, "<|endoftext|>"), clip_cases(FOLDER_PROMPTS, "!")])
 
 
 if __name__ == "__main__":
