@@ -20,11 +20,12 @@ br_shader(attention_f16 ops/attention.comp X_F16=1)
 br_shader(attention_lanes_f32 ops/attention_lanes.comp X_F16=0)
 br_shader(attention_lanes_f16 ops/attention_lanes.comp X_F16=1)
 
-foreach(OP add activation geglu concat upsample_nearest group_norm group_norm_stats layer_norm sampler_step)
+foreach(OP add activation geglu concat upsample_nearest group_norm group_norm_stats layer_norm guidance guidance_stats sampler_step)
   br_shader(${OP}_f32 ops/${OP}.comp)
   br_shader(${OP}_f16 ops/${OP}.comp X_F16=1)
 endforeach()
 br_shader(timestep_embedding ops/timestep_embedding.comp)
+br_shader(keep ops/keep.comp)
 br_shader(model_input_f32 ops/model_input.comp)
 br_shader(model_input_f16 ops/model_input.comp Y_F16=1)
 # embedding_<result>_<table>, convert_<from>_<to>

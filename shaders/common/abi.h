@@ -29,10 +29,15 @@ typedef unsigned int uint;
  * std430, 32-bit members only.
  *
  *   model input   = input_scale · x
- *   out           = uncond + guidance · (cond - uncond)              (guided model output)
+ *   out           = uncond + guidance · (cond - uncond)              (guided model output), or with a picture to follow as well
+ *                   uncond + guidance · (cond - image) + image_guidance · (image - uncond)
+ *   out           ← out · (guidance_rescale · std(cond) / std(out) + 1 - guidance_rescale), a picture at a time
  *   h             = h_x · x + h_out · out                            (what the history remembers: eps or x_0)
  *   x             ← x_scale · x + out_scale · out + Σ_k history_scale[k] · history[k] + noise_scale · noise
  *   history       ← h is stored in slot `history_slot`, after the sum has read the old slots
+ *   x             ← x where the picture is painted anew, elsewhere keep_signal · known + keep_noise · known_noise
+ *
+ * What is guided by a picture, rescaled or kept is decided when the program is recorded: see br_op_guidance and br_op_keep.
  */
 BR_STEP_STRUCT(br_step,
     float timestep;
@@ -44,6 +49,10 @@ BR_STEP_STRUCT(br_step,
     float h_x;
     float h_out;
     float history_scale[4];
+    float image_guidance;
+    float guidance_rescale;
+    float keep_signal;
+    float keep_noise;
     uint history_slot;
     uint reserved[3];
 )

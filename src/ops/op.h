@@ -105,6 +105,16 @@ br_value br_graph_step(br_graph *graph);
 /* y[copies · B, H, W, C] of `dtype` = input_scale · x, repeated: what the UNet sees. x: f32 state [B, H, W, C] */
 br_value br_op_model_input(br_graph *graph, const char *name, br_value step, br_value x, int copies, br_dtype dtype);
 
+/* y f32 [B, H, W, C]: the copies of the model's output combined, see br_step. The sampler's step combines two copies without rescaling by itself. */
+typedef struct br_guidance_params {
+    br_value step;
+    br_value
+        out; /* [copies · B, H, W, C]. 2: unconditional, conditional. 3: unconditional, with the picture only, with picture and words */
+    int copies;   /* 2 or 3 */
+    bool rescale; /* to the conditional output's standard deviation over H, W and C: Lin et al. 2023, section 3.4 */
+} br_guidance_params;
+br_value br_op_guidance(br_graph *graph, const char *name, const br_guidance_params *params);
+
 /* The sampler's update of decision 3, in place on the states x and history (see br_step). */
 typedef struct br_sampler_step_params {
     br_value step;
@@ -114,6 +124,16 @@ typedef struct br_sampler_step_params {
     br_value noise;   /* f32 input [B, H, W, C] */
 } br_sampler_step_params;
 void br_op_sampler_step(br_graph *graph, const char *name, const br_sampler_step_params *params);
+
+/* Where nothing is to be painted, x becomes what is known there at the noise level that it has reached; in place, see br_step. */
+typedef struct br_keep_params {
+    br_value step;
+    br_value x;     /* f32 state [B, H, W, C] */
+    br_value mask;  /* f32 [B, H, W, 1]: 1 where x stays */
+    br_value known; /* f32 [B, H, W, C] */
+    br_value noise; /* f32 [B, H, W, C] */
+} br_keep_params;
+void br_op_keep(br_graph *graph, const char *name, const br_keep_params *params);
 
 typedef enum br_layout_change {
     BR_LAYOUT_KEEP,
