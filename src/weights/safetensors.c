@@ -84,14 +84,18 @@ static br_status parse_tensor(const char *name, const json_t *entry, const char 
     return parse_offsets(json_object_get(entry, "data_offsets"), file, room, out_view, out_span);
 }
 
-static br_status check_metadata(const json_t *metadata, const char *file)
+static br_status read_metadata(br_weights *weights, const json_t *metadata, const char *file)
 {
     if (!json_is_object(metadata))
         return br_fail(BR_ERROR_FORMAT, "%s: \"__metadata__\" is not a JSON object", file);
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)metadata, key, value) if (!json_is_string(value)) return br_fail(
-        BR_ERROR_FORMAT, "%s: \"__metadata__\" member \"%.100s\" is not a string", file, key);
+    json_object_foreach((json_t *)(uintptr_t)metadata, key, value)
+    {
+        if (!json_is_string(value))
+            return br_fail(BR_ERROR_FORMAT, "%s: \"__metadata__\" member \"%.100s\" is not a string", file, key);
+        BR_TRY(br_weights_add_metadata(weights, &(br_metadata){.key = key, .file = file, .text = json_string_value(value)}));
+    }
     return NULL;
 }
 
@@ -138,7 +142,7 @@ static br_status parse_header(br_weights *weights, const json_t *root, const cha
     json_object_foreach((json_t *)(uintptr_t)root, name, entry)
     {
         if (strcmp(name, "__metadata__") == 0) {
-            BR_TRY_GOTO(check_metadata(entry, file));
+            BR_TRY_GOTO(read_metadata(weights, entry, file));
             continue;
         }
         br_tensor_view view;

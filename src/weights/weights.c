@@ -18,6 +18,8 @@ struct br_weights {
     mapping *mappings;
     br_tensor_view *views; /* owned; sorted by name once sealed */
     size_t count, capacity;
+    br_metadata *entries; /* owned */
+    size_t entry_count, entry_capacity;
 };
 
 br_weights *br_weights_create(void)
@@ -32,6 +34,7 @@ void br_weights_destroy(br_weights *weights)
     for (mapping *m = weights->mappings; m; m = m->next)
         br_file_map_finish(&m->map);
     free(weights->views);
+    free(weights->entries);
     br_arena_finish(&weights->arena);
     free(weights);
 }
@@ -68,6 +71,38 @@ br_status br_weights_add(br_weights *weights, const br_tensor_view *view)
     weights->views[weights->count] = *view;
     weights->views[weights->count++].name = name;
     return NULL;
+}
+
+br_status br_weights_add_metadata(br_weights *weights, const br_metadata *entry)
+{
+    if (weights->entry_count == INT_MAX)
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s: more than %d metadata entries", entry->file, INT_MAX);
+    if (weights->entry_count == weights->entry_capacity) {
+        size_t capacity = weights->entry_capacity ? weights->entry_capacity * 2 : 16;
+        br_metadata *entries = realloc(weights->entries, capacity * sizeof *entries);
+        if (!entries)
+            return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory for %zu metadata entries", entry->file, capacity);
+        weights->entries = entries;
+        weights->entry_capacity = capacity;
+    }
+    br_metadata *copy = &weights->entries[weights->entry_count];
+    *copy = *entry;
+    copy->key = br_arena_strdup(&weights->arena, entry->key);
+    copy->text = entry->text ? br_arena_strdup(&weights->arena, entry->text) : NULL;
+    if (!copy->key || (entry->text && !copy->text))
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", entry->file);
+    weights->entry_count++;
+    return NULL;
+}
+
+int br_weights_metadata_count(const br_weights *weights)
+{
+    return (int)weights->entry_count;
+}
+
+const br_metadata *br_weights_metadata_at(const br_weights *weights, int index)
+{
+    return &weights->entries[index];
 }
 
 static int compare_names(const void *a, const void *b)

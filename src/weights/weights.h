@@ -25,6 +25,17 @@ typedef struct br_tensor_view {
      * cut its blocks across rows (ComfyUI-GGUF does for convolutions); then a row is not addressable by itself. */
 } br_tensor_view;
 
+/* Something that a file says about itself. */
+typedef struct br_metadata {
+    const char *key; /* borrowed from the br_weights, as everything here */
+    const char *file;
+    const char *text; /* a string's; NULL for other types */
+    /* From a GGUF file (`value` is not NULL): the type (gguf.h) and the bytes as they stand in the file. */
+    int gguf_type;
+    const uint8_t *value;
+    size_t size;
+} br_metadata;
+
 typedef struct br_weights br_weights;
 
 /* NULL when none has this name. */
@@ -32,6 +43,9 @@ const br_tensor_view *br_weights_find(const br_weights *weights, const char *nam
 int br_weights_count(const br_weights *weights);
 /* In the order of the names (strcmp); `index` below br_weights_count. */
 const br_tensor_view *br_weights_at(const br_weights *weights, int index);
+/* In the order of the files. */
+int br_weights_metadata_count(const br_weights *weights);
+const br_metadata *br_weights_metadata_at(const br_weights *weights, int index);
 /* Takes NULL. Unmaps the files: every view is gone. */
 void br_weights_destroy(br_weights *weights);
 
@@ -49,6 +63,8 @@ br_weights *br_weights_create(void);
 BR_MUST_CHECK br_status br_weights_add_file(br_weights *weights, const char *path, br_file_map map, const char **out_file);
 /* `view->name` is copied; `view->file` must be from br_weights_add_file. */
 BR_MUST_CHECK br_status br_weights_add(br_weights *weights, const br_tensor_view *view);
+/* key and text are copied. */
+BR_MUST_CHECK br_status br_weights_add_metadata(br_weights *weights, const br_metadata *entry);
 /* Sorts the names; a name that occurs twice is BR_ERROR_FORMAT naming both files. Nothing can be found before this. */
 BR_MUST_CHECK br_status br_weights_seal(br_weights *weights);
 

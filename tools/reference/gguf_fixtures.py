@@ -11,7 +11,7 @@ import pathlib
 import sys
 
 import numpy as np
-from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFWriter
 from gguf.quants import dequantize, quantize
 from safetensors.numpy import save_file
 
@@ -52,6 +52,54 @@ def source(rng):
     return np.stack(rows).astype(np.float32)
 
 
+def add_metadata(writer):
+    writer.add_name("tiny")
+    writer.add_file_type(7)
+    writer.add_uint8("test.u8", 200)
+    writer.add_int8("test.i8", -3)
+    writer.add_uint16("test.u16", 60000)
+    writer.add_int16("test.i16", -300)
+    writer.add_int32("test.i32", -70000)
+    writer.add_float32("test.f32", 0.25)
+    writer.add_bool("test.bool", True)
+    writer.add_uint64("test.u64", 1 << 40)
+    writer.add_int64("test.i64", -(1 << 40))
+    writer.add_float64("test.f64", 0.1)
+    writer.add_array("test.numbers", [3, 5, 7])
+    writer.add_array("test.words", ["one", "", "drei \u00e4"])
+
+
+def write_tiny(rng, folder):
+    writer = GGUFWriter(folder / "tiny.gguf", "sd1")
+    writer.add_custom_alignment(64)
+    add_metadata(writer)
+    values = {}
+
+    def add(name, data, raw=None):
+        writer.add_tensor(name, data, raw_dtype=raw)
+        values[name] = dequantize(data, raw) if raw else data.astype(np.float32)
+
+    add("f32", rng.normal(size=(3, 5)).astype(np.float32))
+    add("f16", rng.normal(size=(7, 2, 3, 3)).astype(np.float16))
+    add("i32", np.arange(13, dtype=np.int32))
+    add("f64", rng.normal(size=(1, 3)))
+    bf16 = GGMLQuantizationType.BF16
+    add("bf16", quantize(rng.normal(size=(5, 11)).astype(np.float32), bf16), bf16)
+    for name in TYPES:
+        quant = GGMLQuantizationType[name]
+        add(name.lower(), random_blocks(rng, name, 23)[10:].reshape(13, -1), quant)
+    # [32, 8, 3, 3] as 9 rows of 256.
+    flat = random_blocks(rng, "Q4_K", 19)[10:].reshape(9, -1)
+    writer.add_array("comfy.gguf.orig_shape.flat", [32, 8, 3, 3])
+    writer.add_tensor("flat", flat, raw_dtype=GGMLQuantizationType.Q4_K)
+    values["flat"] = dequantize(flat, GGMLQuantizationType.Q4_K).reshape(32, 8, 3, 3)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    save_file(values, folder / "tiny.safetensors")
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     rng = np.random.default_rng(20240611)
@@ -64,6 +112,7 @@ def main():
         for name in ENCODED:
             tensors[f"{name}.encoded"] = quantize(tensors["source"], GGMLQuantizationType[name])
     save_file(tensors, folder / "blocks.safetensors")
+    write_tiny(rng, folder)
 
 
 if __name__ == "__main__":
