@@ -23,10 +23,28 @@ vec4 gemm_lane_x(uint row, uint k, uint depth)
     return row == GEMM_ZERO ? vec4(0.0) : value;
 }
 
-vec4 gemm_lane_w(uint row, uint k, uint depth)
+#if W_QUANT
+// Scales of the blocks' group that the loop is in.
+vec2 gemm_lane_scale[TN];
+
+void gemm_lane_scales(uint w_row[TN], uint k, uint depth)
+{
+    if (k % QUANT_GROUP == 0) {
+        [[unroll]] for (uint c = 0; c < TN; c++)
+            gemm_lane_scale[c] = quant_scale(w_row[c] == GEMM_ZERO ? 0 : w_row[c], k, depth);
+    }
+}
+
+vec4 gemm_lane_w(uint row, uint c, uint k, uint depth)
+{
+    return quant_values(quant_bytes(row == GEMM_ZERO ? 0 : row, k, depth), gemm_lane_scale[c]);
+}
+#else
+vec4 gemm_lane_w(uint row, uint c, uint k, uint depth)
 {
     return VEC ? vec4(w4[(row == GEMM_ZERO ? 0 : row + k) >> 2]) : gemm_load_w(row, k, depth);
 }
+#endif
 
 void gemm_tile(uint m0, uint n0, uint taps, uint depth)
 {
@@ -41,8 +59,11 @@ void gemm_tile(uint m0, uint n0, uint taps, uint depth)
             w_row[c] = gemm_w_row(n0 + lane + c * WX, tap);
         for (uint k = 0; k < depth; k += 4) {
             vec4 b[TN];
+#if W_QUANT
+            gemm_lane_scales(w_row, k, depth);
+#endif
             [[unroll]] for (uint c = 0; c < TN; c++)
-                b[c] = gemm_lane_w(w_row[c], k, depth);
+                b[c] = gemm_lane_w(w_row[c], c, k, depth);
             [[unroll]] for (uint i = 0; i < TM / WX; i++) {
                 vec4 mine = gemm_lane_x(x_row[i], k, depth);
                 [[unroll]] for (uint r = 0; r < WX; r++) {

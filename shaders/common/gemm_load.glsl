@@ -20,6 +20,13 @@
         return value;                                            \
     }
 GEMM_LOAD(gemm_load_x, x)
+#if W_QUANT
+vec4 gemm_load_w(uint row, uint k, uint depth)
+{
+    return row == GEMM_ZERO || k >= depth ? vec4(0.0) : quant_load(row, k, depth);
+}
+#else
 GEMM_LOAD(gemm_load_w, w)
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-// Storage types by permutation: -DX_F16=1 stores activations as 16-bit floats, -DW_F16=1 matrices and kernels, -DY_F16=1 the result of an op that changes
+// Storage types by permutation: -DX_F16=1 stores activations as 16-bit floats, -DW_F16=1 matrices and kernels, -DW_QUANT=1 matrices as the words of blocks (common/quant.h), -DY_F16=1 the result of an op that changes
 // the type (otherwise Y is X). Arithmetic is f32 throughout.
 // Buffers hold X_T / X_T4 (W_T / W_T4, Y_T / Y_T4); float(...) and vec4(...) read them, X_T(...) and X_T4(...) write them.
 #ifndef BR_TYPES_GLSL
@@ -9,6 +9,9 @@
 #endif
 #ifndef W_F16
 #define W_F16 X_F16
+#endif
+#ifndef W_QUANT
+#define W_QUANT 0
 #endif
 #ifndef Y_F16
 #define Y_F16 X_F16

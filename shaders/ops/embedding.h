@@ -11,13 +11,14 @@
 BR_PUSH(br_embedding_push,
     uint total;          // items
     uint width;          // items a row: D or D / 4
+    uint table_stride;   // likewise in the table; words where it has blocks
     uint vocabulary;     // V
     uint row_first;      // rows [row_first, row_first + row_count) of the table are bound
     uint row_count;
     uint tokens;         // T
     uint token_first;    // of this dispatch's first token, counted over all of [B, T]
     uint position_first; // the first bound row of positions
-    uint tokens_skip;    // elements before the first one
+    uint tokens_skip;    // elements before the first one; in a table of blocks, words
     uint table_skip;
     uint positions_skip;
     uint y_skip;

@@ -11,8 +11,13 @@
 
 layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_x { X_T x[]; };
 layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_x4 { X_T4 x4[]; };
+#if W_QUANT
+layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w { uint w[]; };
+#include "common/quant.glsl"
+#else
 layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w { W_T w[]; };
 layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w4 { W_T4 w4[]; };
+#endif
 layout(set = 0, binding = BR_LINEAR_Y) writeonly buffer br_y { X_T y[]; };
 layout(set = 0, binding = BR_LINEAR_BIAS) readonly buffer br_bias { float bias[]; };
 layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual { X_T residual[]; };
@@ -25,7 +30,7 @@ uint gemm_x_row(uint m, uint tap)
 
 uint gemm_w_row(uint n, uint tap)
 {
-    return n < p.n ? p.w_first + n * p.k : GEMM_ZERO;
+    return n < p.n ? p.w_first + n * p.w_stride : GEMM_ZERO;
 }
 
 #include "common/gemm_load.glsl"

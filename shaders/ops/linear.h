@@ -6,19 +6,20 @@
 #include "common/abi.h"
 
 #define BR_LINEAR_X 0        /* X_T [m, k] */
-#define BR_LINEAR_W 1        /* W_T [n, k] */
+#define BR_LINEAR_W 1        /* W_T [n, k], or the words of blocks (common/quant.h) */
 #define BR_LINEAR_Y 2        /* X_T [m, y_stride] */
 #define BR_LINEAR_BIAS 3     /* f32 [n] */
 #define BR_LINEAR_RESIDUAL 4 /* X_T as y, or f32 [n] */
 #define BR_LINEAR_BINDINGS 5
 
-/* The *_first are elements between the start of a binding's range and the slice. */
+/* The *_first are elements between the start of a binding's range and the slice; of w, words where it has blocks. */
 BR_PUSH(br_linear_push,
     uint total;    /* workgroups */
     uint tiles_n;  /* workgroups along n */
     uint m;
     uint n;
     uint k;
+    uint w_stride; /* elements or words a row of w */
     uint x_first;
     uint w_first;
     uint y_first;

@@ -14,8 +14,13 @@ const uint COLUMNS = THREADS / WX;
 
 layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_x { X_T x[]; };
 layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_x4 { X_T4 x4[]; };
+#if W_QUANT
+layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w { uint w[]; };
+#include "common/quant.glsl"
+#else
 layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w { W_T w[]; };
 layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w4 { W_T4 w4[]; };
+#endif
 layout(set = 0, binding = BR_LINEAR_Y) writeonly buffer br_y { X_T y[]; };
 layout(set = 0, binding = BR_LINEAR_BIAS) readonly buffer br_bias { float bias[]; };
 layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual { X_T residual[]; };
@@ -23,11 +28,33 @@ layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual_row { 
 
 shared float partial[TM * THREADS];
 
+#if W_QUANT
+vec4 load_w(uint n, uint q)
+{
+    return quant_load(p.w_first + n * p.w_stride, 4 * q, p.k);
+}
+
+float load_w1(uint n, uint k)
+{
+    return load_w(n, k / 4)[k % 4];
+}
+#else
+vec4 load_w(uint n, uint q)
+{
+    return vec4(w4[(p.w_first + n * p.w_stride) / 4 + q]);
+}
+
+float load_w1(uint n, uint k)
+{
+    return float(w[p.w_first + n * p.w_stride + k]);
+}
+#endif
+
 void add_products(uint n, uint lane, inout float sum[TM])
 {
     if (VEC) {
         for (uint q = lane; q < p.k / 4; q += WX) {
-            vec4 b = vec4(w4[(p.w_first + n * p.k) / 4 + q]);
+            vec4 b = load_w(n, q);
             [[unroll]] for (uint m = 0; m < TM; m++) {
                 if (m < p.m)
                     sum[m] += dot(vec4(x4[(p.x_first + m * p.k) / 4 + q]), b);
@@ -35,7 +62,7 @@ void add_products(uint n, uint lane, inout float sum[TM])
         }
     } else {
         for (uint k = lane; k < p.k; k += WX) {
-            float b = float(w[p.w_first + n * p.k + k]);
+            float b = load_w1(n, k);
             [[unroll]] for (uint m = 0; m < TM; m++) {
                 if (m < p.m)
                     sum[m] += float(x[p.x_first + m * p.k + k]) * b;

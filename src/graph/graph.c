@@ -87,6 +87,10 @@ static br_value add_value(br_graph *graph, br_value_info info)
                                  info.name, br_shape_format(info.shape).text);
         count *= info.shape.dim[i];
     }
+    int64_t block = br_dtype_block(info.dtype);
+    if (block > 1 && (info.kind != BR_VALUE_WEIGHT || info.shape.rank != 2 || info.shape.dim[1] % block))
+        return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s is %s %s, which only weights [N, D] can be, D a multiple of %d",
+                             info.name, br_dtype_name(info.dtype), br_shape_format(info.shape).text, (int)block);
     if (graph->value_count == graph->value_capacity) {
         int capacity = graph->value_capacity ? 2 * graph->value_capacity : 256;
         br_value_info *values = realloc(graph->values, (size_t)capacity * sizeof *values);
@@ -293,7 +297,7 @@ br_value br_graph_root(const br_graph *graph, br_value value)
 int64_t br_graph_bytes(const br_graph *graph, br_value value)
 {
     const br_value_info *info = br_graph_value(graph, value);
-    return br_shape_count(info->shape) * br_dtype_size(info->dtype);
+    return br_shape_rows(info->shape) * br_dtype_row_bytes(info->dtype, br_shape_last(info->shape));
 }
 
 br_value br_graph_find(const br_graph *graph, const char *name)

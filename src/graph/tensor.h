@@ -6,7 +6,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum br_dtype { BR_F32, BR_F16, BR_I32 } br_dtype;
+/* The Q types hold a matrix's rows as blocks of 32 (K: 256) whole numbers that share scales, as GGUF files do; shaders/common/quant.h says how they lie on
+ * the device. Only weights [N, D] have them, D a multiple of the block. In the order of br_weight_dtype. */
+typedef enum br_dtype {
+    BR_F32,
+    BR_F16,
+    BR_I32,
+    BR_Q4_0,
+    BR_Q4_1,
+    BR_Q5_0,
+    BR_Q5_1,
+    BR_Q8_0,
+    BR_Q2_K,
+    BR_Q3_K,
+    BR_Q4_K,
+    BR_Q5_K,
+    BR_Q6_K,
+} br_dtype;
 
 #define BR_RANK_MAX 4
 
@@ -26,7 +42,11 @@ bool br_shape_equal(br_shape a, br_shape b);
 int64_t br_shape_last(br_shape shape);
 int64_t br_shape_rows(br_shape shape);
 
-int64_t br_dtype_size(br_dtype dtype); /* bytes */
+int64_t br_dtype_size(br_dtype dtype); /* bytes of an element; of the words that rows consist of where these are blocks */
+/* Elements that share scales: 1 for all but the Q types. */
+int64_t br_dtype_block(br_dtype dtype);
+/* Bytes of a row of `columns` elements, a multiple of the block. */
+int64_t br_dtype_row_bytes(br_dtype dtype, int64_t columns);
 const char *br_dtype_name(br_dtype dtype);
 
 /* "[1, 64, 64, 320]" */

@@ -3,26 +3,29 @@
 #include <inttypes.h>
 
 #include "ops/elementwise.h"
+#include "ops/quant.h"
 
 static br_value check(br_graph *graph, const char *name, const br_embedding_params *params)
 {
     br_shape tokens = br_graph_shape(graph, params->tokens), table = br_graph_shape(graph, params->table);
     br_dtype dtype = br_graph_dtype(graph, params->table);
+    bool blocks = br_dtype_block(dtype) > 1;
     if (br_graph_dtype(graph, params->tokens) != BR_I32 || tokens.rank != 2)
         return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: tokens is %s %s, expected i32 [B, T]", name,
                              br_dtype_name(br_graph_dtype(graph, params->tokens)), br_shape_format(tokens).text);
     if (table.rank != 2 || dtype == BR_I32 || table.dim[0] > INT32_MAX)
-        return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: table is %s %s, expected f32 or f16 [V, D]", name, br_dtype_name(dtype),
-                             br_shape_format(table).text);
+        return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: table is %s %s, expected f32, f16 or blocks [V, D]", name,
+                             br_dtype_name(dtype), br_shape_format(table).text);
     if (params->dtype != BR_F32 && params->dtype != BR_F16)
         return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: result is %s, expected f32 or f16", name, br_dtype_name(params->dtype));
     if (params->positions == BR_NONE)
         return params->table;
     br_shape positions = br_graph_shape(graph, params->positions);
-    br_dtype positions_dtype = br_graph_dtype(graph, params->positions);
-    if (positions.rank != 2 || positions.dim[0] < tokens.dim[1] || positions.dim[1] != table.dim[1] || positions_dtype != dtype)
+    br_dtype positions_dtype = br_graph_dtype(graph, params->positions), positions_wanted = blocks ? BR_F32 : dtype;
+    if (positions.rank != 2 || positions.dim[0] < tokens.dim[1] || positions.dim[1] != table.dim[1] ||
+        positions_dtype != positions_wanted)
         return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: positions is %s %s, expected %s [%" PRId64 " or more, %" PRId64 "]",
-                             name, br_dtype_name(positions_dtype), br_shape_format(positions).text, br_dtype_name(dtype),
+                             name, br_dtype_name(positions_dtype), br_shape_format(positions).text, br_dtype_name(positions_wanted),
                              tokens.dim[1], table.dim[1]);
     return params->table;
 }
@@ -63,10 +66,14 @@ static br_status emit_rows(br_emitter *emitter, const br_node *node, br_token_ra
     pieces[BR_EMBEDDING_POSITIONS] =
         positions == BR_NONE ? pieces[BR_EMBEDDING_TABLE]
                              : br_slice_make(emitter, positions, position_first * width, position_count * width, BR_VK_READ);
-    uint32_t vector = br_elementwise_vector(pieces + 1, 3, width);
+    br_dtype dtype = br_graph_dtype(graph, node->inputs[1]);
+    bool blocks = br_dtype_block(dtype) > 1;
+    /* Rows of blocks are read in fours wherever their words begin. */
+    uint32_t vector = blocks ? 4 : br_elementwise_vector(pieces + 1, 3, width);
     br_embedding_push push = {
         .total = (uint32_t)(tokens.count * width / vector),
         .width = (uint32_t)width / vector,
+        .table_stride = blocks ? (uint32_t)(br_dtype_row_bytes(dtype, table.dim[1]) / 4) : (uint32_t)width / vector,
         .vocabulary = (uint32_t)table.dim[0],
         .row_first = (uint32_t)row_first,
         .row_count = (uint32_t)row_count,
@@ -78,9 +85,11 @@ static br_status emit_rows(br_emitter *emitter, const br_node *node, br_token_ra
         .positions_skip = pieces[BR_EMBEDDING_POSITIONS].skip,
         .y_skip = pieces[BR_EMBEDDING_Y].skip,
     };
-    bool f16 = br_graph_dtype(graph, node->outputs[0]) == BR_F16, table_f16 = br_graph_dtype(graph, node->inputs[1]) == BR_F16;
-    br_shader_id shader = f16 ? (table_f16 ? BR_SHADER_EMBEDDING_F16_F16 : BR_SHADER_EMBEDDING_F16_F32)
-                              : (table_f16 ? BR_SHADER_EMBEDDING_F32_F16 : BR_SHADER_EMBEDDING_F32_F32);
+    static const br_shader_id shaders[2][3] = {
+        {BR_SHADER_EMBEDDING_F32_F32, BR_SHADER_EMBEDDING_F32_F16, BR_SHADER_EMBEDDING_F32_QUANT},
+        {BR_SHADER_EMBEDDING_F16_F32, BR_SHADER_EMBEDDING_F16_F16, BR_SHADER_EMBEDDING_F16_QUANT},
+    };
+    br_shader_id shader = shaders[br_graph_dtype(graph, node->outputs[0]) == BR_F16][blocks ? 2 : dtype == BR_F16];
     return br_elementwise_emit(emitter, &(br_elementwise_params){.shader = shader,
                                                                  .pieces = pieces,
                                                                  .piece_count = 4,
@@ -88,8 +97,8 @@ static br_status emit_rows(br_emitter *emitter, const br_node *node, br_token_ra
                                                                  .push_size = sizeof push,
                                                                  .items = push.total,
                                                                  .vector = vector,
-                                                                 .spec_count = 1,
-                                                                 .spec = {positions != BR_NONE},
+                                                                 .spec_count = blocks ? 2 : 1,
+                                                                 .spec = {positions != BR_NONE, blocks ? br_quant_kind(dtype) : 0},
                                                                  .flops = positions != BR_NONE ? tokens.count * width : 0});
 }
 

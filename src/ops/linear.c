@@ -2,6 +2,7 @@
 
 #include "ops/gemm.h"
 #include "ops/linear.h"
+#include "ops/quant.h"
 #include "ops/slice.h"
 
 typedef struct linear_attrs {
@@ -50,7 +51,8 @@ br_value br_op_linear(br_graph *graph, const char *name, const br_linear_params 
     if (weight.rank != 2 || weight.dim[1] != k)
         return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: linear weight is %s, expected [N, %lld] for x %s", name,
                              br_shape_format(weight).text, (long long)k, br_shape_format(x).text);
-    if (!br_gemm_check_dtypes(graph, "linear", params->x, params->weight))
+    bool blocks = br_dtype_block(br_graph_dtype(graph, params->weight)) > 1;
+    if (!br_gemm_check_dtypes(graph, "linear", params->x, blocks ? params->x : params->weight))
         return BR_NONE;
     br_shape y = x;
     y.dim[y.rank - 1] = weight.dim[0];
@@ -106,15 +108,16 @@ br_status br_emit_linear(br_emitter *emitter, const br_node *node)
 /* Shader and its name by the storage of x and of the matrix. */
 static br_shader_id pick_shader(const br_graph *graph, const br_node *node, int form)
 {
-    static const br_shader_id ids[3][2][2] = {
-        {{BR_SHADER_LINEAR_F32_F32, BR_SHADER_LINEAR_F32_F16}, {BR_SHADER_LINEAR_F16_F32, BR_SHADER_LINEAR_F16_F16}},
-        {{BR_SHADER_LINEAR_ROWS_F32_F32, BR_SHADER_LINEAR_ROWS_F32_F16},
-         {BR_SHADER_LINEAR_ROWS_F16_F32, BR_SHADER_LINEAR_ROWS_F16_F16}},
-        {{BR_SHADER_LINEAR_LANES_F32_F32, BR_SHADER_LINEAR_LANES_F32_F16},
-         {BR_SHADER_LINEAR_LANES_F16_F32, BR_SHADER_LINEAR_LANES_F16_F16}},
+    static const br_shader_id ids[3][2][3] = {
+        {{BR_SHADER_LINEAR_F32_F32, BR_SHADER_LINEAR_F32_F16, BR_SHADER_LINEAR_F32_QUANT},
+         {BR_SHADER_LINEAR_F16_F32, BR_SHADER_LINEAR_F16_F16, BR_SHADER_LINEAR_F16_QUANT}},
+        {{BR_SHADER_LINEAR_ROWS_F32_F32, BR_SHADER_LINEAR_ROWS_F32_F16, BR_SHADER_LINEAR_ROWS_F32_QUANT},
+         {BR_SHADER_LINEAR_ROWS_F16_F32, BR_SHADER_LINEAR_ROWS_F16_F16, BR_SHADER_LINEAR_ROWS_F16_QUANT}},
+        {{BR_SHADER_LINEAR_LANES_F32_F32, BR_SHADER_LINEAR_LANES_F32_F16, BR_SHADER_LINEAR_LANES_F32_QUANT},
+         {BR_SHADER_LINEAR_LANES_F16_F32, BR_SHADER_LINEAR_LANES_F16_F16, BR_SHADER_LINEAR_LANES_F16_QUANT}},
     };
-    return ids[form][br_graph_dtype(graph, node->inputs[INPUT_X]) == BR_F16]
-              [br_graph_dtype(graph, node->inputs[INPUT_WEIGHT]) == BR_F16];
+    br_dtype weight = br_graph_dtype(graph, node->inputs[INPUT_WEIGHT]);
+    return ids[form][br_graph_dtype(graph, node->inputs[INPUT_X]) == BR_F16][weight == BR_F32 ? 0 : weight == BR_F16 ? 1 : 2];
 }
 
 static br_status emit_slice(br_emitter *emitter, const br_node *node, uint64_t row, uint64_t rows, uint64_t column,
@@ -125,11 +128,12 @@ static br_status emit_slice(br_emitter *emitter, const br_node *node, uint64_t r
     br_value residual = node->inputs[INPUT_RESIDUAL];
     uint64_t k = (uint64_t)br_shape_last(br_graph_shape(emitter->graph, x));
     uint64_t n = (uint64_t)br_shape_last(br_graph_shape(emitter->graph, y));
+    br_dtype w_dtype = br_graph_dtype(emitter->graph, weight);
 
     br_slice x_slice = br_slice_make(emitter, x, row * k, rows * k, BR_VK_READ);
     br_slice w_slice = br_slice_make(emitter, weight, column * k, columns * k, BR_VK_READ);
     br_slice y_slice = br_slice_make(emitter, y, row * n, rows * n, BR_VK_WRITE);
-    br_slice bias_slice = {.operand = br_gemm_unused(emitter, weight)}, residual_slice = bias_slice;
+    br_slice bias_slice = {.operand = br_gemm_unused(emitter, x)}, residual_slice = bias_slice;
     if (bias != BR_NONE)
         bias_slice = br_slice_make(emitter, bias, column, columns, BR_VK_READ);
     if (attrs->residual == BR_GEMM_RESIDUAL_FULL)
@@ -150,6 +154,7 @@ static br_status emit_slice(br_emitter *emitter, const br_node *node, uint64_t r
         .m = (uint32_t)rows,
         .n = (uint32_t)columns,
         .k = (uint32_t)k,
+        .w_stride = (uint32_t)(br_dtype_row_bytes(w_dtype, (int64_t)k) / br_dtype_size(w_dtype)),
         .x_first = x_slice.skip,
         .w_first = w_slice.skip,
         .y_first = y_slice.skip + (uint32_t)column,
@@ -168,8 +173,11 @@ static br_status emit_slice(br_emitter *emitter, const br_node *node, uint64_t r
         .flops = rows * columns * (2 * k + (bias != BR_NONE) + (attrs->residual != BR_GEMM_RESIDUAL_NONE)),
     };
     memcpy(dispatch.push, &push, sizeof push);
-    bool vec = k % 4 == 0 && x_slice.skip % 4 == 0 && w_slice.skip % 4 == 0;
+    /* The words of blocks are read one by one wherever they begin. */
+    bool vec = k % 4 == 0 && x_slice.skip % 4 == 0 && (w_slice.skip % 4 == 0 || br_dtype_block(w_dtype) > 1);
     br_gemm_specialize(&dispatch, tile, vec, (br_gemm_epilogue){attrs->activation, bias != BR_NONE, attrs->residual});
+    if (br_dtype_block(w_dtype) > 1)
+        dispatch.spec[dispatch.spec_count++] = br_quant_kind(w_dtype);
     br_emit_fold(emitter, push.total, dispatch.groups);
     return br_emit_dispatch(emitter, &dispatch);
 }

@@ -1,7 +1,7 @@
 /* The operations: one constructor each, which checks shapes and appends a node. Free of Vulkan, so models can include it; how an op becomes
  * dispatches is in emit.h.
  *
- * Numbers: x and y are activations, f32 or f16 (one dtype through an op); matrices and kernels are f32 or f16; vectors (bias, gamma, beta) are f32. All sums
+ * Numbers: x and y are activations, f32 or f16 (one dtype through an op); matrices and kernels are f32 or f16, matrices also of block types; vectors (bias, gamma, beta) are f32. All sums
  * are f32. Every constructor returns BR_NONE when an argument is BR_NONE where one is required, so errors pass through. */
 #ifndef BR_OPS_OP_H
 #define BR_OPS_OP_H
@@ -26,7 +26,7 @@ typedef enum br_activation {
 /* y[..., N] = act(x[..., K] · weight[N, K]ᵀ + bias[N]) + residual */
 typedef struct br_linear_params {
     br_value x;
-    br_value weight;   /* [N, K] */
+    br_value weight;   /* [N, K]; of any type but i32 */
     br_value bias;     /* [N] f32, or BR_NONE */
     br_value residual; /* y's shape and dtype, or [N] f32 (added to every row), or BR_NONE */
     br_activation activation;
@@ -83,8 +83,8 @@ br_value br_op_upsample_nearest(br_graph *graph, const char *name, br_value x, i
 /* y[B, T, D] = table[tokens[B, T]] + positions[T]. Tokens outside the table are clamped on the device; the tokenizer checks them at the door. */
 typedef struct br_embedding_params {
     br_value tokens;    /* i32 [B, T] */
-    br_value table;     /* [V, D] */
-    br_value positions; /* [P, D], P >= T, or BR_NONE */
+    br_value table;     /* [V, D]; of any type but i32 */
+    br_value positions; /* [P, D] of the table's type (f32 where that has blocks), P >= T, or BR_NONE */
     br_dtype dtype;     /* of y */
 } br_embedding_params;
 br_value br_op_embedding(br_graph *graph, const char *name, const br_embedding_params *params);

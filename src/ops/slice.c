@@ -1,11 +1,23 @@
 #include "ops/slice.h"
 
+#include <assert.h>
 #include <string.h>
+
+/* Bytes of consecutive elements; whole rows where the type has blocks. */
+static uint64_t bytes_of(const br_emitter *emitter, br_value value, uint64_t count)
+{
+    br_dtype dtype = br_graph_dtype(emitter->graph, value);
+    if (br_dtype_block(dtype) == 1)
+        return count * (uint64_t)br_dtype_size(dtype);
+    int64_t columns = br_shape_last(br_graph_shape(emitter->graph, value));
+    assert(count % (uint64_t)columns == 0);
+    return count / (uint64_t)columns * (uint64_t)br_dtype_row_bytes(dtype, columns);
+}
 
 br_slice br_slice_make(const br_emitter *emitter, br_value value, uint64_t first, uint64_t count, br_vk_access access)
 {
     uint64_t size = (uint64_t)br_dtype_size(br_graph_dtype(emitter->graph, value));
-    uint64_t begin = first * size, end = begin + count * size;
+    uint64_t begin = bytes_of(emitter, value, first), end = begin + bytes_of(emitter, value, count);
     uint64_t offset = begin - begin % emitter->caps->storage_alignment;
     return (br_slice){
         .operand = {.value = value, .offset = offset, .size = end - offset, .access = access},
@@ -18,11 +30,11 @@ uint64_t br_slice_rows(const br_emitter *emitter, br_value value, uint64_t row)
     const br_vk_caps *caps = emitter->caps;
     uint64_t size = (uint64_t)br_dtype_size(br_graph_dtype(emitter->graph, value));
     uint64_t count = (uint64_t)br_shape_count(br_graph_shape(emitter->graph, value));
-    if (count * size <= caps->max_storage_range)
+    if (bytes_of(emitter, value, count) <= caps->max_storage_range)
         return count / row;
     /* Aligning the start downwards costs up to one alignment less one element. */
     uint64_t lost = caps->storage_alignment > size ? caps->storage_alignment - size : 0;
-    return lost < caps->max_storage_range ? (caps->max_storage_range - lost) / (row * size) : 0;
+    return lost < caps->max_storage_range ? (caps->max_storage_range - lost) / bytes_of(emitter, value, row) : 0;
 }
 
 void br_slices_begin(br_slices *slices, const br_emitter *emitter, uint64_t rows, const br_slices_operand *operands,

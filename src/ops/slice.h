@@ -7,10 +7,11 @@
 
 typedef struct br_slice {
     br_operand operand;
-    uint32_t skip; /* elements from the start of the range to the first one asked for; a multiple of 4 when `first` was */
+    uint32_t
+        skip; /* elements from the start of the range to the first one asked for; a multiple of 4 when `first` was. Words for block types */
 } br_slice;
 
-/* Elements [first, first + count) of a value. */
+/* Elements [first, first + count) of a value; whole rows of a value of a block type. */
 br_slice br_slice_make(const br_emitter *emitter, br_value value, uint64_t first, uint64_t count, br_vk_access access);
 /* How many consecutive rows of `row` elements one binding can hold wherever they start; 0 when not even one fits. A value that fits as a whole has all its
  * rows in one piece. */
