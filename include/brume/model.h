@@ -15,7 +15,10 @@ extern "C" {
 typedef struct br_model br_model;
 
 typedef struct br_model_params {
-    const char *path;    /* a diffusers folder; NULL: the model that comes with Brume */
+    const char *path; /* a diffusers folder; NULL: the model that comes with Brume */
+    /* Instead of a path: the shape of a well-known model without its files, "sd15", … (br_architecture_list). It can be planned, its shaders listed,
+     * its stages timed with noise for weights; br_generate refuses it. */
+    const char *architecture;
     br_log_callback log; /* may be NULL */
     void *log_user;
     br_log_level log_level;
@@ -23,6 +26,8 @@ typedef struct br_model_params {
 
 /* Errors: BR_ERROR_NOT_FOUND (a part of the model is missing: which, where), BR_ERROR_FORMAT, BR_ERROR_UNSUPPORTED (by name). */
 BR_API BR_MUST_CHECK br_status br_model_open(const br_model_params *params, br_model **out_model);
+/* Names for br_model_params.architecture: index 0 .. until NULL. */
+BR_API const char *br_architecture_list(int index);
 BR_API void br_model_close(br_model *model);
 
 /* How the model is drawn with unless the caller says otherwise. */

@@ -22,6 +22,8 @@ const char *br_pipeline_dtype(const br_pipeline *pipeline)
 
 br_status br_generate(br_pipeline *pipeline, const br_generate_params *params, br_generation *out_generation)
 {
+    *out_generation = (br_generation){0};
+    BR_TRY(br_model_check_drawable(pipeline->model));
     return br_txt2img(pipeline, params, out_generation);
 }
 

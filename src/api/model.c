@@ -4,6 +4,7 @@
 
 #include "api/context.h"
 #include "base/place.h"
+#include "pipeline/architecture.h"
 #include "pipeline/memory.h"
 #include "pipeline/model.h"
 #include "weights/dtype.h"
@@ -15,6 +16,11 @@ br_status br_model_open(const br_model_params *params, br_model **out_model)
 {
     *out_model = NULL;
     const br_log log = {.write = params->log, .user = params->log_user, .level = params->log_level};
+    if (params->path && params->architecture)
+        return br_fail(BR_ERROR_ARGUMENT, "a model (%s) and an architecture (%s) given, expected one of the two", params->path,
+                       params->architecture);
+    if (params->architecture)
+        return br_model_load_architecture(params->architecture, &log, out_model);
     if (params->path)
         return br_model_load(params->path, &log, out_model);
     char *path = br_place_asset(DEFAULT_MODEL);
@@ -25,6 +31,11 @@ br_status br_model_open(const br_model_params *params, br_model **out_model)
     br_status status = br_model_load(path, &log, out_model);
     free(path);
     return status;
+}
+
+const char *br_architecture_list(int index)
+{
+    return br_architecture_name(index);
 }
 
 void br_model_close(br_model *model)

@@ -7,6 +7,8 @@
 #include "cli/session.h"
 
 #define OP_SIZES_MAX 16
+/* text, unet, vae: what a picture takes. The encoder, last in stage_list before "all", is not part of it. */
+#define STAGES_MAX 3
 
 typedef struct arguments {
     br_session_options session;
@@ -20,8 +22,8 @@ typedef struct arguments {
 
 static const char *stage_list(int index)
 {
-    static const char *const names[] = {"text", "unet", "vae", "encode"};
-    return index >= 0 && index < 4 ? names[index] : NULL;
+    static const char *const names[] = {"text", "unet", "vae", "encode", "all"};
+    return index >= 0 && index < 5 ? names[index] : NULL;
 }
 
 /* "linear" of "linear M,N,K". */
@@ -55,6 +57,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
         {"list", 0, BR_OPTION_FLAG, &a->list, NULL, "list the ops and what their sizes mean"},
         {"runs", 0, BR_OPTION_INT, &a->runs, "N", "timed runs, after one that is not counted", NULL, 1, 100000},
         BR_ROW_MODEL(a->session),
+        BR_ROW_ARCH(a->session),
         {"width", 'W', BR_OPTION_INT, &a->width, "N", "of the picture, for a stage", model, 1, INT_MAX},
         {"height", 'H', BR_OPTION_INT, &a->height, "N", "of the picture, for a stage", model, 1, INT_MAX},
         {"batch-size", 0, BR_OPTION_INT, &a->batch_size, "N", "pictures at once, for a stage", NULL, 1, INT_MAX},
@@ -126,7 +129,8 @@ static json_t *roof_json(const br_bench_roof *roof)
                      roof->copy_bytes);
 }
 
-static json_t *result_json(const arguments *a, const br_bench_result *result, const br_bench_roof *roof)
+/* `stage` is NULL for an op. */
+static json_t *result_json(const arguments *a, const char *stage, const br_bench_result *result, const br_bench_roof *roof)
 {
     json_t *root =
         json_pack("{s:s, s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:o}", "name", result->name, "dtype", result->dtype, "variant",
@@ -145,7 +149,7 @@ static json_t *result_json(const arguments *a, const br_bench_result *result, co
         json_object_set_new(root, "size", sizes);
         return root;
     }
-    json_object_set_new(root, "stage", json_string(a->stage));
+    json_object_set_new(root, "stage", json_string(stage));
     json_object_set_new(root, "size", json_pack("[i, i]", (int)a->width, (int)a->height));
     json_object_set_new(root, "batch_size", json_integer(a->batch_size));
     json_object_set_new(root, "activation_bytes", json_integer((json_int_t)result->activation_bytes));
@@ -154,7 +158,7 @@ static json_t *result_json(const arguments *a, const br_bench_result *result, co
     return root;
 }
 
-static br_status time_stage(br_session *session, arguments *a, br_bench_result *out_result)
+static br_status open_model(br_session *session, arguments *a)
 {
     BR_TRY(br_session_open_model(session));
     BR_TRY(br_session_open_device(session));
@@ -162,9 +166,14 @@ static br_status time_stage(br_session *session, arguments *a, br_bench_result *
     br_model_defaults defaults = br_model_get_defaults(session->model);
     a->width = a->width > 0 ? a->width : defaults.width;
     a->height = a->height > 0 ? a->height : defaults.height;
+    return NULL;
+}
+
+static br_status time_stage(br_session *session, const arguments *a, const char *stage, br_bench_result *out_result)
+{
     const br_bench_stage_params params = {
         .pipeline = session->pipeline,
-        .stage = a->stage,
+        .stage = stage,
         .width = (int)a->width,
         .height = (int)a->height,
         .batch_size = (int)a->batch_size,
@@ -188,27 +197,51 @@ static br_status time_op(br_session *session, const arguments *a, br_bench_resul
     return br_bench_op(&params, out_result);
 }
 
+/* Up to STAGES_MAX results; the names of their stages, or NULL for an op, go to `stages`. */
+static br_status time_all(br_session *session, arguments *a, const char **stages, br_bench_result *results, int *out_count)
+{
+    *out_count = 0;
+    if (a->op) {
+        stages[0] = NULL;
+        BR_TRY(time_op(session, a, &results[0]));
+        *out_count = 1;
+        return NULL;
+    }
+    if (!a->stage)
+        return br_session_open_device(session);
+    BR_TRY(open_model(session, a));
+    bool all = strcmp(a->stage, "all") == 0;
+    for (int i = 0; all ? i < STAGES_MAX : i < 1; i++) {
+        stages[i] = all ? stage_list(i) : a->stage;
+        BR_TRY(time_stage(session, a, stages[i], &results[i]));
+        *out_count = i + 1;
+    }
+    return NULL;
+}
+
 static br_status bench(br_session *session, arguments *a)
 {
-    br_bench_result result = {0};
+    const char *stages[STAGES_MAX];
+    br_bench_result results[STAGES_MAX];
+    int count;
     br_bench_roof roof_storage, *roof = a->roof ? &roof_storage : NULL;
-    bool timed = a->op || a->stage;
-    if (a->op)
-        BR_TRY(time_op(session, a, &result));
-    else if (a->stage)
-        BR_TRY(time_stage(session, a, &result));
-    else
-        BR_TRY(br_session_open_device(session));
+    BR_TRY(time_all(session, a, stages, results, &count));
     if (roof)
         BR_TRY(br_bench_measure_roof(session->device, (int)a->runs, roof));
     if (!a->session.json) {
         if (roof)
             print_roof(roof);
-        if (timed)
-            print_result(&result, roof, a->stage != NULL);
+        for (int i = 0; i < count; i++)
+            print_result(&results[i], roof, a->stage != NULL);
         return NULL;
     }
-    json_t *root = timed ? result_json(a, &result, roof) : json_object();
+    json_t *root = count == 1 ? result_json(a, stages[0], &results[0], roof) : json_object();
+    if (count > 1) {
+        json_t *list = json_array();
+        for (int i = 0; i < count; i++)
+            json_array_append_new(list, result_json(a, stages[i], &results[i], roof));
+        json_object_set_new(root, "stages", list);
+    }
     json_object_set_new(root, "device", json_string(br_device_name(session->device)));
     if (roof)
         json_object_set_new(root, "roof", roof_json(roof));
@@ -239,10 +272,12 @@ const br_command br_cmd_bench = {
     .summary = "time an op, a stage of a model, or the device itself",
     .synopsis = "[options] OP SIZES | --stage NAME | --roof",
     .details = "With --roof, an op or a stage is also shown as a share of what the device can do.\n"
-               "\"unet\" is one step with guidance. The first run compiles shaders and is not counted.\n",
+               "\"unet\" is one step with guidance, \"all\" is text, unet and vae one after the other. The first run\n"
+               "compiles shaders and is not counted. --arch needs no files: every weight is noise.\n",
     .examples = "brume bench linear 1024,1024,1024\n"
                 "brume bench --stage unet --roof\n"
                 "brume bench --stage vae -W 512 -H 512 --dtype f32 --runs 10\n"
+                "brume bench --arch sd15 --stage all -W 512 -H 512\n"
                 "brume bench --list\n",
     .run = run,
 };

@@ -39,8 +39,11 @@ static br_log_level log_level(const br_session *session)
 
 br_status br_session_open_model(br_session *session)
 {
-    const br_model_params params = {
-        .path = session->options.model, .log = br_bar_log, .log_user = &session->bar, .log_level = log_level(session)};
+    const br_model_params params = {.path = session->options.model,
+                                    .architecture = session->options.arch,
+                                    .log = br_bar_log,
+                                    .log_user = &session->bar,
+                                    .log_level = log_level(session)};
     return br_model_open(&params, &session->model);
 }
 

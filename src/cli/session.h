@@ -8,6 +8,7 @@
 
 typedef struct br_session_options {
     const char *model, *device; /* NULL: the default ones */
+    const char *arch;           /* instead of a model; NULL: none */
     const char *dtype;          /* of br_precision_list */
     bool quiet, verbose, json;
 } br_session_options;
@@ -17,6 +18,11 @@ typedef struct br_session_options {
     {                                                                                                       \
         .name = "model", .letter = 'm', .type = BR_OPTION_TEXT, .value = &(session).model, .meta = "MODEL", \
         .help = "a diffusers folder", .fallback = "the model that comes with Brume"                         \
+    }
+#define BR_ROW_ARCH(session)                                                                                                     \
+    {                                                                                                                            \
+        .name = "arch", .type = BR_OPTION_CHOICE, .value = &(session).arch, .meta = "NAME",                                      \
+        .help = "instead of a model: the shape of a known one, with noise for weights;\none of", .choices = br_architecture_list \
     }
 #define BR_ROW_DEVICE(session)                                                                                      \
     {                                                                                                               \

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/f16.h"
 #include "base/rng.h"
 
 #define DEFAULT_RUNS 5
@@ -65,22 +66,27 @@ static br_status fill_noise(br_stage *stage)
 {
     const br_graph *graph = stage->program->graph;
     float noise[NOISE_COUNT];
+    uint16_t halves[NOISE_COUNT];
     br_rng rng;
     br_rng_init(&rng, BR_RNG_CPU, 0);
     br_rng_normal(&rng, noise, NOISE_COUNT);
+    for (int i = 0; i < NOISE_COUNT; i++)
+        halves[i] = br_f32_to_f16(noise[i]);
     for (int i = 0; i < stage->binding_count; i++) {
         br_value value = stage->bindings[i].value;
         const br_value_info *info = br_graph_value(graph, value);
         if (info->kind == BR_VALUE_OUTPUT)
             continue;
-        int64_t count = br_shape_count(info->shape);
-        float *data = calloc((size_t)count, sizeof *data);
+        size_t size = (size_t)br_graph_bytes(graph, value);
+        char *data = calloc(size, 1);
         if (!data)
             return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %s", info->name);
-        /* Whole numbers (tokens, the step buffer) stay zero. */
-        for (int64_t j = 0; j < count && info->dtype != BR_I32; j++)
-            data[j] = noise[j % NOISE_COUNT];
-        br_status status = br_stage_write_floats(stage, value, data, count);
+        /* The others, tokens and the step buffer among them, stay zero. */
+        const void *pattern = info->dtype == BR_F32 ? (const void *)noise : info->dtype == BR_F16 ? halves : NULL;
+        size_t step = info->dtype == BR_F32 ? sizeof noise : sizeof halves;
+        for (size_t at = 0; pattern && at < size; at += step)
+            memcpy(data + at, pattern, size - at < step ? size - at : step);
+        br_status status = br_stage_write(stage, value, data, size);
         free(data);
         BR_TRY(status);
     }

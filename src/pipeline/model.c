@@ -7,6 +7,7 @@
 #include "diffusion/scheduler_config.h"
 #include "image/image.h"
 #include "models/config.h"
+#include "pipeline/architecture.h"
 #include "weights/diffusers_dir.h"
 
 /* What is drawn with when neither folder nor caller says: the usual settings of Stable Diffusion 1.x. */
@@ -68,7 +69,8 @@ static br_status read_configs(br_model *model, const br_checkpoint *checkpoint)
     BR_TRY(br_clip_text_config_read(checkpoint->text_encoder.config, checkpoint->text_encoder.config_path, &text->config));
     BR_TRY(br_unet_config_read(checkpoint->unet.config, checkpoint->unet.config_path, &model->unet));
     BR_TRY(br_vae_config_read(checkpoint->vae.config, checkpoint->vae.config_path, &model->vae));
-    BR_TRY(br_clip_bpe_open(checkpoint->tokenizer_path, &text->tokenizer));
+    BR_TRY(checkpoint->tokenizer_path ? br_clip_bpe_open(checkpoint->tokenizer_path, &text->tokenizer)
+                                      : br_clip_bpe_open_shipped(checkpoint->tokenizer_pad, &text->tokenizer));
     BR_TRY(br_scheduler_config_read(checkpoint->scheduler, checkpoint->scheduler_path, &model->log, &model->schedule,
                                     &model->sampler));
     return check_fit(model);
@@ -124,33 +126,49 @@ static char *base_name(const char *path)
     return name;
 }
 
-br_status br_model_load(const char *path, const br_log *log, br_model **out_model)
+/* Consumes `checkpoint`. */
+static br_status load(br_checkpoint *checkpoint, const br_log *log, br_model **out_model)
 {
-    *out_model = NULL;
     br_status status = NULL;
-    br_checkpoint checkpoint;
-    BR_TRY(br_diffusers_dir_open(path, &checkpoint));
     br_model *model = calloc(1, sizeof *model);
     if (!model)
-        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", path);
-    BR_TRY_GOTO(check_parts(&checkpoint));
+        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", checkpoint->path);
+    BR_TRY_GOTO(check_parts(checkpoint));
     model->log = *log;
-    model->path = strdup(path);
-    model->name = base_name(path);
+    model->path = strdup(checkpoint->path);
+    model->name = base_name(checkpoint->path);
     if (!model->path || !model->name)
-        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", path);
-    take_part(model, BR_COMPONENT_TEXT, "text_encoder", &checkpoint.text_encoder);
-    take_part(model, BR_COMPONENT_UNET, "unet", &checkpoint.unet);
-    take_part(model, BR_COMPONENT_VAE, "vae", &checkpoint.vae);
-    BR_TRY_GOTO(read_configs(model, &checkpoint));
-    BR_TRY_GOTO(br_status_prefix(read_defaults(model, checkpoint.drawing), "%s", path));
-    br_checkpoint_finish(&checkpoint);
+        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", checkpoint->path);
+    take_part(model, BR_COMPONENT_TEXT, "text_encoder", &checkpoint->text_encoder);
+    take_part(model, BR_COMPONENT_UNET, "unet", &checkpoint->unet);
+    take_part(model, BR_COMPONENT_VAE, "vae", &checkpoint->vae);
+    BR_TRY_GOTO(read_configs(model, checkpoint));
+    BR_TRY_GOTO(br_status_prefix(read_defaults(model, checkpoint->drawing), "%s", checkpoint->path));
+    br_checkpoint_finish(checkpoint);
     *out_model = model;
     return NULL;
 fail:
-    br_checkpoint_finish(&checkpoint);
+    br_checkpoint_finish(checkpoint);
     br_model_unload(model);
     return status;
+}
+
+br_status br_model_load(const char *path, const br_log *log, br_model **out_model)
+{
+    *out_model = NULL;
+    br_checkpoint checkpoint;
+    BR_TRY(br_diffusers_dir_open(path, &checkpoint));
+    return load(&checkpoint, log, out_model);
+}
+
+br_status br_model_load_architecture(const char *name, const br_log *log, br_model **out_model)
+{
+    *out_model = NULL;
+    br_checkpoint checkpoint;
+    BR_TRY(br_architecture_checkpoint(name, &checkpoint));
+    BR_TRY(load(&checkpoint, log, out_model));
+    (*out_model)->weightless = true;
+    return NULL;
 }
 
 void br_model_unload(br_model *model)
@@ -168,6 +186,13 @@ void br_model_unload(br_model *model)
     free(model->path);
     free(model->name);
     free(model);
+}
+
+br_status br_model_check_drawable(const br_model *model)
+{
+    return model->weightless
+               ? br_fail(BR_ERROR_UNSUPPORTED, "%s is an architecture without weights: nothing can be drawn with it", model->name)
+               : NULL;
 }
 
 bool br_model_has(const br_model *model, br_component component)

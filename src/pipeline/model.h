@@ -48,11 +48,16 @@ struct br_model {
     br_sampler sampler; /* of scheduler_config.json */
     br_sigmas sigmas;
     br_model_defaults defaults;
+    bool weightless; /* an architecture without its files: parts have no tensors */
 };
 
 /* `path` is a diffusers folder. Errors name the part that is missing or wrong. */
 BR_MUST_CHECK br_status br_model_load(const char *path, const br_log *log, br_model **out_model);
+/* `name` is of architecture.h. */
+BR_MUST_CHECK br_status br_model_load_architecture(const char *name, const br_log *log, br_model **out_model);
 void br_model_unload(br_model *model);
+/* BR_ERROR_UNSUPPORTED for an architecture without its files. */
+BR_MUST_CHECK br_status br_model_check_drawable(const br_model *model);
 bool br_model_has(const br_model *model, br_component component);
 /* What the file stores matrices in: BR_F16 when every floating-point tensor of the part is F16, else BR_F32. The model has that part. */
 br_dtype br_model_stored_dtype(const br_model *model, br_component component);

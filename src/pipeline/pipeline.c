@@ -93,6 +93,8 @@ static br_status bind_weights(br_pipeline *pipeline, br_component component, br_
 static br_status upload_weights(br_pipeline *pipeline)
 {
     const br_model *model = pipeline->model;
+    if (model->weightless) /* the stages get buffers of their own */
+        return NULL;
     br_graph graph;
     br_text_graph text;
     br_graph_init(&graph);
@@ -216,7 +218,7 @@ br_status br_pipeline_prepare_encode(br_pipeline *pipeline, int height, int widt
     const br_vae_config *vae = &pipeline->model->vae;
     br_graph graph;
     br_program *program = NULL;
-    if (!pipeline->encoder_weights) {
+    if (!pipeline->encoder_weights && !pipeline->model->weightless) {
         br_graph_init(&graph);
         br_graph_build_encode(&graph, vae, pipeline->dtypes.vae, height, width, &pipeline->encode_values);
         BR_TRY(bind_weights(pipeline, BR_COMPONENT_VAE, &graph, &pipeline->encoder_weights));

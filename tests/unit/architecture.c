@@ -3,7 +3,8 @@
 #include <math.h>
 
 #include "exec/program.h"
-#include "pipeline/graphs.h"
+#include "pipeline/architecture.h"
+#include "pipeline/pipeline.h"
 #include "support/test.h"
 
 static br_vk_caps device(uint64_t max_storage_range, uint32_t max_shared, uint32_t max_invocations)
@@ -58,6 +59,9 @@ static br_program *plan(br_graph *graph, const char *name, const br_vk_caps *cap
  * FLOPs: the table in docs/performance.md; only matrix products, convolutions and attention count there, so ours are a little higher. */
 #define UNET_PARAMETERS 859520964u
 #define TEXT_PARAMETERS 123060480u
+/* SD 2.1's, of stabilityai/stable-diffusion-2-1. */
+#define SD21_UNET_PARAMETERS 865910724u
+#define SD21_TEXT_PARAMETERS 340387840u
 #define UNET_FLOPS 0.803e12
 #define DECODER_FLOPS 2.51e12
 #define FLOPS_TOLERANCE 0.02
@@ -125,12 +129,42 @@ static void test_large_device(void **state)
     check_all(&caps, (br_graph_dtypes){BR_F16, BR_F16});
 }
 
+/* The shapes that ship by name are those of the published files. */
+static void test_named(void **state)
+{
+    (void)state;
+    static const uint64_t unets[] = {UNET_PARAMETERS, SD21_UNET_PARAMETERS};
+    static const uint64_t texts[] = {TEXT_PARAMETERS, SD21_TEXT_PARAMETERS};
+    const br_log silent = {0};
+    for (int i = 0; i < 2; i++) {
+        br_model *model;
+        br_pipeline_dtypes dtypes;
+        br_pipeline_programs programs;
+        br_vk_caps caps = device((uint64_t)4 << 30, 64 << 10, 1024);
+        assert_status_ok(br_model_load_architecture(br_architecture_name(i), &silent, &model));
+        assert_status_ok(br_pipeline_choose_dtypes(model, &caps, BR_PRECISION_AUTO, &dtypes));
+        assert_true(dtypes.f16);
+        assert_int_equal(dtypes.unet.matrices, BR_F16);
+        assert_status_ok(br_pipeline_plan(model, &caps, &dtypes,
+                                          &(br_picture_size){.height = 8, .width = 8, .batch = 1, .copies = 2}, &programs));
+        assert_int_equal(parameters(programs.denoise->graph), unets[i]);
+        assert_int_equal(parameters(programs.text->graph), texts[i]);
+        br_pipeline_programs_finish(&programs);
+        assert_status(br_model_check_drawable(model), BR_ERROR_UNSUPPORTED, br_architecture_name(i));
+        br_model_unload(model);
+    }
+    br_model *model;
+    assert_status(br_model_load_architecture("sd16", &silent, &model), BR_ERROR_NOT_FOUND, "sd15, sd21");
+    assert_null(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_minimum_device),
         cmocka_unit_test(test_small_ranges),
         cmocka_unit_test(test_large_device),
+        cmocka_unit_test(test_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
