@@ -28,6 +28,8 @@ static void apply_params(br_vk_device *device, const br_vk_device_params *params
     }
     if (params->no_f16)
         caps->f16_storage = caps->f16_arithmetic = false;
+    device->capture_representations = caps->executable_properties && params->capture_representations;
+    device->capture_statistics = caps->executable_properties && (params->capture_statistics || params->capture_representations);
     if (params->force_staging || params->force_bar)
         caps->unified_memory = false;
     if (caps->unified_memory)
@@ -42,7 +44,7 @@ static br_status create_handle(br_vk_device *device)
 {
     const br_vk_caps *caps = &device->caps;
     const br_vk_physical *physical = device->physical;
-    const char *extensions[4];
+    const char *extensions[5];
     uint32_t extension_count = 0;
     if (physical->ext_portability_subset)
         extensions[extension_count++] = "VK_KHR_portability_subset";
@@ -52,6 +54,8 @@ static br_status create_handle(br_vk_device *device)
         extensions[extension_count++] = VK_KHR_8BIT_STORAGE_EXTENSION_NAME;
     if (physical->ext_subgroup_size_control)
         extensions[extension_count++] = VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME;
+    if (device->capture_statistics)
+        extensions[extension_count++] = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
 
     /* A structure goes into the chain only for a feature that is there: a driver without it does not know the structure. */
     VkPhysicalDeviceFeatures2 features = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
@@ -73,6 +77,11 @@ static br_status create_handle(br_vk_device *device)
                                                                 .computeFullSubgroups = VK_TRUE};
     if (caps->subgroup_size_control)
         features.pNext = &size_control;
+    VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executable_properties = {
+        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR, features.pNext,
+        .pipelineExecutableInfo = VK_TRUE};
+    if (device->capture_statistics)
+        features.pNext = &executable_properties;
 
     VkDeviceQueueCreateInfo queue = {VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueFamilyIndex = physical->queue_family,
                                      .queueCount = 1, .pQueuePriorities = (const float[]){1}};

@@ -94,7 +94,9 @@ typedef struct br_vk_device_params {
     uint32_t max_shared, max_invocations, max_groups; /* likewise */
     bool no_f16;                                      /* pretend that there is no 16-bit storage or arithmetic */
     bool force_staging;                               /* pretend that the host does not see device memory */
-    bool force_bar; /* pretend that the host writes device memory but should not read it (resizable BAR) */
+    bool capture_statistics,
+        capture_representations; /* keep for vk/executable.h what the compiler says, where the device can; no cache then */
+    bool force_bar;              /* pretend that the host writes device memory but should not read it (resizable BAR) */
 } br_vk_device_params;
 
 BR_MUST_CHECK br_status br_vk_device_create(const br_vk_device_params *params, br_vk_device **out_device);

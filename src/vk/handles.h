@@ -39,7 +39,8 @@ struct br_vk_device {
     uint32_t queue_family;
     br_vk_host_access host_access;
     bool lost;
-    br_vk_counters *counters; /* owned */
+    bool capture_statistics, capture_representations; /* of pipelines: asked for, and there */
+    br_vk_counters *counters;                         /* owned */
     br_vk_memory memory;
     br_vk_staging *staging;     /* owned; NULL until something needs it */
     br_vk_pipelines *pipelines; /* owned */

@@ -156,9 +156,16 @@ static br_status build(br_vk_device *device, br_vk_pipeline *pipeline)
         .mapEntryCount = params->spec_count, .pMapEntries = entries, .dataSize = params->spec_count * 4, .pData = params->spec};
     VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroup = {
         VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO, .requiredSubgroupSize = params->subgroup_size};
+    VkPipelineCreateFlags flags = VK_PIPELINE_CREATE_DISPATCH_BASE_BIT; /* the recorder may cut a long dispatch into parts */
+    if (device->capture_statistics)
+        flags |= VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR;
+    if (device->capture_representations)
+        flags |= VK_PIPELINE_CREATE_CAPTURE_INTERNAL_REPRESENTATIONS_BIT_KHR;
+    /* A pipeline out of a cache may have lost what was to be captured. */
+    VkPipelineCache cache = device->capture_statistics ? VK_NULL_HANDLE : device->pipelines->cache.handle;
     VkComputePipelineCreateInfo info = {
         VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-        .flags = VK_PIPELINE_CREATE_DISPATCH_BASE_BIT, /* the recorder may cut a long dispatch into parts */
+        .flags = flags,
         .stage =
             {
                 VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
@@ -171,8 +178,7 @@ static br_status build(br_vk_device *device, br_vk_pipeline *pipeline)
             },
         .layout = pipeline->layout,
     };
-    BR_TRY(BR_VK(
-        device->fn.vkCreateComputePipelines(device->handle, device->pipelines->cache.handle, 1, &info, NULL, &pipeline->handle)));
+    BR_TRY(BR_VK(device->fn.vkCreateComputePipelines(device->handle, cache, 1, &info, NULL, &pipeline->handle)));
     br_vk_device_set_name(device, VK_OBJECT_TYPE_PIPELINE, (uint64_t)pipeline->handle, params->name);
     return NULL;
 }
