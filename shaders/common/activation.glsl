@@ -7,6 +7,8 @@
 #define BR_ACT_GELU 2
 #define BR_ACT_GELU_TANH 3
 #define BR_ACT_QUICK_GELU 4
+#define BR_ACT_RELU 5
+#define BR_ACT_TANH 6
 
 // e^88 is the last whole power below the largest float: past it exp() may give infinity, or worse on some drivers.
 #define BR_EXP_MAX 88.0
@@ -50,6 +52,14 @@ float br_gelu_tanh(float x)
     return x * br_sigmoid(1.59576912 * (x + 0.044715 * x * x * x));
 }
 
+// 1 - 2 / (e^2x + 1) loses what is small: below 1/4 the Taylor series to x^9, whose next term is 2e-9 of x there.
+float br_tanh(float x)
+{
+    float s = x * x;
+    float series = x + x * s * (-1.0 / 3.0 + s * (2.0 / 15.0 + s * (-17.0 / 315.0 + s * (62.0 / 2835.0))));
+    return abs(x) < 0.25 ? series : sign(x) * (1.0 - 2.0 / (exp(min(2.0 * abs(x), BR_EXP_MAX)) + 1.0));
+}
+
 float br_activate(int kind, float x)
 {
     if (kind == BR_ACT_SILU)
@@ -60,6 +70,10 @@ float br_activate(int kind, float x)
         return br_gelu_tanh(x);
     if (kind == BR_ACT_QUICK_GELU)
         return x * br_sigmoid(1.702 * x);
+    if (kind == BR_ACT_RELU)
+        return max(x, 0.0);
+    if (kind == BR_ACT_TANH)
+        return br_tanh(x);
     return x;
 }
 

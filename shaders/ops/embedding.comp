@@ -1,5 +1,5 @@
 // y[b, t] = table[tokens[b, t]] + positions[t]. A table that is too large for one binding comes in ranges of rows, one dispatch each, which writes the
-// tokens that it covers. Tokens outside the table are clamped, so nothing is read out of bounds.
+// tokens that it covers; so do the rows of an extra table, whose ids follow. Tokens outside the table are clamped, so nothing is read out of bounds.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "common/elementwise.glsl"

@@ -12,8 +12,8 @@ BR_PUSH(br_embedding_push,
     uint total;          // items
     uint width;          // items a row: D or D / 4
     uint table_stride;   // likewise in the table; words where it has blocks
-    uint vocabulary;     // V
-    uint row_first;      // rows [row_first, row_first + row_count) of the table are bound
+    uint vocabulary;     // V + E
+    uint row_first;      // ids [row_first, row_first + row_count) are bound
     uint row_count;
     uint tokens;         // T
     uint token_first;    // of this dispatch's first token, counted over all of [B, T]

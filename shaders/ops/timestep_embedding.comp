@@ -10,8 +10,10 @@
 #include "ops/timestep_embedding.h"
 
 layout(local_size_x_id = 0) in;
+layout(constant_id = 2) const bool OWN = false; // many times of their own in place of the step's
 
-layout(std430, binding = BR_TIMESTEP_EMBEDDING_STEP) readonly buffer Step { br_step now; };
+layout(std430, binding = BR_TIMESTEP_EMBEDDING_TIMES) readonly buffer Step { br_step now; };
+layout(std430, binding = BR_TIMESTEP_EMBEDDING_TIMES) readonly buffer Times { float times[]; };
 layout(std430, binding = BR_TIMESTEP_EMBEDDING_Y) writeonly buffer Y { float y[]; };
 
 // 64-bit numbers are uvec2(upper, lower).
@@ -65,21 +67,24 @@ vec2 sin_cos(uint phase)
 
 void main()
 {
-    uint i = BR_GROUP_INDEX * gl_WorkGroupSize.x + gl_LocalInvocationID.x;
-    if (i >= p.half_dim) {
-        if (i == p.half_dim && p.dim % 2 == 1)
-            y[p.dim - 1] = 0.0; // diffusers pads an odd dim
+    uint item = BR_GROUP_INDEX * gl_WorkGroupSize.x + gl_LocalInvocationID.x;
+    if (item >= p.total)
+        return;
+    uint items = p.half_dim + p.dim % 2, which = item / items, i = item % items, to = which * p.dim;
+    if (i == p.half_dim) {
+        y[to + p.dim - 1] = 0.0; // diffusers pads an odd dim
         return;
     }
     uvec2 turns = uvec2(0x28be60dbu, 0x9391054au); // 1 / (2 pi)
     for (uint k = 0; k < BR_TIMESTEP_EMBEDDING_FACTORS; k++)
         if ((i >> k & 1u) != 0u)
             turns = mul_fraction64(turns, uvec2(p.factor_hi[k], p.factor_lo[k]));
-    float t = min(abs(now.timestep), 16777216.0);
+    float time = OWN ? times[which] : now.timestep;
+    float t = min(abs(time), 16777216.0);
     uint whole = uint(t), fraction = uint((t - floor(t)) * 4294967296.0);
     vec2 wave = sin_cos(add64(mul32(turns, whole), mul_fraction32(turns, fraction)).x);
-    if (now.timestep < 0.0)
+    if (time < 0.0)
         wave.x = -wave.x;
-    y[i] = p.cos_first != 0u ? wave.y : wave.x;
-    y[p.half_dim + i] = p.cos_first != 0u ? wave.x : wave.y;
+    y[to + i] = p.cos_first != 0u ? wave.y : wave.x;
+    y[to + p.half_dim + i] = p.cos_first != 0u ? wave.x : wave.y;
 }

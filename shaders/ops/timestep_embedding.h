@@ -3,13 +3,14 @@
 
 #include "common/abi.h"
 
-#define BR_TIMESTEP_EMBEDDING_STEP 0
+#define BR_TIMESTEP_EMBEDDING_TIMES 0
 #define BR_TIMESTEP_EMBEDDING_Y 1
 
 /* As many as there are bits in the index of a frequency. */
 #define BR_TIMESTEP_EMBEDDING_FACTORS 12
 
 BR_PUSH(br_timestep_embedding_push,
+    uint total; // items: pairs of all times, and the zeros of odd dims
     uint half_dim;
     uint dim;
     uint cos_first;

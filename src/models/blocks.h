@@ -58,7 +58,7 @@ br_value br_layer_layer_norm(br_builder *builder, const char *name, br_value x, 
 /* ResnetBlock2D. x: [B, H, W, C] -> [B, H, W, out] */
 typedef struct br_resnet_params {
     br_value x;
-    br_value temb; /* silu(time embedding) f32 [1, D], or BR_NONE (VAE) */
+    br_value temb; /* silu(time embedding) f32 [1, D] or [B, D], or BR_NONE (VAE) */
     int64_t out;
     int groups;
     float eps;

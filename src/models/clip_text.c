@@ -4,11 +4,13 @@
 
 #include "models/config.h"
 
-/* Keys that are about training, other heads, or the tokenizer. projection_dim belongs to CLIPTextModelWithProjection. */
+/* Keys that are about training or the tokenizer. */
 static const char *const harmless[] = {
-    "architectures",        "attention_dropout",      "dropout",    "bos_token_id",   "eos_token_id", "pad_token_id",
-    "initializer_factor",   "initializer_range",      "model_type", "projection_dim", "torch_dtype",  "dtype",
-    "transformers_version", "gradient_checkpointing", NULL};
+    "attention_dropout", "dropout",     "bos_token_id", "pad_token_id",         "initializer_factor",     "initializer_range",
+    "model_type",        "torch_dtype", "dtype",        "transformers_version", "gradient_checkpointing", NULL};
+
+/* What transformers wrote for eos_token_id before 4.31, whatever the vocabulary. */
+#define LEGACY_EOS_TOKEN_ID 2
 
 static br_activation read_activation(br_config *config)
 {
@@ -24,6 +26,15 @@ static br_activation read_activation(br_config *config)
     return BR_ACTIVATION_NONE;
 }
 
+/* The class that wrote the file; a file without the key is read as the class without projection. */
+static bool read_projection(br_config *config)
+{
+    static const char *const names[] = {"CLIPTextModel", "CLIPTextModelWithProjection", NULL};
+    bool projected = br_config_length(config, "architectures") > 0 && br_config_name_at(config, "architectures", 0, names) == 1;
+    br_config_ignore(config, (const char *const[]){"architectures", NULL});
+    return projected;
+}
+
 br_status br_clip_text_config_read(const json_t *object, const char *what, br_clip_text_config *out_config)
 {
     br_config config;
@@ -36,6 +47,9 @@ br_status br_clip_text_config_read(const json_t *object, const char *what, br_cl
         .max_position_embeddings = br_config_int(&config, "max_position_embeddings", 2, 1 << 14, 77),
         .vocab_size = br_config_int(&config, "vocab_size", 1, 1 << 22, 49408),
         .layer_norm_eps = (float)br_config_double(&config, "layer_norm_eps", BR_NORM_EPS_MIN, 1, 1e-5),
+        .projection_dim = br_config_int(&config, "projection_dim", 1, 1 << 14, 512),
+        .eos_token_id = br_config_int(&config, "eos_token_id", 0, INT32_MAX, 49407),
+        .with_projection = read_projection(&config),
     };
     clip.hidden_act = read_activation(&config);
     br_config_ignore(&config, harmless);
@@ -84,23 +98,81 @@ static br_value encoder_layer(br_builder *builder, const br_clip_text_config *co
     return x;
 }
 
-br_value br_clip_text_build(br_builder *builder, const br_clip_text_config *config, br_value tokens)
+int br_clip_text_pool_position(const br_clip_text_config *config, const int32_t *tokens, int count)
 {
+    int position = 0;
+    if (config->eos_token_id != LEGACY_EOS_TOKEN_ID) {
+        for (int i = 0; i < count; i++)
+            if (tokens[i] == config->eos_token_id)
+                return i;
+    } else {
+        for (int i = 1; i < count; i++)
+            if (tokens[i] > tokens[position])
+                position = i;
+    }
+    return position;
+}
+
+static br_value embed(br_builder *builder, const br_clip_text_config *config, const br_clip_text_inputs *inputs)
+{
+    br_value table = br_builder_matrix(builder, "embeddings.token_embedding.weight", config->vocab_size, config->hidden_size);
+    br_value positions =
+        br_builder_matrix(builder, "embeddings.position_embedding.weight", config->max_position_embeddings, config->hidden_size);
+    br_value extra = inputs->extra;
+    if (extra != BR_NONE && builder->matrix_dtype != BR_F32)
+        extra =
+            br_op_convert(builder->graph, "extra", &(br_convert_params){.x = extra, .dtype = builder->matrix_dtype, .scale = 1});
+    return br_op_embedding(
+        builder->graph, "embeddings",
+        &(br_embedding_params){
+            .tokens = inputs->tokens, .table = table, .positions = positions, .extra = extra, .dtype = builder->dtype});
+}
+
+/* The last layer's states at the rows: gathered first, so that norm and projection see no others. */
+static br_value pool(br_builder *builder, const br_clip_text_config *config, br_value x, br_value rows)
+{
+    if (x == BR_NONE || rows == BR_NONE)
+        return BR_NONE;
+    if (!config->with_projection)
+        return br_graph_fail(builder->graph, BR_ERROR_UNSUPPORTED, "this text encoder has no text_projection, which pooling needs");
+    br_shape shape = br_graph_shape(builder->graph, x);
+    br_value table = br_graph_view(builder->graph, x, br_shape_of(br_shape_rows(shape), br_shape_last(shape)));
+    x = br_op_embedding(
+        builder->graph, "pool",
+        &(br_embedding_params){.tokens = rows, .table = table, .positions = BR_NONE, .extra = BR_NONE, .dtype = builder->dtype});
+    if (x == BR_NONE)
+        return BR_NONE;
+    x = br_graph_view(builder->graph, x, br_shape_of(br_shape_rows(br_graph_shape(builder->graph, x)), config->hidden_size));
+    size_t model = br_builder_enter(builder, "text_model", "pooled");
+    x = br_layer_layer_norm(builder, "final_layer_norm", x, config->layer_norm_eps);
+    br_builder_leave(builder, model);
+    return br_layer_linear(
+        builder, &(br_layer_linear_params){.name = "text_projection", .x = x, .out = config->projection_dim, .residual = BR_NONE});
+}
+
+void br_clip_text_build(br_builder *builder, const br_clip_text_config *config, const br_clip_text_inputs *inputs,
+                        br_clip_text_outputs *out_values)
+{
+    int last = config->num_hidden_layers - inputs->skip;
+    bool pooled = inputs->pool_rows != BR_NONE;
+    *out_values = (br_clip_text_outputs){BR_NONE, BR_NONE};
+    if (inputs->skip < 0 || last < 0) {
+        br_graph_fail(builder->graph, BR_ERROR_ARGUMENT, "%d layers left out, expected 0 to %d", inputs->skip,
+                      config->num_hidden_layers);
+        return;
+    }
     size_t model = br_builder_enter(builder, "text_model", "text");
-    br_value x =
-        br_op_embedding(builder->graph, "embeddings",
-                        &(br_embedding_params){.tokens = tokens,
-                                               .table = br_builder_matrix(builder, "embeddings.token_embedding.weight",
-                                                                          config->vocab_size, config->hidden_size),
-                                               .positions = br_builder_matrix(builder, "embeddings.position_embedding.weight",
-                                                                              config->max_position_embeddings, config->hidden_size),
-                                               .dtype = builder->dtype});
-    for (int i = 0; i < config->num_hidden_layers; i++) {
+    br_value x = embed(builder, config, inputs), states = x;
+    for (int i = 0; i < (pooled ? config->num_hidden_layers : last); i++) {
         size_t layer = br_builder_enter(builder, "encoder.layers.%d", "layer.%d", i);
         x = encoder_layer(builder, config, x);
         br_builder_leave(builder, layer);
+        if (i + 1 == last)
+            states = x;
     }
-    x = br_layer_layer_norm(builder, "final_layer_norm", x, config->layer_norm_eps);
+    if (inputs->final_norm)
+        states = br_layer_layer_norm(builder, "final_layer_norm", states, config->layer_norm_eps);
     br_builder_leave(builder, model);
-    return x;
+    out_values->states = states;
+    out_values->pooled = pool(builder, config, x, inputs->pool_rows);
 }

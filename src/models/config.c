@@ -150,6 +150,31 @@ void br_config_ints(br_config *config, const char *key, int count, int min, int 
     drop(config, key);
 }
 
+void br_config_nested_ints(br_config *config, const br_config_nested *params, int *out_values)
+{
+    for (int i = 0; i < params->inner; i++)
+        out_values[i] = params->fallback;
+    const json_t *item = config->error ? NULL : json_object_get(config->left, params->key);
+    if (json_is_array(item) && json_array_size(item) != (size_t)params->count) {
+        br_config_refuse(config, params->key, "a number or a list of %d", params->count);
+        return;
+    }
+    if (json_is_array(item))
+        item = json_array_get(item, (size_t)params->index);
+    if (json_is_array(item) && json_array_size(item) < (size_t)params->inner) {
+        br_config_refuse(config, params->key, "a number or a list of %d for block %d", params->inner, params->index);
+        return;
+    }
+    for (int i = 0; item && i < params->inner && !config->error; i++) {
+        const json_t *value = json_is_array(item) ? json_array_get(item, (size_t)i) : item;
+        json_int_t number = json_is_integer(value) ? json_integer_value(value) : (json_int_t)params->min - 1;
+        if (number < params->min || number > params->max)
+            br_config_refuse(config, params->key, "whole numbers from %d to %d", params->min, params->max);
+        else
+            out_values[i] = (int)number;
+    }
+}
+
 void br_config_size(br_config *config, const char *key, int max, int *out_height, int *out_width)
 {
     int sides[2] = {0, 0};

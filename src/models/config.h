@@ -29,6 +29,14 @@ bool br_config_bool(br_config *config, const char *key, bool fallback);
 void br_config_string(br_config *config, const char *key, const char *fallback, char *out_text, size_t size);
 /* A number for all, or a list of exactly `count` numbers. A missing key gives `fallback`, or an error when that is below `min`. */
 void br_config_ints(br_config *config, const char *key, int count, int min, int max, int fallback, int *out_values);
+/* A number for all, or a list of `count`, whose items are numbers or lists of `inner` numbers and more: those of item `index`. Whatever lies past `inner` is
+ * ignored, as diffusers does. Does not count as reading the key: call br_config_ignore when done. A missing key gives `fallback`. */
+typedef struct br_config_nested {
+    const char *key;
+    int index, count, inner;
+    int min, max, fallback;
+} br_config_nested;
+void br_config_nested_ints(br_config *config, const br_config_nested *params, int *out_values);
 /* A side for both, or [height, width]; zeros when the key is missing. */
 void br_config_size(br_config *config, const char *key, int max, int *out_height, int *out_width);
 /* Length of a list, 0 when the key is missing; does not count as reading it. */

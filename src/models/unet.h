@@ -6,6 +6,14 @@
 #include "models/blocks.h"
 
 #define BR_UNET_BLOCK_MAX 8
+/* Residual blocks of a down block; far beyond any published UNet (2 or 3). Up blocks have one more. */
+#define BR_UNET_LAYER_MAX 16
+
+typedef enum br_unet_mid {
+    BR_UNET_MID_NONE,        /* null (BK-SDM small and tiny) */
+    BR_UNET_MID_RESNET,      /* UNetMidBlock2D, of which UNet2DConditionModel makes one residual block (SSD-1B, Vega) */
+    BR_UNET_MID_TRANSFORMER, /* UNetMidBlock2DCrossAttn */
+} br_unet_mid;
 
 typedef struct br_unet_config {
     int sample_height, sample_width; /* latent pixels it was trained for; 0 when the file does not say */
@@ -15,23 +23,33 @@ typedef struct br_unet_config {
     bool down_attention[BR_UNET_BLOCK_MAX]; /* CrossAttnDownBlock2D */
     bool up_attention[BR_UNET_BLOCK_MAX];   /* CrossAttnUpBlock2D; in order of execution */
     int layers_per_block[BR_UNET_BLOCK_MAX];
-    int heads[BR_UNET_BLOCK_MAX];              /* of down block i and of the up block that mirrors it */
-    int transformer_layers[BR_UNET_BLOCK_MAX]; /* likewise */
+    int heads[BR_UNET_BLOCK_MAX]; /* of down block i and of the up block that mirrors it */
+    br_unet_mid mid;
+    /* Transformer layers after each residual block, where the block attends. */
+    int down_transformers[BR_UNET_BLOCK_MAX][BR_UNET_LAYER_MAX];
+    int up_transformers[BR_UNET_BLOCK_MAX][BR_UNET_LAYER_MAX + 1]; /* in order of execution */
+    int mid_transformers;
     int cross_attention_dim;
     int norm_num_groups;
     float norm_eps;
     bool flip_sin_to_cos;
     float freq_shift;
     int downsample_padding;
+    int addition_time_embed_dim; /* addition_embed_type "text_time" (SDXL): sinusoids of each of time_ids; 0 without */
+    int addition_input_dim;      /* pooled text and all those sinusoids together */
+    int time_cond_proj_dim;      /* guidance embedding (LCM), 0 without */
 } br_unet_config;
 
 /* Refuses by name what is not supported. `what` names the file in messages. */
 BR_MUST_CHECK br_status br_unet_config_read(const json_t *object, const char *what, br_unet_config *out_config);
 
 typedef struct br_unet_inputs {
-    br_value sample;  /* [B, H, W, in_channels] in the builder's dtype; any H, W >= 1 */
-    br_value step;    /* br_graph_step */
-    br_value context; /* [B, T, cross_attention_dim] in the builder's dtype */
+    br_value sample;        /* [B, H, W, in_channels] in the builder's dtype; any H, W >= 1 */
+    br_value step;          /* br_graph_step */
+    br_value context;       /* [B, T, cross_attention_dim] in the builder's dtype */
+    br_value text_embeds;   /* f32 [B, P], pooled text: addition_embed_type "text_time", else BR_NONE */
+    br_value time_ids;      /* f32 [B, N], P + N · addition_time_embed_dim == addition_input_dim; else BR_NONE */
+    br_value timestep_cond; /* f32 [1 or B, time_cond_proj_dim], else BR_NONE */
 } br_unet_inputs;
 
 /* The model's output (epsilon, v or sample) [B, H, W, out_channels]. */

@@ -13,7 +13,7 @@ br_value br_op_activation(br_graph *graph, const char *name, br_value x, br_acti
 {
     if (x == BR_NONE || !br_elementwise_check(graph, name, "x", x))
         return BR_NONE;
-    if (activation < BR_ACTIVATION_NONE || activation > BR_ACTIVATION_QUICK_GELU)
+    if (activation < BR_ACTIVATION_NONE || activation > BR_ACTIVATION_TANH)
         return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: %d is not an activation", name, (int)activation);
     br_activation_attrs attrs = {activation};
     return br_graph_node(graph, &(br_node_params){.op = BR_OP_activation,

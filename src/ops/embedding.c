@@ -5,11 +5,26 @@
 #include "ops/elementwise.h"
 #include "ops/quant.h"
 
+/* Of positions and extra rows beside a table of this type. */
+static br_dtype plain_dtype(br_dtype table)
+{
+    return br_dtype_block(table) > 1 ? BR_F32 : table;
+}
+
+static br_value check_extra(br_graph *graph, const char *name, const br_embedding_params *params)
+{
+    br_shape table = br_graph_shape(graph, params->table), extra = br_graph_shape(graph, params->extra);
+    br_dtype wanted = plain_dtype(br_graph_dtype(graph, params->table)), dtype = br_graph_dtype(graph, params->extra);
+    if (extra.rank != 2 || extra.dim[1] != table.dim[1] || dtype != wanted || extra.dim[0] > INT32_MAX - table.dim[0])
+        return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: extra is %s %s, expected %s [E, %" PRId64 "]", name,
+                             br_dtype_name(dtype), br_shape_format(extra).text, br_dtype_name(wanted), table.dim[1]);
+    return params->extra;
+}
+
 static br_value check(br_graph *graph, const char *name, const br_embedding_params *params)
 {
     br_shape tokens = br_graph_shape(graph, params->tokens), table = br_graph_shape(graph, params->table);
     br_dtype dtype = br_graph_dtype(graph, params->table);
-    bool blocks = br_dtype_block(dtype) > 1;
     if (br_graph_dtype(graph, params->tokens) != BR_I32 || tokens.rank != 2)
         return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: tokens is %s %s, expected i32 [B, T]", name,
                              br_dtype_name(br_graph_dtype(graph, params->tokens)), br_shape_format(tokens).text);
@@ -18,10 +33,12 @@ static br_value check(br_graph *graph, const char *name, const br_embedding_para
                              br_dtype_name(dtype), br_shape_format(table).text);
     if (params->dtype != BR_F32 && params->dtype != BR_F16)
         return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: result is %s, expected f32 or f16", name, br_dtype_name(params->dtype));
+    if (params->extra != BR_NONE && check_extra(graph, name, params) == BR_NONE)
+        return BR_NONE;
     if (params->positions == BR_NONE)
         return params->table;
     br_shape positions = br_graph_shape(graph, params->positions);
-    br_dtype positions_dtype = br_graph_dtype(graph, params->positions), positions_wanted = blocks ? BR_F32 : dtype;
+    br_dtype positions_dtype = br_graph_dtype(graph, params->positions), positions_wanted = plain_dtype(dtype);
     if (positions.rank != 2 || positions.dim[0] < tokens.dim[1] || positions.dim[1] != table.dim[1] ||
         positions_dtype != positions_wanted)
         return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: positions is %s %s, expected %s [%" PRId64 " or more, %" PRId64 "]",
@@ -38,8 +55,8 @@ br_value br_op_embedding(br_graph *graph, const char *name, const br_embedding_p
     br_shape shape = br_shape_of(tokens.dim[0], tokens.dim[1], br_graph_shape(graph, params->table).dim[1]);
     return br_graph_node(graph, &(br_node_params){.op = BR_OP_embedding,
                                                   .name = name,
-                                                  .input_count = 3,
-                                                  .inputs = {params->tokens, params->table, params->positions},
+                                                  .input_count = 4,
+                                                  .inputs = {params->tokens, params->table, params->positions, params->extra},
                                                   .in_place = -1,
                                                   .output_count = 1,
                                                   .outputs = {{params->dtype, shape, BR_NONE}}});
@@ -50,23 +67,32 @@ typedef struct br_token_range {
     uint64_t first, count;
 } br_token_range;
 
-/* A range either begins with a picture's first token or stays within one picture, so its positions are consecutive too. */
-static br_status emit_rows(br_emitter *emitter, const br_node *node, br_token_range tokens, uint64_t row_first, uint64_t row_count)
+/* Rows of the table, or of the extra one, whose ids begin at `base`. */
+typedef struct br_row_range {
+    br_value table;
+    uint64_t base, first, count;
+} br_row_range;
+
+/* A range of tokens either begins with a picture's first one or stays within one picture, so its positions are consecutive too. */
+static br_status emit_rows(br_emitter *emitter, const br_node *node, br_token_range tokens, br_row_range rows)
 {
     const br_graph *graph = emitter->graph;
     br_shape table = br_graph_shape(graph, node->inputs[1]);
     uint64_t width = (uint64_t)table.dim[1], length = (uint64_t)br_graph_shape(graph, node->inputs[0]).dim[1];
+    uint64_t vocabulary = (uint64_t)table.dim[0];
+    if (node->inputs[3] != BR_NONE)
+        vocabulary += (uint64_t)br_graph_shape(graph, node->inputs[3]).dim[0];
     br_value positions = node->inputs[2];
     uint64_t position_first = tokens.first % length, position_count = tokens.count < length ? tokens.count : length;
     br_slice pieces[] = {
         [BR_EMBEDDING_TOKENS] = br_slice_make(emitter, node->inputs[0], tokens.first, tokens.count, BR_VK_READ),
-        [BR_EMBEDDING_TABLE] = br_slice_make(emitter, node->inputs[1], row_first * width, row_count * width, BR_VK_READ),
+        [BR_EMBEDDING_TABLE] = br_slice_make(emitter, rows.table, rows.first * width, rows.count * width, BR_VK_READ),
         [BR_EMBEDDING_Y] = br_slice_make(emitter, node->outputs[0], tokens.first * width, tokens.count * width, BR_VK_WRITE),
     };
     pieces[BR_EMBEDDING_POSITIONS] =
         positions == BR_NONE ? pieces[BR_EMBEDDING_TABLE]
                              : br_slice_make(emitter, positions, position_first * width, position_count * width, BR_VK_READ);
-    br_dtype dtype = br_graph_dtype(graph, node->inputs[1]);
+    br_dtype dtype = br_graph_dtype(graph, rows.table);
     bool blocks = br_dtype_block(dtype) > 1;
     /* Rows of blocks are read in fours wherever their words begin. */
     uint32_t vector = blocks ? 4 : br_elementwise_vector(pieces + 1, 3, width);
@@ -74,9 +100,9 @@ static br_status emit_rows(br_emitter *emitter, const br_node *node, br_token_ra
         .total = (uint32_t)(tokens.count * width / vector),
         .width = (uint32_t)width / vector,
         .table_stride = blocks ? (uint32_t)(br_dtype_row_bytes(dtype, table.dim[1]) / 4) : (uint32_t)width / vector,
-        .vocabulary = (uint32_t)table.dim[0],
-        .row_first = (uint32_t)row_first,
-        .row_count = (uint32_t)row_count,
+        .vocabulary = (uint32_t)vocabulary,
+        .row_first = (uint32_t)(rows.base + rows.first),
+        .row_count = (uint32_t)rows.count,
         .tokens = (uint32_t)length,
         .token_first = (uint32_t)position_first,
         .position_first = (uint32_t)position_first,
@@ -107,13 +133,20 @@ static uint64_t at_least_one(uint64_t count)
     return count ? count : 1; /* what does not fit is refused by br_emit_dispatch */
 }
 
+static br_status emit_table(br_emitter *emitter, const br_node *node, br_token_range tokens, br_value table, uint64_t base)
+{
+    br_shape shape = br_graph_shape(emitter->graph, table);
+    uint64_t rows = (uint64_t)shape.dim[0], step = at_least_one(br_slice_rows(emitter, table, (uint64_t)shape.dim[1]));
+    for (uint64_t row = 0; row < rows; row += step)
+        BR_TRY(emit_rows(emitter, node, tokens, (br_row_range){table, base, row, rows - row < step ? rows - row : step}));
+    return NULL;
+}
+
 br_status br_emit_embedding(br_emitter *emitter, const br_node *node)
 {
     const br_graph *graph = emitter->graph;
     br_shape tokens = br_graph_shape(graph, node->inputs[0]), table = br_graph_shape(graph, node->inputs[1]);
-    uint64_t width = (uint64_t)table.dim[1], rows = (uint64_t)table.dim[0];
-    uint64_t length = (uint64_t)tokens.dim[1], total = (uint64_t)br_shape_count(tokens);
-    uint64_t row_step = at_least_one(br_slice_rows(emitter, node->inputs[1], width));
+    uint64_t width = (uint64_t)table.dim[1], length = (uint64_t)tokens.dim[1], total = (uint64_t)br_shape_count(tokens);
     uint64_t step = br_slice_rows(emitter, node->outputs[0], width), token_step = br_slice_rows(emitter, node->inputs[0], 1);
     if (token_step < step)
         step = token_step;
@@ -128,8 +161,9 @@ br_status br_emit_embedding(br_emitter *emitter, const br_node *node)
         range.count = step >= length ? step : within < step ? within : step;
         if (range.count > total - range.first)
             range.count = total - range.first;
-        for (uint64_t row = 0; row < rows; row += row_step)
-            BR_TRY(emit_rows(emitter, node, range, row, rows - row < row_step ? rows - row : row_step));
+        BR_TRY(emit_table(emitter, node, range, node->inputs[1], 0));
+        if (node->inputs[3] != BR_NONE)
+            BR_TRY(emit_table(emitter, node, range, node->inputs[3], (uint64_t)table.dim[0]));
     }
     return NULL;
 }

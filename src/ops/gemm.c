@@ -5,7 +5,8 @@
 #include "ops/slice.h"
 
 /* The kinds of shaders/common/activation.glsl. */
-static_assert(BR_ACTIVATION_SILU == 1 && BR_ACTIVATION_GELU == 2 && BR_ACTIVATION_GELU_TANH == 3 && BR_ACTIVATION_QUICK_GELU == 4,
+static_assert(BR_ACTIVATION_SILU == 1 && BR_ACTIVATION_GELU == 2 && BR_ACTIVATION_GELU_TANH == 3 && BR_ACTIVATION_QUICK_GELU == 4 &&
+                  BR_ACTIVATION_RELU == 5 && BR_ACTIVATION_TANH == 6,
               "activation.glsl counts differently");
 
 /* A discrete GPU has some 20 to 150 cores with several workgroups each; a large tile pays once every core gets one. */

@@ -21,6 +21,8 @@ typedef enum br_activation {
     BR_ACTIVATION_GELU,       /* x/2 · (1 + erf(x/√2)), to f32 accuracy */
     BR_ACTIVATION_GELU_TANH,  /* its tanh approximation */
     BR_ACTIVATION_QUICK_GELU, /* x · sigmoid(1.702 x) */
+    BR_ACTIVATION_RELU,
+    BR_ACTIVATION_TANH,
 } br_activation;
 
 /* y[..., N] = act(x[..., K] · weight[N, K]ᵀ + bias[N]) + residual */
@@ -80,18 +82,21 @@ br_value br_op_concat(br_graph *graph, const char *name, br_value a, br_value b)
 /* [B, H, W, C] -> [B, height, width, C], source index floor(i · H / height) */
 br_value br_op_upsample_nearest(br_graph *graph, const char *name, br_value x, int64_t height, int64_t width);
 
-/* y[B, T, D] = table[tokens[B, T]] + positions[T]. Tokens outside the table are clamped on the device; the tokenizer checks them at the door. */
+/* y[B, T, D] = table[tokens[B, T]] + positions[T]; tokens V and above are rows of `extra`. Tokens outside both are clamped on the device; the tokenizer
+ * checks them at the door. */
 typedef struct br_embedding_params {
     br_value tokens;    /* i32 [B, T] */
     br_value table;     /* [V, D]; of any type but i32 */
     br_value positions; /* [P, D] of the table's type (f32 where that has blocks), P >= T, or BR_NONE */
+    br_value extra;     /* [E, D], as positions, or BR_NONE */
     br_dtype dtype;     /* of y */
 } br_embedding_params;
 br_value br_op_embedding(br_graph *graph, const char *name, const br_embedding_params *params);
 
-/* y f32 [1, dim]: sinusoids of the step buffer's timestep (diffusers get_timestep_embedding). */
+/* y f32 [1, dim]: sinusoids of the step buffer's timestep (diffusers get_timestep_embedding); with `values` y f32 [B, N · dim], those of each of them. */
 typedef struct br_timestep_embedding_params {
-    br_value step; /* the step buffer, see br_graph_step */
+    br_value step;   /* the step buffer, see br_graph_step; BR_NONE with values */
+    br_value values; /* f32 [B, N], or BR_NONE */
     int64_t dim;
     bool flip_sin_to_cos;
     float freq_shift; /* downscale_freq_shift */

@@ -8,7 +8,11 @@ void br_graph_build_text(br_graph *graph, const br_clip_text_config *config, br_
     br_builder builder;
     br_builder_init(&builder, graph, dtypes.activations, dtypes.matrices);
     out_values->tokens = br_graph_input(graph, "tokens", BR_I32, br_shape_of(batch, config->max_position_embeddings));
-    br_value states = br_clip_text_build(&builder, config, out_values->tokens);
+    br_clip_text_outputs text;
+    br_clip_text_build(
+        &builder, config,
+        &(br_clip_text_inputs){.tokens = out_values->tokens, .extra = BR_NONE, .pool_rows = BR_NONE, .final_norm = true}, &text);
+    br_value states = text.states;
     if (dtypes.activations != BR_F32)
         states = br_op_convert(graph, "text_states", &(br_convert_params){.x = states, .dtype = BR_F32, .scale = 1});
     br_graph_output(graph, states, "text_states");
@@ -31,7 +35,13 @@ void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br
     br_builder builder;
     br_builder_init(&builder, graph, params->dtypes.activations, params->dtypes.matrices);
     br_value sample = br_op_model_input(graph, "model_input", values.step, values.x, params->copies, params->dtypes.activations);
-    values.out = br_unet_build(&builder, unet, &(br_unet_inputs){.sample = sample, .step = values.step, .context = values.context});
+    values.out = br_unet_build(&builder, unet,
+                               &(br_unet_inputs){.sample = sample,
+                                                 .step = values.step,
+                                                 .context = values.context,
+                                                 .text_embeds = BR_NONE,
+                                                 .time_ids = BR_NONE,
+                                                 .timestep_cond = BR_NONE});
     br_graph_output(graph, values.out, "model_output");
     br_op_sampler_step(
         graph, "sampler_step",

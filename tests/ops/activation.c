@@ -25,7 +25,7 @@ static void check_activation(br_test_device *device, br_dtype dtype, br_activati
     br_test_case_finish(&test);
 }
 
-/* Small inputs tell the forms of GELU apart, 100 is where exp(-x) overflows. */
+/* Small inputs tell the forms of GELU apart and show what tanh() cancels, 100 is where exp(-x) overflows. */
 static void all_kinds(void **state)
 {
     br_test_devices *devices = *state;
@@ -33,7 +33,7 @@ static void all_kinds(void **state)
     for (br_dtype dtype = BR_F32; dtype <= BR_F16; dtype++) {
         if (dtype == BR_F16 && !br_test_has_f16(devices->full))
             break;
-        for (br_activation kind = BR_ACTIVATION_NONE; kind <= BR_ACTIVATION_QUICK_GELU; kind++)
+        for (br_activation kind = BR_ACTIVATION_NONE; kind <= BR_ACTIVATION_TANH; kind++)
             for (size_t i = 0; i < 4; i++) {
                 check_activation(devices->full, dtype, kind, 1021, ranges[i]);
                 check_activation(devices->full, dtype, kind, 1024, ranges[i]);
@@ -58,6 +58,9 @@ static void refuses(void **state)
     br_value x = br_test_case_input(&test, "x", BR_I32, br_shape_of(2, 3));
     assert_int_equal(br_op_activation(&test.graph, "act", x, BR_ACTIVATION_SILU), BR_NONE);
     br_test_case_refused(&test, "act: x is i32, expected f32 or f16");
+    x = br_test_case_input(&test, "floats", BR_F32, br_shape_of(2, 3));
+    assert_int_equal(br_op_activation(&test.graph, "act", x, BR_ACTIVATION_TANH + 1), BR_NONE);
+    br_test_case_refused(&test, "act: 7 is not an activation");
     br_test_case_finish(&test);
 }
 

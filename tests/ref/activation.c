@@ -16,6 +16,10 @@ double br_ref_activation(br_activation kind, double x)
         return x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x)));
     case BR_ACTIVATION_QUICK_GELU:
         return x / (1 + exp(-1.702 * x));
+    case BR_ACTIVATION_RELU:
+        return x > 0 ? x : 0;
+    case BR_ACTIVATION_TANH:
+        return tanh(x);
     }
     return NAN;
 }

@@ -1,4 +1,4 @@
-/* y[b, t] = table[tokens[b, t]] + positions[t], tokens clamped to the table */
+/* y[b, t] = (table, extra)[tokens[b, t]] + positions[t], tokens clamped to both */
 #ifndef BR_REF_EMBEDDING_H
 #define BR_REF_EMBEDDING_H
 
@@ -7,7 +7,8 @@
 
 typedef struct br_ref_embedding_params {
     const float *tokens, *table;
-    const float *positions; /* or NULL */
+    const float *positions, *extra; /* or NULL */
+    size_t extra_count;
     size_t pictures, length, vocabulary, width;
 } br_ref_embedding_params;
 

@@ -119,9 +119,11 @@ static void test_unet_refusals(void **state)
         {"num_class_embeds", "1000", NULL},
         {"projection_class_embeddings_input_dim", "2816", NULL},
         {"class_embeddings_concat", "true", NULL},
-        {"addition_embed_type", "\"text_time\"", "text_time"},
+        {"addition_embed_type", "\"text\"", "text_time"},
+        {"addition_embed_type", "\"text_time\"", "needs addition_time_embed_dim and projection_class_embeddings_input_dim"},
         {"addition_time_embed_dim", "256", NULL},
-        {"time_cond_proj_dim", "256", NULL},
+        {"time_cond_proj_dim", "0", NULL},
+        {"time_cond_proj_dim", "[256]", NULL},
         {"time_embedding_type", "\"fourier\"", "positional"},
         {"time_embedding_dim", "64", NULL},
         {"time_embedding_act_fn", "\"gelu\"", NULL},
@@ -138,18 +140,23 @@ static void test_unet_refusals(void **state)
         {"resnet_skip_time_act", "true", NULL},
         {"resnet_out_scale_factor", "1.4142", NULL},
         {"mid_block_scale_factor", "1.4142", NULL},
-        {"mid_block_type", "\"UNetMidBlock2D\"", "UNetMidBlock2DCrossAttn"},
-        {"mid_block_type", "\"UNetMidBlock2DSimpleCrossAttn\"", "UNetMidBlock2DCrossAttn"},
-        {"mid_block_type", "null", NULL}, /* None: no middle block */
+        {"mid_block_type", "\"UNetMidBlock2DSimpleCrossAttn\"", "UNetMidBlock2DCrossAttn, UNetMidBlock2D or null"},
+        {"mid_block_type", "true", NULL},
         {"attention_type", "\"gated\"", "default"},
         {"act_fn", "\"mish\"", "silu"},
         {"act_fn", "null", NULL},
         {"conv_in_kernel", "1", NULL},
         {"conv_out_kernel", "5", NULL},
         {"downsample_padding", "0", NULL},
-        {"reverse_transformer_layers_per_block", "[1, 1, 1, 1]", NULL},
-        {"transformer_layers_per_block", "[[1, 1], 1, 1, 1]", NULL},
-        {"transformer_layers_per_block", "0", NULL},
+        {"reverse_transformer_layers_per_block", "[1, 1, 1]", "a list of 4"},
+        {"reverse_transformer_layers_per_block", "[1, [1, 1], 1, 1]", "a list of 3 for block 1"},
+        {"reverse_transformer_layers_per_block", "[1, [1, 0, 1], 1, 1]", "at least 1"},
+        {"reverse_transformer_layers_per_block", "[1, [1, 1, -1], 1, 1]", "whole numbers from 0 to 64"},
+        {"transformer_layers_per_block", "[[1, 1], 1, 1, 1]", "reverse_transformer_layers_per_block"},
+        {"transformer_layers_per_block", "0", "at least 1"},
+        {"transformer_layers_per_block", "[1, 1, 1, 0]", "at least 1"}, /* the middle block's */
+        {"transformer_layers_per_block", "1000000", "whole numbers from 0 to 64"},
+        {"transformer_layers_per_block", "[1, 1]", "a list of 4"},
         {"down_block_types", "[\"CrossAttnDownBlock2D\", \"AttnDownBlock2D\", \"DownBlock2D\", \"DownBlock2D\"]",
          "AttnDownBlock2D"},
         {"down_block_types", "[\"DownBlock2D\", \"DownBlock2D\", \"DownBlock2D\", \"SimpleCrossAttnDownBlock2D\"]", NULL},
@@ -281,6 +288,11 @@ static void test_text_refusals(void **state)
         {"layer_norm_eps", "0", NULL},
         {"layer_norm_eps", "-1", NULL},
         {"layer_norm_eps", "[]", NULL},
+        {"architectures", "[\"BertModel\"]", "CLIPTextModel, CLIPTextModelWithProjection"},
+        {"architectures", "[2]", NULL},
+        {"projection_dim", "0", NULL},
+        {"eos_token_id", "-1", NULL},
+        {"eos_token_id", "\"</s>\"", NULL},
         {"a_key_of_tomorrow", "{}", NULL},
         {NULL, NULL, NULL},
     };
@@ -327,7 +339,7 @@ static void test_old_files(void **state)
              "\"norm_num_groups\": 32, \"out_channels\": 4, \"sample_size\": 64, \"up_block_types\": [\"UpBlock2D\", "
              "\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\"]}"),
          &config);
-    assert_int_equal(config.unet.transformer_layers[0], 1);
+    assert_int_equal(config.unet.down_transformers[0][0], 1);
     assert_int_equal(config.unet.heads[3], 8);
     assert_int_equal(config.unet.sample_height, 64);
     assert_int_equal(config.unet.sample_width, 64);

@@ -104,6 +104,7 @@ static void embedding_of_clip(void **state)
     br_embedding_params params = {.tokens = br_graph_input(&graph, "tokens", BR_I32, br_shape_of(2, 77)),
                                   .table = input(&graph, "table", br_shape_of(49408, 768)),
                                   .positions = input(&graph, "positions", br_shape_of(77, 768)),
+                                  .extra = BR_NONE,
                                   .dtype = BR_F32};
     br_value y = br_op_embedding(&graph, "embed", &params);
     assert_status_ok(br_graph_verify(&graph));
