@@ -134,6 +134,11 @@ br_spacing br_sampler_spacing(const br_sampler_params *params, const br_sampler_
     return spacing == BR_SPACING_DEFAULT ? info->default_spacing : spacing;
 }
 
+int br_sampler_steps_before(const br_sampler_params *params, int index)
+{
+    return index > params->begin ? index - params->begin : 0;
+}
+
 br_linear br_x0_from_alpha_bar(br_prediction prediction, double alpha_bar)
 {
     double signal = sqrt(alpha_bar), noise = sqrt(1 - alpha_bar);
@@ -192,6 +197,9 @@ static br_status check(const br_sampler_params *params, const br_sampler_info *i
     int most = timesteps < BR_SAMPLER_MAX_STEPS ? timesteps : BR_SAMPLER_MAX_STEPS;
     if (params->steps < 1 || params->steps > most)
         return br_fail(BR_ERROR_ARGUMENT, "steps is %d, expected 1 to %d", params->steps, most);
+    if (params->begin < 0 || params->end < 0 || params->end > params->steps ||
+        params->begin >= (params->end ? params->end : params->steps))
+        return br_fail(BR_ERROR_ARGUMENT, "steps %d to %d of %d are none", params->begin, params->end, params->steps);
     if (!(params->eta <= 1))
         return br_fail(BR_ERROR_ARGUMENT, "eta is %g, expected 0 to 1", params->eta);
     if (params->eta != 0 && !info->takes_eta)
@@ -204,6 +212,19 @@ static br_status check(const br_sampler_params *params, const br_sampler_info *i
         return br_fail(BR_ERROR_ARGUMENT, "sampler %s visits the training timesteps and has no %s schedule", info->name,
                        sigmas_names[params->sigmas].name);
     return NULL;
+}
+
+/* Drops the evaluations of the steps that are not taken. */
+static void cut(br_sampler_plan *plan, int begin, int end)
+{
+    int step = 0, kept = 0;
+    for (int i = 0; i < plan->evaluation_count; i++) {
+        if (step >= begin && step < end)
+            plan->evaluations[kept++] = plan->evaluations[i];
+        step += plan->evaluations[i].ends_step;
+    }
+    plan->evaluation_count = kept;
+    plan->steps = end - begin;
 }
 
 br_status br_sampler_plan_init(const br_sampler_params *params, br_sampler_plan *out_plan)
@@ -228,6 +249,7 @@ br_status br_sampler_plan_init(const br_sampler_params *params, br_sampler_plan 
         br_sampler_plan_finish(&plan);
         return status;
     }
+    cut(&plan, params->begin, params->end ? params->end : params->steps);
     for (int i = 0; i < plan.evaluation_count; i++)
         plan.evaluations[i].needs_noise = plan.evaluations[i].noise_scale != 0;
     *out_plan = plan;
@@ -238,4 +260,24 @@ void br_sampler_plan_finish(br_sampler_plan *plan)
 {
     free(plan->evaluations);
     memset(plan, 0, sizeof *plan);
+}
+
+br_noise_level br_sampler_plan_noise(const br_sampler_plan *plan, int index)
+{
+    if (index >= plan->evaluation_count)
+        return (br_noise_level){1, 0};
+    const br_sampler_step *step = &plan->evaluations[index];
+    double signal = 1 / (sqrt(step->sigma * step->sigma + 1) * step->input_scale);
+    return (br_noise_level){signal, step->sigma * signal};
+}
+
+int br_sampler_plan_steps_from(const br_sampler_plan *plan, double timestep)
+{
+    int steps = 0;
+    bool begins = true;
+    for (int i = 0; i < plan->evaluation_count && !(begins && plan->evaluations[i].timestep < timestep); i++) {
+        begins = plan->evaluations[i].ends_step;
+        steps += begins;
+    }
+    return steps;
 }

@@ -43,6 +43,9 @@ typedef struct br_sampler_params {
     br_sampler sampler;
     br_sigmas sigmas;
     int steps; /* user-visible steps, 1 .. */
+    /* Only steps begin .. end - 1 of them are taken, multistep samplers beginning anew; 0 and 0: all of them. x begins as
+     * br_sampler_plan_noise says. */
+    int begin, end;
     /* How much of the noise that a stochastic sampler may add it does add, up to 1. 0: the sampler's own (DDIM 0, TCD 0.3, the others 1);
      * below 0: none. */
     double eta;
@@ -65,15 +68,24 @@ typedef struct br_sampler_step {
 typedef struct br_sampler_plan {
     br_sampler_step *evaluations; /* owned */
     int evaluation_count;         /* steps; steps + 1 for PLMS; 2 · steps - 1 where a step has two */
-    int steps;
-    int history_rows;        /* rows of history the evaluations read: 0 or 1 .. BR_SAMPLER_HISTORY */
-    double init_noise_sigma; /* x starts as init_noise_sigma · standard normal noise */
+    int steps;                    /* that are taken */
+    int history_rows;             /* rows of history the evaluations read: 0 or 1 .. BR_SAMPLER_HISTORY */
+    double init_noise_sigma;      /* x starts as init_noise_sigma · standard normal noise */
 } br_sampler_plan;
 
 /* Errors: BR_ERROR_ARGUMENT (steps out of range, eta or s_noise for a sampler without it, other sigmas than the schedule's for DDIM, DDPM, PLMS, LCM or TCD).
  * On failure *out_plan is zeroed. */
 BR_MUST_CHECK br_status br_sampler_plan_init(const br_sampler_params *params, br_sampler_plan *out_plan);
 void br_sampler_plan_finish(br_sampler_plan *plan);
+
+/* x = signal · x_0 + noise · eps at the noise level and on the scale of evaluation `index`; x_0 after the last. */
+typedef struct br_noise_level {
+    double signal, noise;
+} br_noise_level;
+br_noise_level br_sampler_plan_noise(const br_sampler_plan *plan, int index);
+
+/* How many steps come before the first that begins at a timestep below `timestep`. */
+int br_sampler_plan_steps_from(const br_sampler_plan *plan, double timestep);
 
 /* "ddim", "euler_a", "dpmpp_2m", …: the names in samplers.def. */
 const char *br_sampler_name(br_sampler sampler);

@@ -20,7 +20,7 @@ static void plan_step(const br_sampler_params *params, const br_vp_ladder *ladde
     double alpha = br_vp_alpha(rho), alpha_to = br_vp_alpha(to);
     bool last = i == params->steps - 1 && schedule->lower_order_final && params->steps < LOWER_ORDER_BELOW;
     double newest = to - rho, older = 0; /* the integral over rho of the extrapolated noise */
-    if (i > 0 && !last) {
+    if (br_sampler_steps_before(params, i) > 0 && !last) {
         newest = antiderivative(to, rho, before) - antiderivative(rho, rho, before);
         older = antiderivative(to, before, rho) - antiderivative(rho, before, rho);
     }

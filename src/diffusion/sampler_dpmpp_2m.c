@@ -14,7 +14,7 @@ static void plan_step(const br_sampler_params *params, const br_vp_ladder *ladde
     br_linear x0 = br_vp_ladder_evaluate(params, ladder, i, step);
     double from_m0 = alpha_to * (1 - to / sigma); /* exp(-h) = to / sigma, also at to = 0 */
     double from_m1 = 0;
-    if (i > 0 && !br_vp_lower_order(&params->schedule->params, i, params->steps)) {
+    if (br_sampler_steps_before(params, i) > 0 && !br_vp_lower_order(&params->schedule->params, i, params->steps)) {
         double r = log(ladder->sigmas[i - 1] / sigma) / log(sigma / to);
         from_m1 = -from_m0 / (2 * r);
         from_m0 -= from_m1;

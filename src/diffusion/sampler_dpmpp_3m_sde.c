@@ -12,10 +12,11 @@ static void plan_step(const br_sampler_params *params, const double *sigmas, int
     double h = log(sigmas[i] / sigmas[i + 1]), g = (1 + params->eta) * h;
     double decay = exp(-g), phi_2 = expm1(-g) / g + 1, phi_3 = phi_2 / g - 0.5;
     double m[3] = {1 - decay};
-    if (i > 0) {
+    int before = br_sampler_steps_before(params, i);
+    if (before > 0) {
         double r0 = log(sigmas[i - 1] / sigmas[i]) / h;
         double first = phi_2 / r0; /* of m0 - m1 */
-        if (i > 1) {
+        if (before > 1) {
             double r1 = log(sigmas[i - 2] / sigmas[i - 1]) / h;
             double bend = (phi_2 * r0 - phi_3) / (r0 + r1); /* of (m0 - m1) / r0 - (m1 - m2) / r1 */
             first += bend / r0;

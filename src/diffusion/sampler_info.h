@@ -32,6 +32,9 @@ typedef struct br_sampler_info {
 /* Adams-Bashforth on even steps, order 1 to 4: the weights of this output and of those before it, newest first. */
 extern const double br_adams_bashforth[BR_SAMPLER_HISTORY][BR_SAMPLER_HISTORY];
 
+/* Steps that were taken before step `index`: what a multistep sampler can remember. */
+int br_sampler_steps_before(const br_sampler_params *params, int index);
+
 /* The spacing a sampler uses: the schedule's, or its own default. Never BR_SPACING_DEFAULT. */
 br_spacing br_sampler_spacing(const br_sampler_params *params, const br_sampler_info *info);
 

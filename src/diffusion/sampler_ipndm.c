@@ -10,7 +10,7 @@ static br_status plan_ipndm(const br_sampler_params *params, br_sampler_plan *pl
     ladder.sigmas[params->steps] = 0;         /* as the class ends, whatever the schedule's final sigma */
     for (int i = 0; i < params->steps; i++) { /* derivative i lies in row i % BR_SAMPLER_HISTORY */
         br_sampler_step *step = &plan->evaluations[i];
-        int order = i < BR_SAMPLER_HISTORY ? i : BR_SAMPLER_HISTORY - 1;
+        int before = br_sampler_steps_before(params, i), order = before < BR_SAMPLER_HISTORY ? before : BR_SAMPLER_HISTORY - 1;
         const double *weights = br_adams_bashforth[order];
         br_linear derivative = br_sigma_ladder_evaluate(params, &ladder, i, step);
         double delta = ladder.sigmas[i + 1] - ladder.sigmas[i];

@@ -26,7 +26,8 @@ static br_status plan_lms(const br_sampler_params *params, br_sampler_plan *plan
     ladder.sigmas[params->steps] = 0;         /* as diffusers' class ends, whatever the schedule's final sigma */
     for (int i = 0; i < params->steps; i++) { /* derivative i lies in row i % BR_SAMPLER_HISTORY */
         br_sampler_step *step = &plan->evaluations[i];
-        int order = i + 1 < BR_SAMPLER_HISTORY ? i + 1 : BR_SAMPLER_HISTORY;
+        int before = br_sampler_steps_before(params, i);
+        int order = before + 1 < BR_SAMPLER_HISTORY ? before + 1 : BR_SAMPLER_HISTORY;
         br_linear derivative = br_sigma_ladder_evaluate(params, &ladder, i, step);
         double newest = weight(ladder.sigmas, i, order, 0);
         step->x_scale = 1 + newest * derivative.x;

@@ -16,7 +16,8 @@ static br_linear transfer(const br_schedule *schedule, int t, int to)
     return (br_linear){sqrt(alpha_to / alpha) + from_eps * eps.x, from_eps * eps.out};
 }
 
-/* The step from timestep t, with as many outputs as there are; the output of step k lies in row k % BR_SAMPLER_HISTORY. */
+/* The step from timestep t, with as many outputs as there are: `index` before this one; the output of step k lies in row
+ * k % BR_SAMPLER_HISTORY. */
 static void plan_step(const br_schedule *schedule, int t, int gap, int index, br_sampler_step *step)
 {
     int order = index < BR_SAMPLER_HISTORY ? index : BR_SAMPLER_HISTORY - 1;
@@ -57,9 +58,11 @@ static br_status plan_pndm(const br_sampler_params *params, br_sampler_plan *pla
     br_status status = br_timesteps(schedule, br_sampler_spacing(params, &br_sampler_info_pndm), steps, true, timesteps);
     br_sampler_step *step = plan->evaluations;
     for (int i = 0; i < steps && !status; i++) {
-        plan_step(schedule, (int)timesteps[i], gap, i, step++);
-        if (i == 0 && steps > 1)
-            status = plan_correction(schedule, (int)timesteps[1], gap, plan->evaluations, step++);
+        plan_step(schedule, (int)timesteps[i], gap, br_sampler_steps_before(params, i), step++);
+        if (i == params->begin && i + 1 < steps) {
+            status = plan_correction(schedule, (int)timesteps[i + 1], gap, step - 1, step);
+            step++;
+        }
         step[-1].ends_step = true;
     }
     plan->evaluation_count = (int)(step - plan->evaluations);

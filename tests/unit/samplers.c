@@ -69,13 +69,14 @@ static void apply_f32(const br_sampler_step *step, int k, float *x, float (*hist
     }
 }
 
-static void draw(const br_sampler_plan *plan, float *out_single, double *out_double)
+/* x begins as level.noise · noise_at(-1) + level.signal · noise_at(-2): noise alone, or a noised picture. */
+static void draw(const br_sampler_plan *plan, br_noise_level level, float *out_single, double *out_double)
 {
     float single[BR_SAMPLER_HISTORY][SIZE] = {{0}};
     double wide[BR_SAMPLER_HISTORY][SIZE] = {{0}};
     for (int j = 0; j < SIZE; j++) {
-        out_double[j] = noise_at(-1, j) * plan->init_noise_sigma;
-        out_single[j] = (float)noise_at(-1, j) * (float)plan->init_noise_sigma;
+        out_double[j] = level.noise * noise_at(-1, j) + level.signal * noise_at(-2, j);
+        out_single[j] = (float)level.noise * (float)noise_at(-1, j) + (float)level.signal * (float)noise_at(-2, j);
     }
     int steps = 0;
     for (int i = 0; i < plan->evaluation_count; i++) {
@@ -113,6 +114,7 @@ static run_error check_run(const br_sampler_params *common, const json_t *run, c
     br_sampler_plan plan;
     br_sampler_params params = *common;
     params.steps = (int)json_integer_value(json_object_get(run, "steps"));
+    params.begin = (int)json_integer_value(json_object_get(run, "begin"));
     params.eta = json_number_value(json_object_get(run, "eta"));
     params.s_noise = json_number_value(json_object_get(run, "s_noise"));
     assert_status_ok(br_sampler_plan_init(&params, &plan));
@@ -129,7 +131,10 @@ static run_error check_run(const br_sampler_params *common, const json_t *run, c
 
     float single[SIZE];
     double wide[SIZE], expected[SIZE];
-    draw(&plan, single, wide);
+    br_noise_level level = {.noise = plan.init_noise_sigma};
+    if (params.begin > 0)
+        level = br_sampler_plan_noise(&plan, 0);
+    draw(&plan, level, single, wide);
     for (size_t j = 0; j < SIZE; j++)
         expected[j] = number_at(json_object_get(run, "x"), j);
     run_error error = {relative_error(wide, expected), br_test_relative_error(single, expected, SIZE), false};
@@ -203,33 +208,74 @@ static void perfect_model_arrives(void **state)
         br_schedule schedule;
         assert_status_ok(br_schedule_init(&schedule_params, &schedule));
         for (int sampler = 0; sampler < BR_SAMPLER_COUNT; sampler++) {
-            br_sampler_plan plan;
-            br_sampler_params params = {.schedule = &schedule, .sampler = (br_sampler)sampler, .steps = 13};
-            assert_status_ok(br_sampler_plan_init(&params, &plan));
-            double x = -1.1 * plan.init_noise_sigma, history[BR_SAMPLER_HISTORY] = {0};
-            for (int i = 0; i < plan.evaluation_count; i++) {
-                const br_sampler_step *step = &plan.evaluations[i];
-                double signal = 1 / sqrt(step->sigma * step->sigma + 1), noise = step->sigma * signal;
-                double eps = (step->input_scale * x - signal * wanted) / noise;
-                double out = prediction == BR_PREDICTION_EPSILON ? eps
-                             : prediction == BR_PREDICTION_V     ? signal * eps - noise * wanted
-                                                                 : wanted;
-                /* sigma is held in float32 while DDIM's coefficients come from alpha_bar: 2^-24 of an x that is sigma <= 157 times x_0. */
-                assert_true(fabs(step->x0_x * x + step->x0_out * out - wanted) <= 3e-5);
-                double h = step->h_x * x + step->h_out * out;
-                x = step->x_scale * x + step->out_scale * out + step->noise_scale * 0.3;
-                for (int k = 0; k < BR_SAMPLER_HISTORY; k++)
-                    x += step->history_scale[k] * history[k];
-                history[step->history_slot] = h;
+            for (int begin = 0; begin < 13; begin += 4) {
+                br_sampler_plan plan;
+                br_sampler_params params = {.schedule = &schedule, .sampler = (br_sampler)sampler, .steps = 13, .begin = begin};
+                assert_status_ok(br_sampler_plan_init(&params, &plan));
+                assert_int_equal(plan.steps, 13 - begin);
+                br_noise_level level = br_sampler_plan_noise(&plan, 0);
+                double x = begin ? level.signal * wanted + level.noise * 0.9 : -1.1 * plan.init_noise_sigma,
+                       history[BR_SAMPLER_HISTORY] = {0};
+                for (int i = 0; i < plan.evaluation_count; i++) {
+                    const br_sampler_step *step = &plan.evaluations[i];
+                    double signal = 1 / sqrt(step->sigma * step->sigma + 1), noise = step->sigma * signal;
+                    double eps = (step->input_scale * x - signal * wanted) / noise;
+                    double out = prediction == BR_PREDICTION_EPSILON ? eps
+                                 : prediction == BR_PREDICTION_V     ? signal * eps - noise * wanted
+                                                                     : wanted;
+                    /* sigma is held in float32 while DDIM's coefficients come from alpha_bar: 2^-24 of an x that is sigma <= 157 times x_0. */
+                    assert_true(fabs(step->x0_x * x + step->x0_out * out - wanted) <= 3e-5);
+                    double h = step->h_x * x + step->h_out * out;
+                    x = step->x_scale * x + step->out_scale * out + step->noise_scale * 0.3;
+                    for (int k = 0; k < BR_SAMPLER_HISTORY; k++)
+                        x += step->history_scale[k] * history[k];
+                    history[step->history_slot] = h;
+                }
+                /* PLMS extrapolates outputs, and v is not the same at two timesteps. DEIS and TCD end at the smallest noise level, 1% here. */
+                bool ends_noisy = sampler == BR_SAMPLER_DEIS || sampler == BR_SAMPLER_TCD;
+                if (sampler != BR_SAMPLER_PNDM || prediction != BR_PREDICTION_V)
+                    assert_true(fabs(x - wanted) <= (ends_noisy ? 2e-2 : 1e-6));
+                br_sampler_plan_finish(&plan);
             }
-            /* PLMS extrapolates outputs, and v is not the same at two timesteps. DEIS and TCD end at the smallest noise level, 1% here. */
-            bool ends_noisy = sampler == BR_SAMPLER_DEIS || sampler == BR_SAMPLER_TCD;
-            if (sampler != BR_SAMPLER_PNDM || prediction != BR_PREDICTION_V)
-                assert_true(fabs(x - wanted) <= (ends_noisy ? 2e-2 : 1e-6));
-            br_sampler_plan_finish(&plan);
         }
         br_schedule_finish(&schedule);
     }
+}
+
+/* A run in two parts: those samplers that remember nothing arrive exactly where one run does. */
+static void parts_make_the_whole(void **state)
+{
+    (void)state;
+    const br_sampler forgetful[] = {BR_SAMPLER_DDIM, BR_SAMPLER_EULER, BR_SAMPLER_EULER_A, BR_SAMPLER_HEUN, BR_SAMPLER_DPMPP_SDE};
+    br_schedule_params schedule_params = br_schedule_params_default();
+    br_schedule schedule;
+    assert_status_ok(br_schedule_init(&schedule_params, &schedule));
+    for (size_t s = 0; s < sizeof forgetful / sizeof *forgetful; s++) {
+        br_sampler_plan whole, part;
+        br_sampler_params params = {.schedule = &schedule, .sampler = forgetful[s], .steps = 13};
+        assert_status_ok(br_sampler_plan_init(&params, &whole));
+        int evaluation = 0, middle = br_sampler_plan_steps_from(&whole, 400);
+        assert_true(middle > 0 && middle < 13);
+        for (int second = 0; second < 2; second++) {
+            params.begin = second ? middle : 0;
+            params.end = second ? 0 : middle;
+            assert_status_ok(br_sampler_plan_init(&params, &part));
+            assert_int_equal(part.steps, second ? 13 - middle : middle);
+            assert_true((part.evaluations[0].timestep < 400) == (second == 1));
+            assert_memory_equal(part.evaluations, whole.evaluations + evaluation,
+                                (size_t)part.evaluation_count * sizeof *part.evaluations);
+            evaluation += part.evaluation_count;
+            br_sampler_plan_finish(&part);
+        }
+        assert_int_equal(evaluation, whole.evaluation_count);
+        br_noise_level end = br_sampler_plan_noise(&whole, whole.evaluation_count);
+        assert_true(end.signal == 1 && end.noise == 0);
+        br_sampler_plan_finish(&whole);
+    }
+    br_sampler_plan none;
+    br_sampler_params params = {.schedule = &schedule, .steps = 13, .begin = 13};
+    assert_status(br_sampler_plan_init(&params, &none), BR_ERROR_ARGUMENT, "steps 13 to 0 of 13 are none");
+    br_schedule_finish(&schedule);
 }
 
 int main(void)
@@ -237,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plans_match_diffusers),
         cmocka_unit_test(perfect_model_arrives),
+        cmocka_unit_test(parts_make_the_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

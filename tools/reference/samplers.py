@@ -368,8 +368,17 @@ def draw_from_k_diffusion(config, sampler, steps, options, dtype):
 def draw(scheduler, config, options, dtype):
     global step_now
     name = config["_class_name"]
-    x = (noise(-1).to(dtype) * scheduler.init_noise_sigma).reshape(1, SIZE).to(dtype)
-    for k, t in enumerate(scheduler.timesteps):
+    options = dict(options)
+    begin = options.pop("begin", 0)
+    timesteps = scheduler.timesteps[begin * scheduler.order :]
+    if begin:  # as the image-to-image pipelines do, from the picture noise(-2)
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(begin * scheduler.order)
+        picture, fresh = (noise(k).to(dtype).reshape(1, SIZE) for k in (-2, -1))
+        x = scheduler.add_noise(picture, fresh, timesteps[:1]).to(dtype)
+    else:
+        x = (noise(-1).to(dtype) * scheduler.init_noise_sigma).reshape(1, SIZE).to(dtype)
+    for k, t in enumerate(timesteps):
         step_now = k
         shown = scheduler.scale_model_input(x, t)
         out = model(shown.reshape(SIZE).double(), float(t)).reshape(1, SIZE).to(dtype)
@@ -410,7 +419,8 @@ def draw_in_double(config, steps, options):
     try:
         for module in STEP_MODULES:
             module.torch = TorchInDouble()
-        return draw(scheduler, config, options, torch.float64), scheduler.timesteps.double()
+        visited = scheduler.timesteps[options.get("begin", 0) * scheduler.order :]
+        return draw(scheduler, config, options, torch.float64), visited.double()
     finally:
         for module in STEP_MODULES:
             module.torch = torch
@@ -561,6 +571,27 @@ def schedule_configs():
     yield {"_class_name": "DDIMScheduler", **zero_snr, "prediction_type": "sample", "num_train_timesteps": 89}, [13], {}
 
 
+def begun_configs():
+    """Runs that begin in the middle, from a noised picture. PNDMScheduler and LMSDiscreteScheduler are left out: the former then
+    takes the second timestep for the third, the latter weighs derivatives that it does not have."""
+    classes = (
+        DDIMScheduler,
+        DDPMScheduler,
+        EulerDiscreteScheduler,
+        EulerAncestralDiscreteScheduler,
+        HeunDiscreteScheduler,
+        KDPM2DiscreteScheduler,
+        KDPM2AncestralDiscreteScheduler,
+        DPMSolverMultistepScheduler,
+        DEISMultistepScheduler,
+        UniPCMultistepScheduler,
+        LCMScheduler,
+    )
+    for cls in classes:
+        for begin in (1, 5, 12):
+            yield {"_class_name": cls.__name__, **LATENT}, [13], {"begin": begin}
+
+
 def group_of(config, steps, options):
     named = {key: config["_" + key] for key in ("sampler", "schedule") if "_" + key in config}
     shown = {k: v for k, v in config.items() if k.lstrip("_") not in named}
@@ -568,7 +599,7 @@ def group_of(config, steps, options):
 
 
 def main():
-    groups = [group_of(*case) for generate in (configs, multistep_configs, few_step_configs, ladder_configs, schedule_configs) for case in generate()]
+    groups = [group_of(*case) for generate in (configs, multistep_configs, few_step_configs, ladder_configs, schedule_configs, begun_configs) for case in generate()]
     with open(sys.argv[1], "w", encoding="utf-8") as out:
         out.write("[\n" + ",\n".join(json.dumps(group, separators=(",", ":")) for group in groups) + "\n]\n")
 
