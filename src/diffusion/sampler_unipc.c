@@ -62,8 +62,8 @@ static void plan_step(const br_sampler_params *params, const br_vp_ladder *ladde
     interval next = predict(sigmas, i, order_of(params, sigmas, i));
     double from_x0 = next.m[0];
     step->history_slot = (uint32_t)(i % 2);
-    if (br_sampler_steps_before(params, i) >
-        0) { /* corrected x = x + (corrector - predictor) of the last interval; both begin with the same multiple of its x */
+    if (br_sampler_steps_before(params, i) > 0) {
+        /* corrected x = x + (corrector - predictor) of the last interval; both begin with the same multiple of its x */
         int order = order_of(params, sigmas, i - 1);
         interval predicted = predict(sigmas, i - 1, order), corrected = correct(sigmas, i - 1, order);
         from_x0 += next.x * corrected.end;
