@@ -16,9 +16,7 @@ static br_status plan_ddim(const br_sampler_params *params, br_sampler_plan *pla
         /* As in diffusers the previous timestep is one gap of "leading" away, whatever the spacing. */
         int t = (int)timesteps[i], previous = t - gap;
         double alpha = schedule->alpha_bar[t];
-        double alpha_to = previous >= 0                       ? schedule->alpha_bar[previous]
-                          : schedule->params.set_alpha_to_one ? 1
-                                                              : schedule->alpha_bar[0];
+        double alpha_to = previous >= 0 ? schedule->alpha_bar[previous] : br_schedule_last_alpha_bar(schedule, BR_ALPHA_END_ONE);
         double variance = (1 - alpha_to) / (1 - alpha) * (1 - alpha / alpha_to);
         double added = variance > 0 ? params->eta * sqrt(variance) : 0;
         double direction = 1 - alpha_to - added * added;

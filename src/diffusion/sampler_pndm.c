@@ -10,7 +10,7 @@
 static br_linear transfer(const br_schedule *schedule, int t, int to)
 {
     double alpha = schedule->alpha_bar[t];
-    double alpha_to = to >= 0 ? schedule->alpha_bar[to] : schedule->params.set_alpha_to_one ? 1 : schedule->alpha_bar[0];
+    double alpha_to = to >= 0 ? schedule->alpha_bar[to] : br_schedule_last_alpha_bar(schedule, BR_ALPHA_END_FIRST);
     double from_eps = -(alpha_to - alpha) / (alpha * sqrt(1 - alpha_to) + sqrt(alpha * (1 - alpha) * alpha_to));
     br_linear eps = br_eps_from_alpha_bar(schedule->params.prediction, alpha);
     return (br_linear){sqrt(alpha_to / alpha) + from_eps * eps.x, from_eps * eps.out};

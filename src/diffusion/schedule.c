@@ -17,6 +17,12 @@ const char *br_spacing_name(br_spacing spacing)
     return spacing_names[spacing];
 }
 
+double br_schedule_last_alpha_bar(const br_schedule *schedule, br_alpha_end otherwise)
+{
+    br_alpha_end end = schedule->params.alpha_end == BR_ALPHA_END_DEFAULT ? otherwise : schedule->params.alpha_end;
+    return end == BR_ALPHA_END_ONE ? 1 : schedule->alpha_bar[0];
+}
+
 br_schedule_params br_schedule_params_default(void)
 {
     return (br_schedule_params){
@@ -26,7 +32,6 @@ br_schedule_params br_schedule_params_default(void)
         .beta_end = 0.02,
         .prediction = BR_PREDICTION_EPSILON,
         .spacing = BR_SPACING_DEFAULT,
-        .set_alpha_to_one = true,
         .lower_order_final = true,
         .lambda_min = -INFINITY,
         .variance = BR_VARIANCE_FIXED_SMALL,

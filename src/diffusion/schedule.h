@@ -36,6 +36,13 @@ typedef enum br_spacing {
     BR_SPACING_TRAILING,
 } br_spacing;
 
+/* alpha_bar after the last step of the samplers on training timesteps (set_alpha_to_one). */
+typedef enum br_alpha_end {
+    BR_ALPHA_END_DEFAULT, /* what the sampler's diffusers class does: one for DDIM, the first for PNDM */
+    BR_ALPHA_END_ONE,
+    BR_ALPHA_END_FIRST, /* alpha_bar_0 */
+} br_alpha_end;
+
 /* DDPM's choice of the variance of the noise it adds. */
 typedef enum br_variance { BR_VARIANCE_FIXED_SMALL, BR_VARIANCE_FIXED_LARGE } br_variance;
 
@@ -61,7 +68,7 @@ typedef struct br_schedule_params {
     br_prediction prediction;
     br_spacing spacing;
     int steps_offset;       /* added to "leading" timesteps */
-    bool set_alpha_to_one;  /* DDIM: alpha_bar after the last step is 1 (else alpha_bar_0) */
+    br_alpha_end alpha_end; /* DDIM, PNDM */
     br_sigmas sigmas;       /* the sampler's default where it can; BR_SIGMAS_DEFAULT is the schedule's own here */
     bool zero_terminal_snr; /* betas rescaled so that the last timestep is noise alone (Lin et al., algorithm 1) */
     bool final_sigma_min;   /* sigma samplers end at sigma_0 instead of 0 */
@@ -87,6 +94,9 @@ br_schedule_params br_schedule_params_default(void);
 /* Errors: BR_ERROR_ARGUMENT naming the parameter. On failure *out_schedule is zeroed. */
 BR_MUST_CHECK br_status br_schedule_init(const br_schedule_params *params, br_schedule *out_schedule);
 void br_schedule_finish(br_schedule *schedule);
+
+/* alpha_bar after the last step; `otherwise` is the sampler's own default. */
+double br_schedule_last_alpha_bar(const br_schedule *schedule, br_alpha_end otherwise);
 
 /* As scheduler_config.json spells it. */
 const char *br_spacing_name(br_spacing spacing);

@@ -169,7 +169,6 @@ static br_status read_class(const json_t *config, const char *what, const br_log
             br_log_printf(
                 log, BR_LOG_WARNING,
                 "%s: skip_prk_steps is false, but PNDMScheduler's Runge-Kutta steps are not built in: drawing without them", what);
-        out_params->set_alpha_to_one = false;
     }
     return NULL;
 }
@@ -242,6 +241,7 @@ static br_status read_params(const json_t *config, const char *what, br_schedule
     static const char *const finals[] = {"zero", "sigma_min"};
     int64_t number;
     int choice;
+    bool flag;
     BR_TRY(br_json_int(config, what, "num_train_timesteps", 1, BR_SCHEDULE_MAX_TIMESTEPS, params->timesteps, &number));
     params->timesteps = (int)number;
     BR_TRY(read_betas(config, what, params, out_betas));
@@ -251,7 +251,10 @@ static br_status read_params(const json_t *config, const char *what, br_schedule
     params->spacing = (br_spacing)choice;
     BR_TRY(br_json_int(config, what, "steps_offset", 0, params->timesteps - 1, 0, &number));
     params->steps_offset = (int)number;
-    BR_TRY(br_json_bool(config, what, "set_alpha_to_one", params->set_alpha_to_one, &params->set_alpha_to_one));
+    if (json_object_get(config, "set_alpha_to_one")) {
+        BR_TRY(br_json_bool(config, what, "set_alpha_to_one", true, &flag));
+        params->alpha_end = flag ? BR_ALPHA_END_ONE : BR_ALPHA_END_FIRST;
+    }
     BR_TRY(br_json_bool(config, what, "rescale_betas_zero_snr", false, &params->zero_terminal_snr));
     BR_TRY(read_sigmas(config, what, params));
     BR_TRY(read_choice(config, what, "final_sigmas_type", finals, 2, 0, &choice));

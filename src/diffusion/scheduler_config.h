@@ -9,7 +9,7 @@
 /* Builds the schedule and names the sampler of the config's `_class_name`.
  *
  * A key whose value would change the picture and is not supported is refused by name, an unknown key too; keys known not to matter
- * are skipped. Where diffusers' classes differ in a default (beta range, set_alpha_to_one) the class named decides. Two deviations:
+ * are skipped. Where diffusers' classes differ in a default (beta range) the class named decides; where a sampler has its own (timestep_spacing, set_alpha_to_one), the sampler. Two deviations:
  * PNDMScheduler begins without Runge-Kutta steps, whatever skip_prk_steps says (then `log` gets a warning); clip_sample that is absent means false, as StableDiffusionPipeline sets it for every latent model.
  *
  * `what` names the document in messages; `log` may be NULL. Errors: BR_ERROR_FORMAT, BR_ERROR_UNSUPPORTED.

@@ -205,6 +205,7 @@ static void perfect_model_arrives(void **state)
     for (int prediction = BR_PREDICTION_EPSILON; prediction <= BR_PREDICTION_SAMPLE; prediction++) {
         br_schedule_params schedule_params = br_schedule_params_default();
         schedule_params.prediction = (br_prediction)prediction;
+        schedule_params.alpha_end = BR_ALPHA_END_ONE;
         br_schedule schedule;
         assert_status_ok(br_schedule_init(&schedule_params, &schedule));
         for (int sampler = 0; sampler < BR_SAMPLER_COUNT; sampler++) {

@@ -142,7 +142,8 @@ static void pndm_of_sd15(void **state)
     br_sampler sampler;
     assert_status_ok(read_config(PNDM_CONFIG "true}", &log, &schedule, &sampler));
     assert_int_equal(sampler, BR_SAMPLER_PNDM);
-    assert_false(schedule.params.set_alpha_to_one); /* PNDM's default, not DDIM's */
+    assert_int_equal(schedule.params.alpha_end, BR_ALPHA_END_DEFAULT);
+    assert_true(br_schedule_last_alpha_bar(&schedule, BR_ALPHA_END_FIRST) == schedule.alpha_bar[0]);
     assert_int_equal(schedule.params.steps_offset, 1);
     assert_int_equal(captured.count, 0);
     br_schedule_finish(&schedule);
@@ -165,7 +166,7 @@ static void defaults_follow_the_class(void **state)
     assert_true(schedule.params.beta_start == 0.00085 && schedule.params.beta_end == 0.012);
     br_schedule_finish(&schedule);
     assert_status_ok(read_config("{\"_class_name\": \"DDIMScheduler\", \"_anything\": 1}", NULL, &schedule, &sampler));
-    assert_true(schedule.params.set_alpha_to_one);
+    assert_true(br_schedule_last_alpha_bar(&schedule, BR_ALPHA_END_ONE) == 1);
     assert_true(schedule.params.beta_start == 0.0001 && schedule.params.beta_end == 0.02);
     assert_int_equal(schedule.params.timesteps, 1000);
     br_schedule_finish(&schedule);
