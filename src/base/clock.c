@@ -11,10 +11,16 @@
 #if defined(_WIN32)
 double br_clock_seconds(void)
 {
-    LARGE_INTEGER now, frequency;
+    LARGE_INTEGER now;
     QueryPerformanceCounter(&now);
+    return br_clock_from_ticks((uint64_t)now.QuadPart);
+}
+
+double br_clock_from_ticks(uint64_t ticks)
+{
+    LARGE_INTEGER frequency;
     QueryPerformanceFrequency(&frequency);
-    return (double)now.QuadPart / (double)frequency.QuadPart;
+    return (double)ticks / (double)frequency.QuadPart;
 }
 
 double br_clock_thread_seconds(void)
@@ -36,6 +42,11 @@ static double read_clock(clockid_t clock)
 double br_clock_seconds(void)
 {
     return read_clock(CLOCK_MONOTONIC);
+}
+
+double br_clock_from_ticks(uint64_t ticks)
+{
+    return (double)ticks * 1e-9;
 }
 
 double br_clock_thread_seconds(void)

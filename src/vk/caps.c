@@ -14,6 +14,8 @@
 
 /* Its name is only declared with VK_ENABLE_BETA_EXTENSIONS. */
 #define PORTABILITY_SUBSET "VK_KHR_portability_subset"
+/* Newer than the headers that Brume builds with. */
+#define CALIBRATED_TIMESTAMPS "VK_KHR_calibrated_timestamps"
 /* Headers before 1.3.255 do not have it. */
 #define COOPERATIVE_MATRIX "VK_KHR_cooperative_matrix"
 
@@ -158,6 +160,10 @@ static void query_features(br_vk_physical *physical, const extension_list *exten
      * older validation layer takes for an error. */
     caps->cooperative_matrix = has(extensions, COOPERATIVE_MATRIX);
     caps->executable_properties = has(extensions, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
+    physical->ext_calibrated_timestamps = has(extensions, CALIBRATED_TIMESTAMPS) ? CALIBRATED_TIMESTAMPS
+                                          : has(extensions, VK_EXT_CALIBRATED_TIMESTAMPS_EXTENSION_NAME)
+                                              ? VK_EXT_CALIBRATED_TIMESTAMPS_EXTENSION_NAME
+                                              : NULL;
     physical->ext_portability_subset = has(extensions, PORTABILITY_SUBSET);
     physical->ext_f16_i8 = f16_i8 && !v12;
     physical->ext_8bit_storage = storage8 && !v12;

@@ -44,7 +44,7 @@ static br_status create_handle(br_vk_device *device)
 {
     const br_vk_caps *caps = &device->caps;
     const br_vk_physical *physical = device->physical;
-    const char *extensions[5];
+    const char *extensions[8];
     uint32_t extension_count = 0;
     if (physical->ext_portability_subset)
         extensions[extension_count++] = "VK_KHR_portability_subset";
@@ -56,6 +56,8 @@ static br_status create_handle(br_vk_device *device)
         extensions[extension_count++] = VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME;
     if (device->capture_statistics)
         extensions[extension_count++] = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
+    if (physical->ext_calibrated_timestamps)
+        extensions[extension_count++] = physical->ext_calibrated_timestamps;
 
     /* A structure goes into the chain only for a feature that is there: a driver without it does not know the structure. */
     VkPhysicalDeviceFeatures2 features = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
@@ -119,6 +121,7 @@ br_status br_vk_device_create(const br_vk_device_params *params, br_vk_device **
         BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
     apply_params(device, params);
     BR_TRY_GOTO(create_handle(device));
+    br_vk_clock_init(device);
     BR_TRY_GOTO(br_vk_pipelines_create(device, params->cache_dir));
     if (device->host_access != BR_VK_HOST_SHARES)
         BR_TRY_GOTO(br_vk_staging_ensure(device));

@@ -39,12 +39,16 @@ struct br_vk_device {
     uint32_t queue_family;
     br_vk_host_access host_access;
     bool lost;
-    bool capture_statistics, capture_representations; /* of pipelines: asked for, and there */
-    br_vk_counters *counters;                         /* owned */
+    bool capture_statistics, capture_representations;       /* of pipelines: asked for, and there */
+    br_vk_counters *counters;                               /* owned */
+    PFN_vkGetCalibratedTimestampsEXT calibrated_timestamps; /* NULL where the clocks cannot be read together */
     br_vk_memory memory;
     br_vk_staging *staging;     /* owned; NULL until something needs it */
     br_vk_pipelines *pipelines; /* owned */
 };
+
+/* Fills device->calibrated_timestamps. */
+void br_vk_clock_init(br_vk_device *device);
 
 /* Gives an object a name for debug tools; does nothing without VK_EXT_debug_utils. */
 void br_vk_device_set_name(br_vk_device *device, VkObjectType type, uint64_t handle, const char *name);

@@ -8,6 +8,7 @@
 #include "vk/buffer_handle.h"
 #include "vk/handles.h"
 #include "vk/hazards.h"
+#include "vk/labels.h"
 #include "vk/pipeline_table.h"
 #include "vk/recording.h"
 
@@ -24,7 +25,8 @@ struct br_vk_recorder {
     uint32_t dispatch_max;
     uint64_t flops_per_submit, flops; /* of the submission being recorded */
     VkCommandBuffer commands;         /* borrowed; the one being recorded */
-    bool labels;
+    bool serialise;
+    br_vk_labels labels;
     const br_vk_pipeline *bound; /* in `commands` */
 };
 
@@ -71,6 +73,7 @@ static br_status begin_submission(br_vk_recorder *recorder)
     BR_TRY(BR_VK(device->fn.vkBeginCommandBuffer(submission->commands, &begin)));
     br_vk_device_set_name(device, VK_OBJECT_TYPE_COMMAND_BUFFER, (uint64_t)(uintptr_t)submission->commands, recording->name);
     recorder->commands = submission->commands;
+    recorder->labels.commands = submission->commands;
     recorder->bound = NULL;
     recorder->flops = 0;
     return NULL;
@@ -113,7 +116,8 @@ br_status br_vk_recorder_create(const br_vk_recorder_params *params, br_vk_recor
     snprintf(recording->name, sizeof recording->name, "%s", params->name);
     recorder->dispatch_max = params->dispatch_max;
     recorder->flops_per_submit = params->flops_per_submit ? params->flops_per_submit : default_flops(device->caps.type);
-    recorder->labels = device->instance->debug_utils && vkCmdBeginDebugUtilsLabelEXT;
+    recorder->serialise = params->serialise;
+    recorder->labels.enabled = device->instance->debug_utils && vkCmdBeginDebugUtilsLabelEXT;
     BR_TRY_GOTO(create_pools(params, recording));
     BR_TRY_GOTO(begin_submission(recorder));
     if (recording->queries)
@@ -212,7 +216,7 @@ static br_vk_touch touch_of(const br_vk_binding *binding)
 /* A barrier when an earlier dispatch touched what this one needs. Its own bindings may overlap: that is how an op works in place. */
 static br_status order_dispatch(br_vk_recorder *recorder, const br_vk_dispatch *dispatch)
 {
-    bool conflict = false;
+    bool conflict = recorder->serialise && recorder->recording->dispatch_count > 0;
     for (uint32_t i = 0; i < dispatch->binding_count && !conflict; i++) {
         br_vk_touch touch = touch_of(&dispatch->bindings[i]);
         conflict = br_vk_hazards_conflict(&recorder->hazards, &touch);
@@ -245,10 +249,7 @@ static void record_part(br_vk_recorder *recorder, const br_vk_dispatch *dispatch
     const br_vk_pipeline *pipeline = dispatch->pipeline;
     const VkPipelineStageFlagBits stage = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
     VkCommandBuffer commands = recorder->commands;
-    if (recorder->labels) {
-        VkDebugUtilsLabelEXT label = {VK_STRUCTURE_TYPE_DEBUG_UTILS_LABEL_EXT, .pLabelName = dispatch->name};
-        vkCmdBeginDebugUtilsLabelEXT(commands, &label);
-    }
+    br_vk_labels_begin(&recorder->labels, dispatch->name);
     /* A dispatch begins when the ones before it have left the compute stage: durations of dispatches that overlap do not count twice. */
     if (recording->queries && part->first)
         fn->vkCmdWriteTimestamp(commands, stage, recording->queries, 2 * recording->dispatch_count);
@@ -266,8 +267,7 @@ static void record_part(br_vk_recorder *recorder, const br_vk_dispatch *dispatch
                               part->groups[2]);
     if (recording->queries && part->last)
         fn->vkCmdWriteTimestamp(commands, stage, recording->queries, 2 * recording->dispatch_count + 1);
-    if (recorder->labels)
-        vkCmdEndDebugUtilsLabelEXT(commands);
+    br_vk_labels_end(&recorder->labels);
 }
 
 /* Along which dimension a long dispatch is cut. Not along x while there are several rows: shaders fold long grids into x and y, and
@@ -291,6 +291,7 @@ static br_status record(br_vk_recorder *recorder, const br_vk_dispatch *dispatch
     uint64_t flops = dispatch->flops / parts;
     for (uint64_t i = 0; i < parts; i++) {
         if (recorder->flops > 0 && recorder->flops + flops > recorder->flops_per_submit) {
+            br_vk_labels_close(&recorder->labels);
             BR_TRY(BR_VK(recording->device->fn.vkEndCommandBuffer(recorder->commands)));
             BR_TRY(begin_submission(recorder));
         }
@@ -321,6 +322,7 @@ br_status br_vk_recorder_end(br_vk_recorder *recorder, br_vk_recording **out_rec
     *out_recording = NULL;
     global_barrier(recorder, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT, VK_PIPELINE_STAGE_HOST_BIT,
                    VK_ACCESS_HOST_READ_BIT);
+    br_vk_labels_close(&recorder->labels);
     BR_TRY_GOTO(BR_VK(recording->device->fn.vkEndCommandBuffer(recorder->commands)));
     recorder->recording = NULL;
     *out_recording = recording;

@@ -36,6 +36,7 @@ typedef struct br_vk_recorder_params {
     uint32_t dispatch_max;     /* how many dispatches will be recorded at the most */
     uint64_t flops_per_submit; /* 0: chosen by the kind of device, see recorder.c */
     bool timestamps;           /* one pair of timestamps around every dispatch */
+    bool serialise;            /* a full barrier before every dispatch: each runs alone */
 } br_vk_recorder_params;
 
 BR_MUST_CHECK br_status br_vk_recorder_create(const br_vk_recorder_params *params, br_vk_recorder **out_recorder);
@@ -52,9 +53,17 @@ BR_MUST_CHECK br_status br_vk_recording_run(br_vk_recording *recording);
  * the submitted part of the recording having run. */
 typedef bool (*br_vk_stop)(void *user);
 BR_MUST_CHECK br_status br_vk_recording_run_until(br_vk_recording *recording, br_vk_stop stop, void *user);
-/* Number of barriers that hazards called for (not the one at each end) and of submissions it consists of (tests, inspect). */
+/* Number of barriers between dispatches (not the one at each end) and of submissions it consists of (tests, inspect). */
 uint32_t br_vk_recording_barriers(const br_vk_recording *recording);
 uint32_t br_vk_recording_submissions(const br_vk_recording *recording);
+/* When the last run happened on the host, in br_clock_seconds(). */
+typedef struct br_vk_run_times {
+    double began, submitted, done; /* before the first submission, after the last, and after waiting for it */
+} br_vk_run_times;
+br_vk_run_times br_vk_recording_run_times(const br_vk_recording *recording);
+uint32_t br_vk_recording_dispatches(const br_vk_recording *recording);
+/* The device's tick count where the times of br_vk_recording_time begin. False without timestamps. */
+bool br_vk_recording_origin(const br_vk_recording *recording, uint64_t *out_ticks);
 /* Timestamps of the last run: begin and end of dispatch `index` in ns since the first one. False without timestamps. */
 bool br_vk_recording_time(const br_vk_recording *recording, uint32_t index, double *out_begin, double *out_end);
 void br_vk_recording_destroy(br_vk_recording *recording);

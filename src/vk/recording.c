@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "vk/clock.h"
 #include "vk/handles.h"
 #include "vk/staging.h"
 
@@ -20,6 +22,7 @@ br_status br_vk_recording_run_until(br_vk_recording *recording, br_vk_stop stop,
     br_vk_device *device = recording->device;
     uint32_t submitted = 0, waited = 0;
     recording->have_ticks = false;
+    recording->times.began = br_clock_seconds();
     BR_TRY(br_vk_staging_submit(device));
     while (submitted < recording->submission_count) {
         br_vk_submission *submission = &recording->submissions[submitted];
@@ -33,6 +36,7 @@ br_status br_vk_recording_run_until(br_vk_recording *recording, br_vk_stop stop,
         submitted++;
     }
 fail:
+    recording->times.submitted = br_clock_seconds();
     /* Whatever happened, nothing is under way when this returns. */
     while (waited < submitted) {
         br_status late = wait_for(recording, waited++);
@@ -41,11 +45,13 @@ fail:
         else
             br_status_free(late);
     }
+    recording->times.done = br_clock_seconds();
     if (!status && recording->queries && recording->dispatch_count > 0) {
         size_t size = 2 * (size_t)recording->dispatch_count * sizeof *recording->ticks;
         status = BR_VK(device->fn.vkGetQueryPoolResults(device->handle, recording->queries, 0, 2 * recording->dispatch_count, size,
                                                         recording->ticks, sizeof *recording->ticks, VK_QUERY_RESULT_64_BIT));
         recording->have_ticks = !status;
+        br_vk_ticks_unwrap(&device->caps, recording->ticks, 2 * (size_t)recording->dispatch_count);
     }
     return status;
 }
@@ -65,20 +71,32 @@ uint32_t br_vk_recording_submissions(const br_vk_recording *recording)
     return recording->submission_count;
 }
 
-/* Only the low bits of a tick count are valid, and they may have wrapped around since `from`. */
-static double nanoseconds(const br_vk_caps *caps, uint64_t from, uint64_t to)
+uint32_t br_vk_recording_dispatches(const br_vk_recording *recording)
 {
-    uint64_t mask = caps->timestamp_bits >= 64 ? UINT64_MAX : (UINT64_C(1) << caps->timestamp_bits) - 1;
-    return (double)((to - from) & mask) * caps->timestamp_period;
+    return recording->dispatch_count;
+}
+
+br_vk_run_times br_vk_recording_run_times(const br_vk_recording *recording)
+{
+    return recording->times;
+}
+
+bool br_vk_recording_origin(const br_vk_recording *recording, uint64_t *out_ticks)
+{
+    if (!recording->have_ticks)
+        return false;
+    *out_ticks = recording->ticks[0];
+    return true;
 }
 
 bool br_vk_recording_time(const br_vk_recording *recording, uint32_t index, double *out_begin, double *out_end)
 {
     if (!recording->have_ticks || index >= recording->dispatch_count)
         return false;
-    const br_vk_caps *caps = &recording->device->caps;
-    *out_begin = nanoseconds(caps, recording->ticks[0], recording->ticks[2 * (size_t)index]);
-    *out_end = nanoseconds(caps, recording->ticks[0], recording->ticks[2 * (size_t)index + 1]);
+    double period = recording->device->caps.timestamp_period;
+    const uint64_t *ticks = recording->ticks;
+    *out_begin = (double)(int64_t)(ticks[2 * (size_t)index] - ticks[0]) * period;
+    *out_end = (double)(int64_t)(ticks[2 * (size_t)index + 1] - ticks[0]) * period;
     return true;
 }
 

@@ -17,6 +17,7 @@ struct br_vk_recording {
     VkQueryPool queries;          /* owned; VK_NULL_HANDLE without timestamps */
     uint64_t *ticks;              /* owned; [dispatch_count][begin, end] of the last run */
     bool have_ticks;
+    br_vk_run_times times;
     br_vk_submission *submissions; /* owned */
     uint32_t submission_count, submission_capacity;
     uint32_t dispatch_count, barrier_count;
