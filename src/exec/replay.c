@@ -4,6 +4,8 @@
 
 struct br_replay {
     br_vk_recording *recording; /* owned */
+    br_profile *profile;        /* borrowed; NULL: nothing is timed */
+    int profiled;               /* the program's index there */
 };
 
 static br_location locate(const br_replay_params *params, br_value value)
@@ -60,10 +62,16 @@ br_status br_replay_create(const br_replay_params *params, br_replay **out_repla
     br_replay *replay = calloc(1, sizeof *replay);
     if (!replay)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while recording %s", params->program->name);
-    BR_TRY_GOTO(br_vk_recorder_create(&(br_vk_recorder_params){.device = params->device,
-                                                               .name = params->program->name,
-                                                               .dispatch_max = (uint32_t)params->program->dispatch_count},
-                                      &recorder));
+    replay->profile = params->profile;
+    if (params->profile)
+        BR_TRY_GOTO(br_probe_program(params->profile, params->program, &replay->profiled));
+    BR_TRY_GOTO(
+        br_vk_recorder_create(&(br_vk_recorder_params){.device = params->device,
+                                                       .name = params->program->name,
+                                                       .dispatch_max = (uint32_t)params->program->dispatch_count,
+                                                       .timestamps = params->profile != NULL,
+                                                       .serialise = params->profile && params->profile->mode == BR_PROF_SERIALISED},
+                              &recorder));
     for (int i = 0; i < params->program->dispatch_count; i++)
         BR_TRY_GOTO(record_dispatch(params, recorder, &params->program->dispatches[i]));
     status = br_vk_recorder_end(recorder, &replay->recording);
@@ -88,5 +96,6 @@ void br_replay_destroy(br_replay *replay)
 
 br_status br_replay_run(br_replay *replay, br_vk_stop stop, void *user)
 {
-    return stop ? br_vk_recording_run_until(replay->recording, stop, user) : br_vk_recording_run(replay->recording);
+    BR_TRY(stop ? br_vk_recording_run_until(replay->recording, stop, user) : br_vk_recording_run(replay->recording));
+    return replay->profile ? br_prof_add_run(replay->profile, replay->profiled, replay->recording) : NULL;
 }

@@ -3,6 +3,7 @@
 #define BR_EXEC_REPLAY_H
 
 #include "exec/bind.h"
+#include "exec/probe.h"
 #include "exec/program.h"
 
 typedef struct br_value_binding {
@@ -17,6 +18,7 @@ typedef struct br_replay_params {
     br_vk_buffer *arena; /* at least program->plan.arena_bytes; may be shared by programs that run one after the other */
     const br_value_binding *bindings;
     int binding_count;
+    br_profile *profile; /* borrowed; outlives the replay; NULL: nothing is timed */
 } br_replay_params;
 
 typedef struct br_replay br_replay;

@@ -39,14 +39,17 @@ br_status br_stage_init(const br_stage_params *params, br_stage *out_stage)
 {
     *out_stage = (br_stage){.device = params->device, .program = params->program};
     br_status status = NULL;
+    int span = br_prof_begin(params->profile, "record");
     BR_TRY_GOTO(make_buffers(out_stage, params->weights));
     BR_TRY_GOTO(br_replay_create(&(br_replay_params){.device = params->device,
                                                      .program = params->program,
                                                      .weights = params->weights,
                                                      .arena = params->arena,
                                                      .bindings = out_stage->bindings,
-                                                     .binding_count = out_stage->binding_count},
+                                                     .binding_count = out_stage->binding_count,
+                                                     .profile = params->profile},
                                  &out_stage->replay));
+    br_prof_end(params->profile, span);
     return NULL;
 fail:
     br_stage_finish(out_stage);

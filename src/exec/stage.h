@@ -18,6 +18,7 @@ typedef struct br_stage_params {
     const br_bound_weights
         *weights; /* borrowed; outlives the stage; NULL: WEIGHT values get buffers of their own, uninitialised (benchmarks) */
     br_vk_buffer *arena; /* borrowed; at least program->plan.arena_bytes */
+    br_profile *profile; /* borrowed; outlives the stage; NULL: nothing is timed */
 } br_stage_params;
 
 /* INPUT values get host-visible buffers, STATE values device buffers, OUTPUT values buffers that the host reads; none is

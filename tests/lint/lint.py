@@ -27,7 +27,7 @@ MODULES = {
     "ops": {"graph", "vk", "base"},
     "exec": {"ops", "graph", "vk", "weights", "prof", "base"},
     "models": {"graph", "ops/op.h", "weights", "base"},
-    "pipeline": {"models", "exec", "diffusion", "tokenizer", "image", "weights", "base"},
+    "pipeline": {"models", "exec", "diffusion", "tokenizer", "image", "weights", "prof", "base"},
     "train": {"models", "exec", "diffusion", "tokenizer", "image", "weights", "base"},
     "eval": {"models", "exec", "diffusion", "tokenizer", "image", "weights", "base"},
     "api": {"pipeline", "train", "eval", "prof", "image", "base"},
