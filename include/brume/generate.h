@@ -19,6 +19,7 @@ typedef struct br_pipeline_params {
     br_device *device; /* borrowed; outlives the pipeline */
     br_model *model;   /* borrowed; outlives the pipeline */
     br_precision precision;
+    struct br_profile *profile; /* borrowed, outlives the pipeline; NULL: nothing is timed. See brume/profile.h */
 } br_pipeline_params;
 
 /* Uploads the weights. Errors: BR_ERROR_UNSUPPORTED (f16 on a device without it), BR_ERROR_FORMAT (a tensor is missing or has the wrong shape),

@@ -146,7 +146,9 @@ static br_status deliver(work *w, br_generation *generation, int first)
     for (int i = 0; i < generation->count; i++) {
         br_generated *picture = &generation->pictures[i];
         const char *path = w->output.paths[first + i];
+        int span = br_profile_begin(w->session.profile, "PNG");
         BR_TRY(br_image_save(&picture->image, path, picture->parameters));
+        br_profile_end(w->session.profile, span);
         if (w->options->session.json) {
             json_t *entry = json_pack("{s:s, s:I}", "path", path, "seed", (json_int_t)picture->seed);
             if (!entry || json_array_append_new(w->pictures, entry))
@@ -259,6 +261,7 @@ br_status br_draw(br_call *call, br_draw_options *options)
     br_interrupt_init();
     BR_TRY_GOTO(prepare(call, options, &w));
     BR_TRY_GOTO(draw(&w));
+    BR_TRY_GOTO(br_session_report_profile(&w.session));
 fail:
     finish(&w);
     return status;

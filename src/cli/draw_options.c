@@ -77,6 +77,7 @@ br_status br_draw_options_parse(br_call *call, const br_draw_rows *own, br_draw_
         {"preview", 0, BR_OPTION_TEXT, &o->preview, "FILE.png",
          "write what the picture looks like so far, again and again\n(of a batch: FILE-000.png, FILE-001.png, ...)"},
         {"preview-every", 0, BR_OPTION_INT, &o->preview_every, "N", "steps between previews", NULL, 1, INT_MAX},
+        BR_ROW_PROFILE(o->session),
         BR_ROW_JSON(o->session),
         BR_ROW_QUIET(o->session),
         BR_ROW_VERBOSE(o->session),

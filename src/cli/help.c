@@ -38,6 +38,7 @@ static void print_default(FILE *stream, const br_option *option)
     case BR_OPTION_FLAG:
         break;
     case BR_OPTION_TEXT:
+    case BR_OPTION_MAYBE:
     case BR_OPTION_CHOICE:
         if (*(const char *const *)option->value)
             fprintf(stream, " (default: %s)", *(const char *const *)option->value);
@@ -59,7 +60,9 @@ static void print_option(FILE *stream, const br_option *option)
         length = snprintf(head, sizeof head, "  -%c, --%s", option->letter, option->name);
     else
         length = snprintf(head, sizeof head, "      --%s", option->name);
-    if (option->type != BR_OPTION_FLAG)
+    if (option->type == BR_OPTION_MAYBE)
+        length += snprintf(head + length, sizeof head - (size_t)length, "[=%s]", option->meta);
+    else if (option->type != BR_OPTION_FLAG)
         length += snprintf(head + length, sizeof head - (size_t)length, " %s", option->meta);
     if (length > HELP_COLUMN - 2)
         fprintf(stream, "%s\n%*s", head, HELP_COLUMN, "");

@@ -118,6 +118,9 @@ static br_status store(parser *p, const br_option *option, const char *what, con
     case BR_OPTION_FLAG:
         *(bool *)option->value = true;
         return NULL;
+    case BR_OPTION_MAYBE:
+        *(const char **)option->value = text ? text : "";
+        return NULL;
     case BR_OPTION_TEXT:
         *(const char **)option->value = text;
         return NULL;
@@ -182,7 +185,7 @@ static br_status parse_long(parser *p, const char *word)
     snprintf(what, sizeof what, "--%s", option->name);
     if (option->type == BR_OPTION_FLAG && value)
         return br_wrong_usage(p->call, "%s takes no value, \"%s\" given", what, value);
-    if (option->type == BR_OPTION_FLAG || value)
+    if (option->type == BR_OPTION_FLAG || option->type == BR_OPTION_MAYBE || value)
         return store(p, option, what, value);
     return store_next(p, option, what);
 }
@@ -200,7 +203,7 @@ static br_status parse_letters(parser *p, const char *word, bool *out_help)
         if (!option)
             return br_wrong_usage(p->call, "unknown option %s; \"brume %s --help\" lists what there is",
                                   letter == word + 1 ? word : what, p->call->command->name);
-        if (option->type == BR_OPTION_FLAG)
+        if (option->type == BR_OPTION_FLAG || option->type == BR_OPTION_MAYBE)
             BR_TRY(store(p, option, what, NULL));
         else
             return letter[1] ? store(p, option, what, letter + 1) : store_next(p, option, what);

@@ -10,6 +10,7 @@
 typedef enum br_option_type {
     BR_OPTION_FLAG,   /* bool; takes no value */
     BR_OPTION_TEXT,   /* const char *, borrowed from argv */
+    BR_OPTION_MAYBE,  /* the same, but the value may be left out (--name or --name=value): "" then */
     BR_OPTION_INT,    /* int64_t, min .. max */
     BR_OPTION_NUMBER, /* double, min .. max */
     BR_OPTION_CHOICE, /* const char *: one of `choices`, pointing there */

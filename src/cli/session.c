@@ -26,6 +26,7 @@ void br_session_finish(br_session *session)
 {
     br_bar_clear(&session->bar);
     br_pipeline_destroy(session->pipeline);
+    br_profile_destroy(session->profile);
     br_model_close(session->model);
     br_device_close(session->device);
     br_context_destroy(session->context);
@@ -39,12 +40,17 @@ static br_log_level log_level(const br_session *session)
 
 br_status br_session_open_model(br_session *session)
 {
+    if (session->options.profile)
+        BR_TRY(br_profile_create(session->options.profile_mode, &session->profile));
+    int span = br_profile_begin(session->profile, "load");
     const br_model_params params = {.path = session->options.model,
                                     .architecture = session->options.arch,
                                     .log = br_bar_log,
                                     .log_user = &session->bar,
                                     .log_level = log_level(session)};
-    return br_model_open(&params, &session->model);
+    br_status status = br_model_open(&params, &session->model);
+    br_profile_end(session->profile, span);
+    return status;
 }
 
 br_status br_session_open_context(br_session *session)
@@ -64,12 +70,46 @@ br_status br_session_open_device(br_session *session)
 br_status br_session_open_pipeline(br_session *session)
 {
     BR_TRY(br_interrupt_check());
-    const br_pipeline_params params = {
-        .device = session->device, .model = session->model, .precision = br_precision_named(session->options.dtype)};
+    const br_pipeline_params params = {.device = session->device,
+                                       .model = session->model,
+                                       .precision = br_precision_named(session->options.dtype),
+                                       .profile = session->profile};
     BR_TRY(br_pipeline_create(&params, &session->pipeline));
     br_session_say(session, "model", "%s", br_model_path(session->model));
     br_session_say(session, "device", "%s, %s", br_device_name(session->device), br_pipeline_dtype(session->pipeline));
     return br_interrupt_check();
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+br_status br_session_write_profile(br_session *session, const char *path)
+{
+    br_profile_format format = BR_PROFILE_JSON;
+    if (ends_with(path, ".html") || ends_with(path, ".htm"))
+        format = BR_PROFILE_HTML;
+    else if (ends_with(path, ".png"))
+        format = BR_PROFILE_MEMORY;
+    else if (ends_with(path, ".trace.json") || ends_with(path, ".trace"))
+        format = BR_PROFILE_TRACE;
+    BR_TRY(br_profile_write(session->profile, format, path));
+    br_session_say(session, "profile", "%s", path);
+    return NULL;
+}
+
+br_status br_session_report_profile(br_session *session)
+{
+    if (!session->profile)
+        return NULL;
+    BR_TRY(br_profile_measure_roof(session->profile, session->device));
+    if (!session->options.quiet) {
+        br_bar_clear(&session->bar);
+        BR_TRY(br_profile_print(session->profile, stderr, BR_PROFILE_ROWS));
+    }
+    return *session->options.profile ? br_session_write_profile(session, session->options.profile) : NULL;
 }
 
 void br_session_say(br_session *session, const char *label, const char *format, ...)

@@ -2,15 +2,20 @@
 #ifndef BR_CLI_SESSION_H
 #define BR_CLI_SESSION_H
 
-#include "brume/generate.h"
+#include "brume/profile.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+
+/* Lines of each table of a profile, unless told otherwise. */
+#define BR_PROFILE_ROWS 12
 
 typedef struct br_session_options {
     const char *model, *device; /* NULL: the default ones */
     const char *arch;           /* instead of a model; NULL: none */
     const char *dtype;          /* of br_precision_list */
     bool quiet, verbose, json;
+    const char *profile; /* where it goes, "": to the terminal only, NULL: nothing is timed */
+    br_profile_mode profile_mode;
 } br_session_options;
 
 /* Rows of a table of options. */
@@ -47,6 +52,13 @@ typedef struct br_session_options {
         .name = "json", .type = BR_OPTION_FLAG, .value = &(session).json, .help = "print the result as JSON" \
     }
 
+#define BR_ROW_PROFILE(session)                                                                                              \
+    {                                                                                                                        \
+        .name = "profile", .type = BR_OPTION_MAYBE, .value = &(session).profile, .meta = "FILE",                             \
+        .help = "time every dispatch and print where the time went; FILE.html is\na page to look at, FILE.trace.json opens " \
+                "in ui.perfetto.dev, FILE.json\nis for machines"                                                             \
+    }
+
 /* "auto", "f32", "f16" */
 const char *br_precision_list(int index);
 br_precision br_precision_named(const char *name);
@@ -59,17 +71,24 @@ typedef struct br_session {
     br_device *device;
     br_model *model;
     br_pipeline *pipeline;
+    br_profile *profile; /* NULL without --profile */
 } br_session;
 
 void br_session_init(br_session *session, const br_session_options *options);
 void br_session_finish(br_session *session);
 
+/* Also begins the profile that was asked for. */
 BR_MUST_CHECK br_status br_session_open_model(br_session *session);
 BR_MUST_CHECK br_status br_session_open_context(br_session *session);
 /* Opens the context too. */
 BR_MUST_CHECK br_status br_session_open_device(br_session *session);
 /* Uploads the weights of the open model to the open device, and says which they are. */
 BR_MUST_CHECK br_status br_session_open_pipeline(br_session *session);
+
+/* Prints the profile to stderr and writes it to its file; does nothing without one. */
+BR_MUST_CHECK br_status br_session_report_profile(br_session *session);
+/* Writes a profile in the format that the name asks for: .html, .png (the memory), .trace.json or .trace, else JSON. */
+BR_MUST_CHECK br_status br_session_write_profile(br_session *session, const char *path);
 
 /* "label   text" on stderr, unless -q. */
 void br_session_say(br_session *session, const char *label, const char *format, ...) BR_PRINTF(3, 4);

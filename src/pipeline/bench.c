@@ -161,3 +161,24 @@ br_status br_bench_one_stage(const br_bench_stage_params *params, br_bench_resul
     snprintf(out_result->dtype, sizeof out_result->dtype, "%s", br_dtype_name(dtype));
     return NULL;
 }
+
+br_status br_bench_profile_stage(const br_bench_stage_params *params)
+{
+    br_profile *profile = params->pipeline->profile;
+    br_stage *stage;
+    br_dtype dtype;
+    int runs = params->runs ? params->runs : 1;
+    if (runs < 1 || runs > RUNS_MAX)
+        return br_fail(BR_ERROR_ARGUMENT, "runs is %d, expected 1 to %d", runs, RUNS_MAX);
+    BR_TRY(prepare_stage(params, &stage, &dtype));
+    BR_TRY(fill_noise(stage));
+    profile->paused = true;
+    br_status status = br_stage_run(stage);
+    profile->paused = false;
+    for (int i = 0; i < runs && !status; i++) {
+        int span = br_prof_begin(profile, params->stage);
+        status = br_stage_run(stage);
+        br_prof_end(profile, span);
+    }
+    return status;
+}

@@ -27,6 +27,8 @@ typedef struct br_bench_op_request {
 BR_MUST_CHECK br_status br_bench_one_op(const br_bench_op_request *request, br_bench_result *out_result);
 const char *br_bench_usage(int index);
 BR_MUST_CHECK br_status br_bench_one_stage(const br_bench_stage_params *params, br_bench_result *out_result);
+/* For the pipeline's profile: runs the stage once without counting, then `runs` times (0: 1). */
+BR_MUST_CHECK br_status br_bench_profile_stage(const br_bench_stage_params *params);
 BR_MUST_CHECK br_status br_bench_find_roof(br_vk_device *device, int runs, br_bench_roof *out_roof);
 
 #endif

@@ -172,8 +172,10 @@ static br_status start_stage(br_pipeline *pipeline, br_program **program, const 
 {
     br_program *taken = *program;
     *program = NULL;
-    return br_stage_init(&(br_stage_params){.device = pipeline->device, .program = taken, .weights = weights, .arena = arena},
-                         out_stage);
+    return br_stage_init(
+        &(br_stage_params){
+            .device = pipeline->device, .program = taken, .weights = weights, .arena = arena, .profile = pipeline->profile},
+        out_stage);
 }
 
 static int64_t larger(int64_t a, int64_t b)
@@ -190,7 +192,9 @@ br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size
     drop_stages(pipeline);
     br_status status = NULL;
     br_pipeline_programs programs;
+    int span = br_prof_begin(pipeline->profile, "plan");
     BR_TRY(br_pipeline_plan(pipeline->model, br_vk_device_caps(pipeline->device), &pipeline->dtypes, size, &programs));
+    br_prof_end(pipeline->profile, span);
     int64_t bytes =
         larger(programs.denoise->plan.arena_bytes, larger(programs.text->plan.arena_bytes, programs.decode->plan.arena_bytes));
     BR_TRY_GOTO(br_status_prefix(
@@ -203,6 +207,8 @@ br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size
     pipeline->denoise_values = programs.denoise_values;
     pipeline->decode_values = programs.decode_values;
     pipeline->size = *size;
+    int factor = br_vae_factor(&pipeline->model->vae);
+    br_prof_describe_size(pipeline->profile, size->width * factor, size->height * factor, size->batch);
     return NULL;
 fail:
     br_pipeline_programs_finish(&programs);

@@ -21,6 +21,7 @@ typedef struct br_picture_size {
 struct br_pipeline {
     br_vk_device *device;  /* borrowed */
     const br_model *model; /* borrowed */
+    br_profile *profile;   /* borrowed; NULL: nothing is timed */
     br_pipeline_dtypes dtypes;
     br_bound_weights *text_weights, *unet_weights, *decoder_weights,
         *encoder_weights; /* owned; the encoder's only when it was needed */

@@ -81,7 +81,9 @@ static bool should_stop(void *user)
 static br_status run_text(txt2img_run *run)
 {
     BR_TRY(begin(run, "text", 1));
+    int span = br_prof_begin(run->pipeline->profile, "text");
     BR_TRY(br_conditioning_write(run->pipeline, &run->request, &run->dump));
+    br_prof_end(run->pipeline->profile, span);
     run->generation.text_seconds = br_clock_seconds() - run->began;
     return report(run, 1);
 }
@@ -209,7 +211,9 @@ static br_status denoise(txt2img_run *run)
     int step = 0;
     BR_TRY(begin(run, "denoise", run->plan.steps));
     for (int i = 0; i < run->plan.evaluation_count; i++) {
+        int span = br_prof_begin(run->pipeline->profile, "denoise step");
         BR_TRY(br_status_prefix(run_evaluation(run, i, step + 1), "step %d of %d", step + 1, run->plan.steps));
+        br_prof_end(run->pipeline->profile, span);
         if (!run->plan.evaluations[i].ends_step)
             continue;
         step++;
@@ -254,7 +258,9 @@ static br_status decode(txt2img_run *run)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for a picture of %d×%d", request->width, request->height);
     br_status status = begin(run, "decode", request->size.batch);
     for (int i = 0; i < request->size.batch && !status; i++) {
+        int span = br_prof_begin(run->pipeline->profile, "decode");
         status = decode_picture(run, i, planes);
+        br_prof_end(run->pipeline->profile, span);
         if (!status)
             status = report(run, i + 1);
     }
