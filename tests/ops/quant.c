@@ -6,13 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/f16.h"
 #include "exec/repack.h"
 #include "ref/embedding.h"
 #include "ref/linear.h"
+#include "support/blocks.h"
 #include "support/case.h"
 #include "weights/quant.h"
-#include "weights/quant_blocks.h"
 
 static const br_dtype types[] = {BR_Q4_0, BR_Q4_1, BR_Q5_0, BR_Q5_1, BR_Q8_0, BR_Q2_K, BR_Q3_K, BR_Q4_K, BR_Q5_K, BR_Q6_K};
 #define TYPE_COUNT (sizeof types / sizeof types[0])
@@ -24,65 +23,17 @@ typedef struct quantized {
     float *values;
 } quantized;
 
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    return z ^ (z >> 27);
-}
-
-/* Offsets of the block's halves. */
-static int half_fields(br_dtype dtype, size_t out_offsets[2])
-{
-    switch (dtype) {
-    case BR_Q4_0:
-    case BR_Q5_0:
-    case BR_Q8_0:
-        out_offsets[0] = 0;
-        return 1;
-    case BR_Q3_K:
-        out_offsets[0] = offsetof(br_block_q3_k, d);
-        return 1;
-    case BR_Q6_K:
-        out_offsets[0] = offsetof(br_block_q6_k, d);
-        return 1;
-    case BR_Q2_K:
-        out_offsets[0] = offsetof(br_block_q2_k, d);
-        out_offsets[1] = offsetof(br_block_q2_k, dmin);
-        return 2;
-    default:
-        out_offsets[0] = 0;
-        out_offsets[1] = 2;
-        return 2;
-    }
-}
-
-/* Scales of both signs from 2^-17, where halves are subnormal (as those of Q6_K are in real files), to 2^-9. */
-static uint16_t random_scale(uint64_t bits)
-{
-    float magnitude = (float)(1 + bits % 1023) / 1024 * (bits & 1 << 16 ? 0x1p-9f : 0x1p-14f);
-    return br_f32_to_f16(bits & 1 << 17 ? -magnitude : magnitude);
-}
-
 static quantized make_matrix(br_dtype dtype, int64_t rows, int64_t columns)
 {
     br_weight_dtype stored = (br_weight_dtype)(BR_WEIGHT_Q4_0 + (dtype - BR_Q4_0));
     size_t size = br_weight_dtype_size(stored), row = (size_t)columns / br_weight_dtype_block(stored) * size;
-    size_t words = (size_t)br_dtype_row_bytes(dtype, columns) / 4, offsets[2];
+    size_t words = (size_t)br_dtype_row_bytes(dtype, columns) / 4;
     quantized it = {
         .blocks = test_malloc((size_t)rows * row),
         .words = test_malloc((size_t)rows * words * 4),
         .values = test_malloc((size_t)(rows * columns) * sizeof(float)),
     };
-    uint64_t state = (uint64_t)dtype * 1031 + (uint64_t)columns;
-    for (size_t i = 0; i < (size_t)rows * row; i++)
-        it.blocks[i] = (uint8_t)(next_random(&state) >> 40);
-    int halves = half_fields(dtype, offsets);
-    for (size_t b = 0; b < (size_t)rows * row / size; b++)
-        for (int i = 0; i < halves; i++) {
-            uint16_t half = random_scale(next_random(&state));
-            memcpy(it.blocks + b * size + offsets[i], &half, sizeof half);
-        }
+    br_test_blocks_random(stored, (size_t)(rows * columns), 0.5, (uint32_t)columns, it.blocks);
     memset(it.words, 0xff, (size_t)rows * words * 4);
     for (int64_t i = 0; i < rows; i++)
         br_repack_row(dtype, it.blocks + (size_t)i * row, columns, it.words + (size_t)i * words);
@@ -208,6 +159,7 @@ static void check_embedding(br_test_device *device, br_dtype dtype, br_dtype tab
         .tokens = br_graph_input(&graph, "tokens", BR_I32, br_shape_of(pictures, length)),
         .table = br_graph_weight(&graph, "table", table_dtype, br_shape_of(vocabulary, width), BR_WEIGHT_PLAIN),
         .positions = positions ? br_graph_input(&graph, "positions", BR_F32, br_shape_of(length, width)) : BR_NONE,
+        .extra = BR_NONE,
         .dtype = dtype,
     };
     br_value y = br_op_embedding(&graph, "embed", &params);
