@@ -34,18 +34,15 @@ static inline float br_f32_from_f16(uint16_t half)
 static inline uint16_t br_f32_to_f16(float value)
 {
     uint32_t bits = br_f32_to_bits(value);
-    uint16_t sign = (uint16_t)(bits >> 16 & 0x8000u);
-    uint32_t magnitude = bits & 0x7fffffffu;
-    if (magnitude > 0x7f800000u) /* NaN stays NaN */
-        return sign | 0x7e00u;
-    if (magnitude >= 0x477ff000u) /* rounds to 2^16 or more */
-        return sign | 0x7c00u;
-    if (magnitude < 0x38800000u) { /* subnormal half: adding 0.5 lets the FPU round at 2^-24 */
-        float rounded = br_f32_from_bits(magnitude) + 0.5f;
-        return sign | (uint16_t)(br_f32_to_bits(rounded) - 0x3f000000u);
-    }
-    uint32_t odd = magnitude >> 13 & 1u;
-    return sign | (uint16_t)((magnitude - 0x38000000u + 0xfffu + odd) >> 13);
+    /* Below 2^31, so signed: vector units compare those. Choices, not branches, here too. */
+    int32_t magnitude = (int32_t)(bits & 0x7fffffffu);
+    /* Subnormal half: adding 0.5 lets the FPU round at 2^-24. */
+    uint32_t subnormal = br_f32_to_bits(br_f32_from_bits((uint32_t)magnitude) + 0.5f) - 0x3f000000u;
+    uint32_t half = ((uint32_t)magnitude - 0x38000000u + 0xfffu + ((uint32_t)magnitude >> 13 & 1u)) >> 13;
+    half = magnitude < 0x38800000 ? subnormal : half;
+    half = magnitude >= 0x477ff000 ? 0x7c00u : half; /* rounds to 2^16 or more */
+    half = magnitude > 0x7f800000 ? 0x7e00u : half;  /* NaN stays NaN */
+    return (uint16_t)((bits >> 16 & 0x8000u) | half);
 }
 
 static inline float br_f32_from_bf16(uint16_t half)

@@ -73,6 +73,30 @@ void br_file_map_finish(br_file_map *map)
     *map = (br_file_map){0};
 }
 
+static void advise(const br_file_map *map, size_t begin, size_t end, int advice)
+{
+    if (begin < end)
+        (void)posix_madvise((void *)(uintptr_t)(map->data + begin), end - begin, advice);
+}
+
+void br_file_map_expect(const br_file_map *map, size_t first, size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    advise(map, first / page * page, first + size, POSIX_MADV_WILLNEED);
+}
+
+void br_file_map_release(const br_file_map *map, size_t first, size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = (first + page - 1) / page * page, end = (first + size) / page * page;
+#ifdef __linux__
+    /* glibc's posix_madvise leaves POSIX_MADV_DONTNEED out, because madvise's forgets what was written; nothing is written here. */
+    if (begin < end)
+        (void)madvise((void *)(uintptr_t)(map->data + begin), end - begin, MADV_DONTNEED);
+#else
+    advise(map, begin, end, POSIX_MADV_DONTNEED);
+#endif
+}
+
 br_status br_file_read(const char *path, size_t max_size, char **out_data, size_t *out_size)
 {
     *out_data = NULL;

@@ -39,6 +39,30 @@ void br_weights_destroy(br_weights *weights)
     free(weights);
 }
 
+/* The mapping that holds the tensor, or NULL. */
+static const br_file_map *find_mapping(const br_weights *weights, const br_tensor_view *view)
+{
+    uintptr_t begin = (uintptr_t)view->data, end = begin + view->size;
+    for (const mapping *m = weights->mappings; m; m = m->next)
+        if (begin >= (uintptr_t)m->map.data && end <= (uintptr_t)m->map.data + m->map.size)
+            return &m->map;
+    return NULL;
+}
+
+void br_weights_expect(const br_weights *weights, const br_tensor_view *view)
+{
+    const br_file_map *map = find_mapping(weights, view);
+    if (map)
+        br_file_map_expect(map, (size_t)((const uint8_t *)view->data - map->data), view->size);
+}
+
+void br_weights_release(const br_weights *weights, const br_tensor_view *view)
+{
+    const br_file_map *map = find_mapping(weights, view);
+    if (map)
+        br_file_map_release(map, (size_t)((const uint8_t *)view->data - map->data), view->size);
+}
+
 br_status br_weights_add_file(br_weights *weights, const char *path, br_file_map map, const char **out_file)
 {
     mapping *m = br_arena_alloc(&weights->arena, sizeof *m);

@@ -48,6 +48,9 @@ int br_weights_metadata_count(const br_weights *weights);
 const br_metadata *br_weights_metadata_at(const br_weights *weights, int index);
 /* Takes NULL. Unmaps the files: every view is gone. */
 void br_weights_destroy(br_weights *weights);
+/* Hints: the tensor's bytes will be read soon; they are not needed for now. Tensors that lie in no mapped file stay as they are. */
+void br_weights_expect(const br_weights *weights, const br_tensor_view *view);
+void br_weights_release(const br_weights *weights, const br_tensor_view *view);
 
 /* "[320, 4, 3, 3]" into `text`, cut where it does not fit; returns `text`. */
 char *br_weight_shape_text(const br_tensor_view *view, char *text, size_t size);
