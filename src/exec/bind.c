@@ -4,14 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/f16.h"
+#include "base/thread.h"
+#include "exec/fill.h"
 
 /* Tensors are packed into buffers of this size (a larger tensor gets its own), so no single allocation is huge. */
 #define BIND_BLOCK_BYTES ((uint64_t)64 << 20)
 /* The strictest minStorageBufferOffsetAlignment that Vulkan allows. */
 #define BIND_ALIGNMENT 256
-/* Elements converted at a time. */
-#define BIND_CHUNK 4096
+/* More threads than this read no faster from memory. */
+#define THREADS_MAX 4
+/* What a thread fills at a time: long enough that handing it over does not show. */
+#define PIECE_BYTES ((uint64_t)256 << 10)
+/* Of the files, asked for before it is needed. */
+#define AHEAD_BYTES ((uint64_t)64 << 20)
 
 typedef struct bound_tensor {
     char *name; /* owned */
@@ -75,99 +80,126 @@ static br_status check_source(const char *component, const br_weights *weights, 
         return br_fail(BR_ERROR_FORMAT, "%s: tensor %s is %s, expected %s", component, tensor->name,
                        br_weight_shape_text(view, found, sizeof found), br_shape_format(file_shape(tensor)).text);
     }
+    if (!br_fill_possible(view->dtype, tensor->dtype))
+        return br_fail(BR_ERROR_FORMAT, "%s: tensor %s is %s, expected %s", component, tensor->name,
+                       br_weight_dtype_name(view->dtype), br_dtype_name(tensor->dtype));
     tensor->source = view;
     return NULL;
 }
 
-/* Conversion of one tensor while it is copied to the device. */
-typedef struct fill_state {
-    const bound_tensor *tensor;
-    float *row;     /* [I, KH, KW] of one output channel as stored, then [KH, KW, I] behind it */
-    int64_t row_at; /* which output channel `row` holds */
-} fill_state;
+/* What the threads share out among them while weights are bound. */
+typedef struct loader {
+    br_vk_device *device; /* borrowed, as the weights */
+    const br_weights *weights;
+    br_workers *workers; /* owned */
+    uint8_t **scratch;   /* owned; one for each worker */
+    size_t scratch_size;
+    /* The range being filled, cut into pieces. */
+    const br_fill *fill;
+    uint64_t at, size, piece;
+    uint8_t *dst;
+} loader;
 
-static void store(br_dtype dtype, const float *values, int64_t count, void *dst)
+static br_fill fill_of(const bound_tensor *tensor)
 {
-    if (dtype == BR_F32) {
-        memcpy(dst, values, (size_t)count * sizeof *values);
-        return;
-    }
-    uint16_t *halves = dst;
-    for (int64_t i = 0; i < count; i++)
-        halves[i] = br_f32_to_f16(values[i]);
+    return (br_fill){.source = tensor->source, .dtype = tensor->dtype, .layout = tensor->layout, .shape = tensor->shape};
 }
 
-static void fill_plain(const bound_tensor *tensor, uint8_t *dst, int64_t first, int64_t count)
+static void fill_piece(void *user, int index, int worker)
 {
-    int64_t element = br_dtype_size(tensor->dtype);
-    if ((tensor->dtype == BR_F32 && tensor->source->dtype == BR_WEIGHT_F32) ||
-        (tensor->dtype == BR_F16 && tensor->source->dtype == BR_WEIGHT_F16)) {
-        memcpy(dst, (const uint8_t *)tensor->source->data + first * element, (size_t)(count * element));
-        return;
-    }
-    float values[BIND_CHUNK];
-    for (int64_t done = 0; done < count;) {
-        int64_t now = count - done < BIND_CHUNK ? count - done : BIND_CHUNK;
-        br_weight_to_f32(tensor->source, (size_t)(first + done), (size_t)now, values);
-        store(tensor->dtype, values, now, dst + done * element);
-        done += now;
-    }
-}
-
-static void load_row(fill_state *state, int64_t o)
-{
-    br_shape s = state->tensor->shape; /* [O, KH, KW, I] */
-    int64_t taps = s.dim[1] * s.dim[2], channels = s.dim[3], row = taps * channels;
-    br_weight_to_f32(state->tensor->source, (size_t)(o * row), (size_t)row, state->row);
-    float *ordered = state->row + row;
-    for (int64_t i = 0; i < channels; i++)
-        for (int64_t tap = 0; tap < taps; tap++)
-            ordered[tap * channels + i] = state->row[i * taps + tap];
-    state->row_at = o;
-}
-
-static void fill_ohwi(fill_state *state, uint8_t *dst, int64_t first, int64_t count)
-{
-    br_shape s = state->tensor->shape;
-    int64_t row = s.dim[1] * s.dim[2] * s.dim[3], element = br_dtype_size(state->tensor->dtype);
-    for (int64_t done = 0; done < count;) {
-        int64_t o = (first + done) / row, at = (first + done) % row;
-        int64_t now = row - at < count - done ? row - at : count - done;
-        if (state->row_at != o)
-            load_row(state, o);
-        store(state->tensor->dtype, state->row + row + at, now, dst + done * element);
-        done += now;
-    }
+    loader *it = user;
+    /* Pieces end at multiples of `piece` counted from the tensor's beginning, so that no row is made twice. */
+    uint64_t first = it->at / it->piece, begin = (first + (uint64_t)index) * it->piece, end = begin + it->piece;
+    begin = begin < it->at ? it->at : begin;
+    end = end > it->at + it->size ? it->at + it->size : end;
+    br_fill_range(it->fill, begin, end - begin, it->scratch[worker], it->dst + (begin - it->at));
 }
 
 static br_status fill(void *user, void *dst, uint64_t at, uint64_t size)
 {
-    fill_state *state = user;
-    int64_t element = br_dtype_size(state->tensor->dtype);
-    int64_t first = (int64_t)at / element, count = (int64_t)size / element;
-    if (state->tensor->layout == BR_WEIGHT_OHWI)
-        fill_ohwi(state, dst, first, count);
-    else
-        fill_plain(state->tensor, dst, first, count);
+    loader *it = user;
+    it->dst = dst;
+    it->at = at;
+    it->size = size;
+    uint64_t unit = br_fill_unit(it->fill);
+    it->piece = (PIECE_BYTES + unit - 1) / unit * unit;
+    br_workers_run(it->workers, (int)((at + size - 1) / it->piece - at / it->piece + 1), fill_piece, it);
     return NULL;
 }
 
-static br_status upload(br_vk_device *device, const br_bound_weights *weights, const bound_tensor *tensor)
+static br_status loader_init(const br_bind_params *params, const br_bound_weights *weights, loader *out_loader)
 {
-    fill_state state = {.tensor = tensor, .row_at = -1};
-    if (tensor->layout == BR_WEIGHT_OHWI) {
-        br_shape s = tensor->shape;
-        state.row = malloc(2 * sizeof(float) * (size_t)(s.dim[1] * s.dim[2] * s.dim[3]));
-        if (!state.row)
-            return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while loading %s", tensor->name);
+    br_status status = NULL;
+    loader it = {.device = params->device, .weights = params->weights};
+    int threads = br_cpu_count();
+    BR_TRY(br_workers_create(threads < THREADS_MAX ? threads : THREADS_MAX, &it.workers));
+    for (int i = 0; i < weights->tensor_count; i++) {
+        br_fill fill = fill_of(&weights->tensors[i]);
+        size_t size = br_fill_scratch(&fill);
+        it.scratch_size = size > it.scratch_size ? size : it.scratch_size;
     }
-    br_status status = br_vk_upload_fill(device, &(br_vk_upload_params){.buffer = weights->blocks[tensor->block],
-                                                                        .offset = tensor->offset,
-                                                                        .size = tensor->bytes,
-                                                                        .fill = fill,
-                                                                        .user = &state});
-    free(state.row);
-    return br_status_prefix(status, "uploading %s", tensor->name);
+    int count = br_workers_count(it.workers);
+    it.scratch = calloc((size_t)count, sizeof *it.scratch);
+    for (int i = 0; i < count && it.scratch; i++) {
+        it.scratch[i] = malloc(it.scratch_size + 1);
+        if (!it.scratch[i])
+            BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while binding the weights of %s", params->name);
+    }
+    if (!it.scratch)
+        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while binding the weights of %s", params->name);
+fail:
+    *out_loader = it;
+    return status;
+}
+
+static void loader_finish(loader *it)
+{
+    for (int i = 0; it->scratch && i < br_workers_count(it->workers); i++)
+        free(it->scratch[i]);
+    free(it->scratch);
+    br_workers_destroy(it->workers);
+}
+
+static int compare_sources(const void *a, const void *b)
+{
+    const bound_tensor *const *left = a, *const *right = b;
+    uintptr_t x = (uintptr_t)(*left)->source->data, y = (uintptr_t)(*right)->source->data;
+    return (x > y) - (x < y);
+}
+
+/* In the order of the files, so that disks read on; what comes next is asked for early, what is done leaves our memory. */
+static br_status upload_all(loader *it, const br_bound_weights *weights)
+{
+    br_status status = NULL;
+    int count = weights->tensor_count, expected = 0;
+    uint64_t ahead = 0;
+    const bound_tensor **order = calloc((size_t)count + 1, sizeof *order);
+    if (!order)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while loading %d tensors", count);
+    for (int i = 0; i < count; i++)
+        order[i] = &weights->tensors[i];
+    qsort(order, (size_t)count, sizeof *order, compare_sources);
+    for (int i = 0; i < count; i++) {
+        for (; expected < count && (expected <= i || ahead < AHEAD_BYTES); expected++) {
+            br_weights_expect(it->weights, order[expected]->source);
+            ahead += order[expected]->source->size;
+        }
+        br_fill fill_params = fill_of(order[i]);
+        it->fill = &fill_params;
+        BR_TRY_GOTO(
+            br_status_prefix(br_vk_upload_fill(it->device, &(br_vk_upload_params){.buffer = weights->blocks[order[i]->block],
+                                                                                  .offset = order[i]->offset,
+                                                                                  .size = order[i]->bytes,
+                                                                                  .fill = fill,
+                                                                                  .user = it}),
+                             "uploading %s", order[i]->name));
+        br_weights_release(it->weights, order[i]->source);
+        ahead -= order[i]->source->size;
+    }
+    BR_TRY_GOTO(br_vk_upload_flush(it->device));
+fail:
+    free(order);
+    return status;
 }
 
 static void assign_blocks(br_bound_weights *weights)
@@ -218,6 +250,7 @@ br_status br_bound_weights_create(const br_bind_params *params, br_bound_weights
 {
     *out_weights = NULL;
     br_status status = NULL;
+    loader it = {0};
     br_bound_weights *weights = calloc(1, sizeof *weights);
     if (!weights)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while binding the weights of %s", params->name);
@@ -227,12 +260,13 @@ br_status br_bound_weights_create(const br_bind_params *params, br_bound_weights
         BR_TRY_GOTO(br_status_prefix(
             br_vk_buffer_create(params->device, BR_VK_BUFFER_DEVICE, weights->block_bytes[i], params->name, &weights->blocks[i]),
             "weights of %s", params->name));
-    for (int i = 0; i < weights->tensor_count; i++)
-        BR_TRY_GOTO(upload(params->device, weights, &weights->tensors[i]));
-    BR_TRY_GOTO(br_vk_upload_flush(params->device));
+    BR_TRY_GOTO(loader_init(params, weights, &it));
+    BR_TRY_GOTO(upload_all(&it, weights));
+    loader_finish(&it);
     *out_weights = weights;
     return NULL;
 fail:
+    loader_finish(&it);
     br_bound_weights_destroy(weights);
     return status;
 }

@@ -21,7 +21,8 @@ typedef struct br_bind_params {
     const char *name;          /* of the component, for messages: "unet" */
 } br_bind_params;
 
-/* Checks that every weight of the graph is in the file with the right shape, then converts and uploads. Errors: BR_ERROR_FORMAT (missing tensor, wrong shape),
+/* Checks that every weight of the graph is in the file with the right shape (and, of a block type, in those blocks), then converts and uploads, several threads
+ * at once, in the order of the file, whose pages leave our memory when they are done. Errors: BR_ERROR_FORMAT (missing tensor, wrong shape or blocks),
  * BR_ERROR_OUT_OF_DEVICE_MEMORY. */
 BR_MUST_CHECK br_status br_bound_weights_create(const br_bind_params *params, br_bound_weights **out_weights);
 void br_bound_weights_destroy(br_bound_weights *weights);
