@@ -1,5 +1,6 @@
 #include "models/blocks.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +8,9 @@
 /* Transformer2DModel's own GroupNorm and its LayerNorms (diffusers models/attention.py) are fixed, whatever the UNet's norm_eps says. */
 #define TRANSFORMER_GROUP_NORM_EPS 1e-6f
 #define TRANSFORMER_LAYER_NORM_EPS 1e-5f
+
+static_assert(BR_Q6_K - BR_Q4_0 == BR_WEIGHT_Q6_K - BR_WEIGHT_Q4_0,
+              "block types of graph/tensor.h and of weights/dtype.h in one order");
 
 /* Room for a prefix, a name and a suffix, so that nothing is cut. */
 #define TENSOR_NAME_MAX 384
@@ -58,10 +62,25 @@ static tensor_name name_tensor(const br_builder *builder, const char *name)
     return full;
 }
 
+/* The block type that the file holds a matrix in, where its rows are whole blocks. */
+static br_dtype matrix_dtype(const br_builder *builder, const char *name, int64_t columns)
+{
+    const br_tensor_view *view = builder->stored ? br_weights_find(builder->stored, name) : NULL;
+    if (!view || br_weight_dtype_block(view->dtype) == 1)
+        return builder->matrix_dtype;
+    br_dtype blocks = (br_dtype)(BR_Q4_0 + (view->dtype - BR_WEIGHT_Q4_0));
+    return columns % br_dtype_block(blocks) ? builder->matrix_dtype : blocks;
+}
+
+br_value br_builder_plain_matrix(br_builder *builder, const char *name, br_dtype dtype, int64_t rows, int64_t columns)
+{
+    return br_graph_weight(builder->graph, name_tensor(builder, name).text, dtype, br_shape_of(rows, columns), BR_WEIGHT_PLAIN);
+}
+
 br_value br_builder_matrix(br_builder *builder, const char *name, int64_t rows, int64_t columns)
 {
-    return br_graph_weight(builder->graph, name_tensor(builder, name).text, builder->matrix_dtype, br_shape_of(rows, columns),
-                           BR_WEIGHT_PLAIN);
+    br_dtype dtype = matrix_dtype(builder, name_tensor(builder, name).text, columns);
+    return br_builder_plain_matrix(builder, name, dtype, rows, columns);
 }
 
 br_value br_builder_kernel(br_builder *builder, const char *name, int64_t out, int64_t kernel, int64_t in)

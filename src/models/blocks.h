@@ -4,18 +4,21 @@
 #define BR_MODELS_BLOCKS_H
 
 #include "ops/op.h"
+#include "weights/weights.h"
 
 /* A smaller epsilon is none in f32 arithmetic. */
 #define BR_NORM_EPS_MIN 1e-12
 
 typedef struct br_builder {
-    br_graph *graph;       /* borrowed */
-    br_dtype dtype;        /* of activations */
-    br_dtype matrix_dtype; /* of matrices and kernels */
-    char prefix[256];      /* "down_blocks.1.attentions.0." */
+    br_graph *graph;          /* borrowed */
+    br_dtype dtype;           /* of activations */
+    br_dtype matrix_dtype;    /* of matrices and kernels */
+    const br_weights *stored; /* borrowed; matrices that are blocks there stay blocks. NULL: none is */
+    char prefix[256];         /* "down_blocks.1.attentions.0." */
     size_t prefix_length;
 } br_builder;
 
+/* Nothing is `stored`. */
 void br_builder_init(br_builder *builder, br_graph *graph, br_dtype dtype, br_dtype matrix_dtype);
 
 /* Enters a submodule: `tensor_format` extends the tensor prefix, `node_format` the graph's scope; both are formatted with the same arguments. Returns what
@@ -25,6 +28,8 @@ void br_builder_leave(br_builder *builder, size_t mark);
 
 /* PREFIX + `name` as a tensor of the file. */
 br_value br_builder_matrix(br_builder *builder, const char *name, int64_t rows, int64_t columns);
+/* A matrix of this type whatever the file holds. */
+br_value br_builder_plain_matrix(br_builder *builder, const char *name, br_dtype dtype, int64_t rows, int64_t columns);
 br_value br_builder_kernel(br_builder *builder, const char *name, int64_t out, int64_t kernel, int64_t in);
 br_value br_builder_vector(br_builder *builder, const char *name, int64_t size);
 

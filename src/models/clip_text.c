@@ -116,12 +116,16 @@ int br_clip_text_pool_position(const br_clip_text_config *config, const int32_t 
 static br_value embed(br_builder *builder, const br_clip_text_config *config, const br_clip_text_inputs *inputs)
 {
     br_value table = br_builder_matrix(builder, "embeddings.token_embedding.weight", config->vocab_size, config->hidden_size);
-    br_value positions =
-        br_builder_matrix(builder, "embeddings.position_embedding.weight", config->max_position_embeddings, config->hidden_size);
+    if (table == BR_NONE)
+        return BR_NONE;
+    /* What goes with rows of blocks is plain numbers. */
+    br_dtype plain = br_graph_dtype(builder->graph, table);
+    plain = br_dtype_block(plain) > 1 ? BR_F32 : plain;
+    br_value positions = br_builder_plain_matrix(builder, "embeddings.position_embedding.weight", plain,
+                                                 config->max_position_embeddings, config->hidden_size);
     br_value extra = inputs->extra;
-    if (extra != BR_NONE && builder->matrix_dtype != BR_F32)
-        extra =
-            br_op_convert(builder->graph, "extra", &(br_convert_params){.x = extra, .dtype = builder->matrix_dtype, .scale = 1});
+    if (extra != BR_NONE && plain != BR_F32)
+        extra = br_op_convert(builder->graph, "extra", &(br_convert_params){.x = extra, .dtype = plain, .scale = 1});
     return br_op_embedding(
         builder->graph, "embeddings",
         &(br_embedding_params){

@@ -2,11 +2,17 @@
 
 #include "common/abi.h"
 
+static void begin(br_builder *builder, br_graph *graph, br_graph_dtypes dtypes)
+{
+    br_builder_init(builder, graph, dtypes.activations, dtypes.matrices);
+    builder->stored = dtypes.stored;
+}
+
 void br_graph_build_text(br_graph *graph, const br_clip_text_config *config, br_graph_dtypes dtypes, int batch,
                          br_text_graph *out_values)
 {
     br_builder builder;
-    br_builder_init(&builder, graph, dtypes.activations, dtypes.matrices);
+    begin(&builder, graph, dtypes);
     out_values->tokens = br_graph_input(graph, "tokens", BR_I32, br_shape_of(batch, config->max_position_embeddings));
     br_clip_text_outputs text;
     br_clip_text_build(
@@ -33,7 +39,7 @@ void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br
         .history = br_graph_state(graph, "history", BR_F32, br_shape_of(BR_HISTORY_MAX, count)),
     };
     br_builder builder;
-    br_builder_init(&builder, graph, params->dtypes.activations, params->dtypes.matrices);
+    begin(&builder, graph, params->dtypes);
     br_value sample = br_op_model_input(graph, "model_input", values.step, values.x, params->copies, params->dtypes.activations);
     values.out = br_unet_build(&builder, unet,
                                &(br_unet_inputs){.sample = sample,
@@ -54,7 +60,7 @@ void br_graph_build_decode(br_graph *graph, const br_vae_config *config, br_grap
                            br_decode_graph *out_values)
 {
     br_builder builder;
-    br_builder_init(&builder, graph, dtypes.activations, dtypes.matrices);
+    begin(&builder, graph, dtypes);
     out_values->latents = br_graph_input(graph, "latents", BR_F32, br_shape_of(1, height, width, config->latent_channels));
     br_value x = br_op_convert(graph, "unscale",
                                &(br_convert_params){.x = out_values->latents,
@@ -72,7 +78,7 @@ void br_graph_build_encode(br_graph *graph, const br_vae_config *config, br_grap
                            br_encode_graph *out_values)
 {
     br_builder builder;
-    br_builder_init(&builder, graph, dtypes.activations, dtypes.matrices);
+    begin(&builder, graph, dtypes);
     out_values->picture = br_graph_input(graph, "picture", BR_F32, br_shape_of(1, config->in_channels, height, width));
     br_value x = br_op_convert(
         graph, "to_nhwc",

@@ -6,9 +6,10 @@
 #include "models/unet.h"
 #include "models/vae.h"
 
-/* Storage of one part of the model: activations, and matrices and kernels. */
+/* Storage of one part of the model: activations, and matrices and kernels; matrices that are blocks in `stored` (borrowed, may be NULL) stay blocks. */
 typedef struct br_graph_dtypes {
     br_dtype activations, matrices;
+    const br_weights *stored;
 } br_graph_dtypes;
 
 typedef struct br_text_graph {

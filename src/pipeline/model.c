@@ -204,8 +204,8 @@ br_dtype br_model_stored_dtype(const br_model *model, br_component component)
 {
     const br_weights *weights = model->parts[component].weights;
     for (int i = 0; i < br_weights_count(weights); i++) {
-        br_weight_dtype dtype = br_weights_at(weights, i)->dtype;
-        if (dtype != BR_WEIGHT_F16 && dtype != BR_WEIGHT_I64 && dtype != BR_WEIGHT_I32)
+        const br_tensor_view *view = br_weights_at(weights, i);
+        if (view->rank >= 2 && (view->dtype == BR_WEIGHT_F64 || view->dtype == BR_WEIGHT_F32 || view->dtype == BR_WEIGHT_BF16))
             return BR_F32;
     }
     return BR_F16;

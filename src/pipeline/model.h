@@ -59,7 +59,7 @@ void br_model_unload(br_model *model);
 /* BR_ERROR_UNSUPPORTED for an architecture without its files. */
 BR_MUST_CHECK br_status br_model_check_drawable(const br_model *model);
 bool br_model_has(const br_model *model, br_component component);
-/* What the file stores matrices in: BR_F16 when every floating-point tensor of the part is F16, else BR_F32. The model has that part. */
+/* What holds the part's matrices and kernels exactly: BR_F16 when those of the file that are not blocks are F16 or F8, else BR_F32. The model has that part. */
 br_dtype br_model_stored_dtype(const br_model *model, br_component component);
 
 #endif

@@ -21,9 +21,9 @@ br_status br_pipeline_choose_dtypes(const br_model *model, const br_vk_caps *cap
     }
     *out_dtypes = (br_pipeline_dtypes){
         .f16 = f16,
-        .text = {BR_F32, matrices[BR_COMPONENT_TEXT]},
-        .unet = {activations, matrices[BR_COMPONENT_UNET]},
-        .vae = {model->vae.force_upcast ? BR_F32 : activations, matrices[BR_COMPONENT_VAE]},
+        .text = {BR_F32, matrices[BR_COMPONENT_TEXT], model->parts[BR_COMPONENT_TEXT].weights},
+        .unet = {activations, matrices[BR_COMPONENT_UNET], model->parts[BR_COMPONENT_UNET].weights},
+        .vae = {model->vae.force_upcast ? BR_F32 : activations, matrices[BR_COMPONENT_VAE], model->parts[BR_COMPONENT_VAE].weights},
     };
     return NULL;
 }

@@ -38,7 +38,7 @@ struct br_pipeline {
 };
 
 /* AUTO is f16 where 16-bit storage exists. Matrices keep the file's precision where the device can store it, so f32 arithmetic on F16 weights
- * costs no memory. The text encoder computes on f32 activations (it is small, and its outliers are not); so does a VAE whose config says
+ * costs no memory, and matrices in GGUF's blocks stay blocks whatever the precision; kernels in blocks become f16 there, f32 elsewhere. The text encoder computes on f32 activations (it is small, and its outliers are not); so does a VAE whose config says
  * force_upcast. Errors: BR_ERROR_UNSUPPORTED for f16 on a device without it. */
 BR_MUST_CHECK br_status br_pipeline_choose_dtypes(const br_model *model, const br_vk_caps *caps, br_precision precision,
                                                   br_pipeline_dtypes *out_dtypes);
