@@ -5,6 +5,7 @@
 #extension GL_KHR_shader_subgroup_shuffle : require
 #endif
 #include "common/types.glsl"
+#include "common/activation.glsl"
 #include "common/gemm_spec.glsl"
 #include "ops/conv2d.h"
 
@@ -67,7 +68,7 @@ void main()
                     v += bias[bias_row + n];
                 if (RESIDUAL == RESIDUAL_FULL)
                     v += float(residual[p.residual_first + m * p.y_stride + n]);
-                y[p.y_first + m * p.y_stride + n] = X_T(v);
+                y[p.y_first + m * p.y_stride + n] = X_T(br_activate(ACT, v));
             }
         }
     }

@@ -127,17 +127,20 @@ br_value br_layer_conv(br_builder *builder, const br_layer_conv_params *params)
         return BR_NONE;
     layer_names names = name_layer(params->name);
     int64_t in = br_shape_last(br_graph_shape(builder->graph, params->x));
-    return br_op_conv2d(
-        builder->graph, params->name,
-        &(br_conv2d_params){.x = params->x,
-                            .weight = br_builder_kernel(builder, names.weight, params->out, params->kernel, in),
-                            .bias = params->bias != BR_NONE ? params->bias : br_builder_vector(builder, names.bias, params->out),
-                            .residual = params->residual,
-                            .stride = params->stride,
-                            .pad_top = params->pad_before,
-                            .pad_left = params->pad_before,
-                            .pad_bottom = params->pad_after,
-                            .pad_right = params->pad_after});
+    br_value bias = params->bias;
+    if (bias == BR_NONE && !params->without_bias)
+        bias = br_builder_vector(builder, names.bias, params->out);
+    return br_op_conv2d(builder->graph, params->name,
+                        &(br_conv2d_params){.x = params->x,
+                                            .weight = br_builder_kernel(builder, names.weight, params->out, params->kernel, in),
+                                            .bias = bias,
+                                            .residual = params->residual,
+                                            .stride = params->stride,
+                                            .pad_top = params->pad_before,
+                                            .pad_left = params->pad_before,
+                                            .pad_bottom = params->pad_after,
+                                            .pad_right = params->pad_after,
+                                            .activation = params->activation});
 }
 
 br_value br_layer_conv3x3(br_builder *builder, const char *name, br_value x, int64_t out)

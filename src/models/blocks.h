@@ -52,6 +52,8 @@ typedef struct br_layer_conv_params {
     int pad_before, pad_after; /* rows above and columns left; rows below and columns right */
     br_value bias;             /* replaces NAME.bias; BR_NONE: NAME.bias */
     br_value residual;         /* BR_NONE */
+    bool without_bias;         /* the file has no NAME.bias */
+    br_activation activation;  /* of the sum with bias and residual */
 } br_layer_conv_params;
 br_value br_layer_conv(br_builder *builder, const br_layer_conv_params *params);
 /* The usual one: 3×3, stride 1, same size. */

@@ -7,6 +7,7 @@
 typedef struct conv2d_attrs {
     int stride, pad_top, pad_left;
     bool bias_rows; /* a bias for every picture */
+    br_activation activation;
 } conv2d_attrs;
 
 enum { INPUT_X, INPUT_WEIGHT, INPUT_BIAS, INPUT_RESIDUAL, INPUT_COUNT };
@@ -62,7 +63,8 @@ br_value br_op_conv2d(br_graph *graph, const char *name, const br_conv2d_params 
                              (long long)padded_h, (long long)padded_w, (long long)weight.dim[1], (long long)weight.dim[2]);
     br_shape y = br_shape_of(x.dim[0], (padded_h - weight.dim[1]) / params->stride + 1,
                              (padded_w - weight.dim[2]) / params->stride + 1, weight.dim[0]);
-    conv2d_attrs attrs = {.stride = params->stride, .pad_top = params->pad_top, .pad_left = params->pad_left};
+    conv2d_attrs attrs = {
+        .stride = params->stride, .pad_top = params->pad_top, .pad_left = params->pad_left, .activation = params->activation};
     if (params->bias != BR_NONE && !check_bias(graph, name, params->bias, x.dim[0], weight.dim[0], &attrs.bias_rows))
         return BR_NONE;
     br_dtype dtype = br_graph_dtype(graph, params->x);
@@ -173,7 +175,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
     memcpy(dispatch.push, &push, sizeof push);
     bool vec = shape->in_channels % 4 == 0 && x.skip % 4 == 0 && w.skip % 4 == 0;
     br_gemm_residual kind = residual != BR_NONE ? BR_GEMM_RESIDUAL_FULL : BR_GEMM_RESIDUAL_NONE;
-    br_gemm_specialize(&dispatch, tile, vec, (br_gemm_epilogue){BR_ACTIVATION_NONE, bias != BR_NONE, kind});
+    br_gemm_specialize(&dispatch, tile, vec, (br_gemm_epilogue){attrs->activation, bias != BR_NONE, kind});
     br_emit_fold(emitter, push.total, dispatch.groups);
     return br_emit_dispatch(emitter, &dispatch);
 }

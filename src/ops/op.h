@@ -35,7 +35,7 @@ typedef struct br_linear_params {
 } br_linear_params;
 br_value br_op_linear(br_graph *graph, const char *name, const br_linear_params *params);
 
-/* y[B, Ho, Wo, O] = conv(x[B, H, W, I], weight[O, KH, KW, I]) + bias + residual; Ho = (H + top + bottom - KH) / stride + 1. */
+/* y[B, Ho, Wo, O] = act(conv(x[B, H, W, I], weight[O, KH, KW, I]) + bias + residual); Ho = (H + top + bottom - KH) / stride + 1. */
 typedef struct br_conv2d_params {
     br_value x;
     br_value weight;   /* [O, KH, KW, I] */
@@ -43,6 +43,7 @@ typedef struct br_conv2d_params {
     br_value residual; /* y's shape and dtype, or BR_NONE */
     int stride;
     int pad_top, pad_left, pad_bottom, pad_right;
+    br_activation activation;
 } br_conv2d_params;
 br_value br_op_conv2d(br_graph *graph, const char *name, const br_conv2d_params *params);
 

@@ -53,6 +53,7 @@ static void check(br_test_device *device, conv2d_case c)
         .pad_left = s->pad_left,
         .pad_bottom = s->pad_bottom,
         .pad_right = s->pad_right,
+        .activation = s->activation,
     };
     br_test_tensor inputs[4] = {{params.x, x}, {params.weight, weight}};
     int input_count = 2;
@@ -91,6 +92,18 @@ static void test_shapes(void **state)
     check(*state, (conv2d_case){.shape = {1, 17, 13, 4, 33, 3, 3, 1, 1, 1, 1, 1}, .bias = true});
     check(*state, (conv2d_case){.shape = {2, 13, 9, 67, 5, 3, 3, 1, 1, 1, 1, 1}, .bias_row = true, .residual = true});
     check(*state, (conv2d_case){.shape = {3, 7, 8, 20, 37, 3, 3, 1, 1, 1, 1, 1}, .bias_rows = true, .residual = true});
+}
+
+/* The activation sees bias and residual. */
+static void test_activation(void **state)
+{
+    br_ref_conv2d_params shape = {2, 7, 8, 20, 37, 3, 3, 1, 1, 1, 1, 1};
+    shape.activation = BR_ACTIVATION_RELU;
+    check(*state, (conv2d_case){.shape = shape});
+    check(*state, (conv2d_case){.shape = shape, .bias_rows = true, .residual = true});
+    check(*state, (conv2d_case){.shape = shape, .bias = true, .residual = true, .x_dtype = BR_F16, .w_dtype = BR_F16});
+    shape.activation = BR_ACTIVATION_SILU;
+    check(*state, (conv2d_case){.shape = shape, .bias = true, .residual = true});
 }
 
 /* Stride 2 with equal padding (the UNet) and with padding at the bottom and right only (the VAE encoder), kernels that are not square. */
@@ -197,9 +210,9 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),         cmocka_unit_test(test_strides),       cmocka_unit_test(test_storage),
-        cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_line_too_long), cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_gpu_tiles),
+        cmocka_unit_test(test_shapes),  cmocka_unit_test(test_activation),     cmocka_unit_test(test_strides),
+        cmocka_unit_test(test_storage), cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_line_too_long),
+        cmocka_unit_test(test_errors),  cmocka_unit_test(test_gpu_tiles),
     };
     return cmocka_run_group_tests_name("ops/conv2d", tests, br_test_device_setup, br_test_device_teardown);
 }

@@ -1,5 +1,7 @@
 #include "ref/conv2d.h"
 
+#include "ref/activation.h"
+
 int br_ref_conv2d_height(const br_ref_conv2d_params *params)
 {
     return (params->height + params->pad_top + params->pad_bottom - params->kernel_h) / params->stride + 1;
@@ -38,5 +40,6 @@ void br_ref_conv2d(const br_ref_conv2d_params *p, double *out_y)
                         out_y[at] += p->bias[(p->bias_rows ? picture * p->out_channels : 0) + channel];
                     if (p->residual)
                         out_y[at] += p->residual[at];
+                    out_y[at] = br_ref_activation(p->activation, out_y[at]);
                 }
 }
