@@ -164,7 +164,7 @@ FAMILIES = {
     "taesd": {
         **SD,
         "length": 24,
-        "latent": (5, 7),
+        "latent": (6, 10),
         "unet": UNET_SD1,
         "taesd": TAESD,
         "call": {"prompt": "a cat", "negative_prompt": "red", "num_inference_steps": 3, "guidance_scale": 2.0},
@@ -222,7 +222,7 @@ FAMILIES = {
         "unet": UNET_SD2,
         "text": ({**CLIP_BIG, "projection_dim": 512},),
         "pad": "!",
-        "scheduler": diffusers.EulerDiscreteScheduler(**LATENT, timestep_spacing="trailing"),
+        "scheduler": diffusers.EulerDiscreteScheduler(**LATENT, timestep_spacing="trailing", steps_offset=1),
         "sampler": "euler",
         "call": {"prompt": "a red cat", "num_inference_steps": 1, "guidance_scale": 0.0},
     },
@@ -231,7 +231,7 @@ FAMILIES = {
         "length": 24,
         "latent": (8, 8),
         "unet": UNET_XL,
-        "scheduler": diffusers.EulerAncestralDiscreteScheduler(**LATENT, timestep_spacing="trailing"),
+        "scheduler": diffusers.EulerAncestralDiscreteScheduler(**LATENT, timestep_spacing="trailing", steps_offset=1),
         "sampler": "euler_a",
         "call": {"prompt": "the blue sea", "num_inference_steps": 3, "guidance_scale": 0.0},
     },
@@ -386,9 +386,9 @@ def check_matters(unet, sample, timestep, kwargs, expected):
     added = kwargs.get("added_cond_kwargs") or {}
     for name in added:
         if added[name] is not None:
-            moved(name, sample, added_cond_kwargs={**added, name: added[name].flip(1)})
+            moved(name, sample, added_cond_kwargs={**added, name: added[name].roll(1, 1)})
     if kwargs.get("timestep_cond") is not None:
-        moved("timestep_cond", sample, timestep_cond=kwargs["timestep_cond"].flip(1))
+        moved("timestep_cond", sample, timestep_cond=kwargs["timestep_cond"].roll(1, 1))
     moved("text", sample, encoder_hidden_states=kwargs["encoder_hidden_states"].flip(2))
 
 
@@ -454,12 +454,36 @@ def write(name, case, root):
     print("   ", sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) // 1024, "KiB")
 
 
+def write_taesdxl(root):
+    """An AutoencoderTiny by itself, to be put in place of sdxl's VAE: its picture of sdxl's latents."""
+    print("taesdxl")
+    folder = root / "taesdxl"
+    shutil.rmtree(folder, ignore_errors=True)
+    config = {"block_out_channels": (7, 7), "num_blocks": (1, 2)}
+    vae = AutoencoderTiny(
+        encoder_block_out_channels=config["block_out_channels"],
+        decoder_block_out_channels=config["block_out_channels"],
+        num_encoder_blocks=config["num_blocks"],
+        num_decoder_blocks=config["num_blocks"][::-1],
+    )
+    vae = randomise(vae, torch.Generator().manual_seed(21)).to(torch.float16)
+    vae.save_pretrained(folder)
+    vae.float()
+    latents = safetensors.torch.load_file(root / "sdxl" / "expected.safetensors")["latents"]
+    image = vae.decode(latents[None] / vae.config.scaling_factor).sample
+    expected = {"latents": latents, "image": image[0], "encoded": vae.encode(image.clamp(-1, 1)).latents[0]}
+    safetensors.torch.save_file({k: v.contiguous() for k, v in expected.items()}, folder / "expected.safetensors")
+
+
 @torch.no_grad()
 def main():
     root = pathlib.Path(sys.argv[1])
     logging.disable(logging.WARNING)
-    for name in sys.argv[2:] or FAMILIES:
-        write(name, FAMILIES[name], root)
+    for name in sys.argv[2:] or [*FAMILIES, "taesdxl"]:
+        if name == "taesdxl":
+            write_taesdxl(root)
+        else:
+            write(name, FAMILIES[name], root)
 
 
 if __name__ == "__main__":
