@@ -3,6 +3,7 @@
 #define BRUME_BRUME_H
 
 #include "brume/bench.h"
+#include "brume/convert.h"
 #include "brume/device.h"
 #include "brume/forward.h"
 #include "brume/generate.h"

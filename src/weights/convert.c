@@ -1,4 +1,4 @@
-/* Weights to float32. Sources may be unaligned, so elements are read with memcpy, which compilers turn into plain vector loads. */
+/* Weights to float32 and back. Sources may be unaligned, so elements are read with memcpy, which compilers turn into plain vector loads. */
 #include <string.h>
 
 #include "base/f16.h"
@@ -86,4 +86,21 @@ void br_weight_to_f32(const br_tensor_view *view, size_t first, size_t count, fl
         from_blocks(view, first, count, out_values);
     else if (count)
         convert[view->dtype]((const uint8_t *)view->data + first * br_weight_dtype_size(view->dtype), count, out_values);
+}
+
+void br_weight_from_f32(br_weight_dtype dtype, const float *values, size_t count, void *out_bytes)
+{
+    uint8_t *out = out_bytes;
+    if (dtype == BR_WEIGHT_F32) {
+        memcpy(out, values, count * sizeof *values);
+        return;
+    }
+    if (dtype != BR_WEIGHT_F16 && dtype != BR_WEIGHT_BF16) {
+        br_quant_encode(dtype, values, count / br_weight_dtype_block(dtype), out);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint16_t half = dtype == BR_WEIGHT_F16 ? br_f32_to_f16(values[i]) : br_f32_to_bf16(values[i]);
+        memcpy(out + i * sizeof half, &half, sizeof half);
+    }
 }

@@ -58,6 +58,9 @@ char *br_weight_shape_text(const br_tensor_view *view, char *text, size_t size);
 /* Elements first .. first + count - 1 as float32, which holds every type but F64 and the wide integers exactly (those round). */
 void br_weight_to_f32(const br_tensor_view *view, size_t first, size_t count, float *out_values);
 
+/* The other way round, rounding to nearest, for F32, F16, BF16 and the block types (whole blocks). */
+void br_weight_from_f32(br_weight_dtype dtype, const float *values, size_t count, void *out_bytes);
+
 /* For readers: create, add, seal. */
 
 /* NULL when the host is out of memory. */
