@@ -30,7 +30,7 @@ BR_API void br_pipeline_destroy(br_pipeline *pipeline);
 BR_API const char *br_pipeline_dtype(const br_pipeline *pipeline);
 
 typedef struct br_progress {
-    const char *stage;   /* "text", "denoise", "decode"; "forward" */
+    const char *stage;   /* "encode", "text", "denoise", "decode"; "forward" */
     int step, steps;     /* done and in all, of this stage */
     double seconds;      /* since this stage began */
     double seconds_left; /* estimate for this stage; negative when there is none yet */
@@ -62,7 +62,14 @@ typedef struct br_generate_params {
     int batch_size;           /* pictures at once; 0: 1 */
     const float *init_noise;  /* standard normal [batch_size, C, h, w] instead of the seed's; borrowed */
     int64_t init_noise_count; /* its number of floats */
-    const char *dump_dir;     /* folder for .npy files of tokens, text, eps pairs, latents and picture; NULL: none */
+    /* A picture to begin with, and a mask of the same size: white is painted anew, black stays. Both are borrowed, scaled to cover
+     * width × height and cropped; without width and height the picture's own size counts, or the largest of its shape that has no more
+     * pixels than the model's default. NULL: noise alone. */
+    const br_image *init_image, *mask;
+    double strength;         /* how far from the picture to go, above 0 to 1; 0: 0.75, with a mask 1 */
+    double image_guidance;   /* models that follow a picture: how closely, 1 or more; 0: 1.5 */
+    double guidance_rescale; /* 0 .. 1: rescale what guidance makes of a prediction (Lin et al. 2023, section 3.4); 0: no */
+    const char *dump_dir;    /* folder for .npy files of tokens, text, eps pairs, latents and picture; NULL: none */
     br_progress_callback progress;
     void *progress_user;
     br_preview_callback preview;

@@ -1,9 +1,9 @@
 #include "brume/generate.h"
 
 #include "api/context.h"
+#include "pipeline/draw.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/request.h"
-#include "pipeline/txt2img.h"
 
 br_status br_pipeline_create(const br_pipeline_params *params, br_pipeline **out_pipeline)
 {
@@ -32,7 +32,7 @@ br_status br_generate(br_pipeline *pipeline, const br_generate_params *params, b
 {
     *out_generation = (br_generation){0};
     BR_TRY(br_model_check_drawable(pipeline->model));
-    return br_txt2img(pipeline, params, out_generation);
+    return br_draw_pictures(pipeline, params, out_generation);
 }
 
 void br_generation_finish(br_generation *generation)

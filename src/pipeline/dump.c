@@ -98,7 +98,7 @@ br_status br_dump_latents(const br_dump *dump, const float *latents)
     if (!dump->folder)
         return NULL;
     const br_picture_size *size = &dump->request->size;
-    const int64_t shape[] = {dump->model->unet.in_channels, size->height, size->width};
+    const int64_t shape[] = {dump->model->vae.latent_channels, size->height, size->width};
     for (int i = 0; i < size->batch; i++)
         BR_TRY(write(dump, i, "latents.npy", BR_NPY_F32, shape, 3, latents + i * dump->request->latent_count));
     return NULL;

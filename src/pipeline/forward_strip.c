@@ -85,6 +85,18 @@ static br_status allocate(strip_run *strip)
     return NULL;
 }
 
+static br_status encode(strip_run *strip)
+{
+    float *moments = malloc(2 * (size_t)strip->latent_count * sizeof *moments);
+    if (!moments)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for pictures of %d×%d", strip->width, strip->height);
+    br_status status = br_pipeline_encode(strip->pipeline, strip->picture, moments);
+    if (!status)
+        br_pipeline_latents(strip->pipeline, moments, NULL, strip->x_0);
+    free(moments);
+    return status;
+}
+
 static br_status prepare(strip_run *strip)
 {
     br_pipeline *pipeline = strip->pipeline;
@@ -99,7 +111,7 @@ static br_status prepare(strip_run *strip)
     }
     int factor = pipeline->model->defaults.size_multiple;
     BR_TRY(br_pipeline_prepare_encode(pipeline, strip->height, strip->width));
-    BR_TRY(br_pipeline_encode(pipeline, strip->picture, strip->x_0));
+    BR_TRY(encode(strip));
     return br_pipeline_prepare(
         pipeline, &(br_picture_size){.height = strip->height / factor, .width = strip->width / factor, .batch = 1, .copies = 2});
 }

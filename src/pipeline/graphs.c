@@ -25,34 +25,67 @@ void br_graph_build_text(br_graph *graph, const br_clip_text_config *config, br_
     out_values->states = states;
 }
 
+static void build_keep(br_graph *graph, br_shape latents, br_denoise_graph *values)
+{
+    br_shape mask = latents;
+    mask.dim[3] = 1;
+    values->mask = br_graph_input(graph, "mask", BR_F32, mask);
+    values->known = br_graph_input(graph, "known", BR_F32, latents);
+    values->known_noise = br_graph_input(graph, "known_noise", BR_F32, latents);
+    br_op_keep(
+        graph, "keep",
+        &(br_keep_params){
+            .step = values->step, .x = values->x, .mask = values->mask, .known = values->known, .noise = values->known_noise});
+}
+
 void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br_denoise_graph *out_values)
 {
     const br_unet_config *unet = params->unet;
-    br_shape latents = br_shape_of(params->batch, params->height, params->width, unet->in_channels);
+    br_shape latents = br_shape_of(params->batch, params->height, params->width, unet->out_channels);
     int64_t count = br_shape_count(latents);
     br_denoise_graph values = {
         .step = br_graph_step(graph),
         .context = br_graph_input(graph, "context", params->dtypes.activations,
                                   br_shape_of((int64_t)params->copies * params->batch, params->tokens, unet->cross_attention_dim)),
         .noise = br_graph_input(graph, "noise", BR_F32, latents),
+        .picture = BR_NONE,
+        .timestep_cond = BR_NONE,
+        .mask = BR_NONE,
+        .known = BR_NONE,
+        .known_noise = BR_NONE,
         .x = br_graph_state(graph, "x", BR_F32, latents),
         .history = br_graph_state(graph, "history", BR_F32, br_shape_of(BR_HISTORY_MAX, count)),
     };
     br_builder builder;
     begin(&builder, graph, params->dtypes);
     br_value sample = br_op_model_input(graph, "model_input", values.step, values.x, params->copies, params->dtypes.activations);
+    if (unet->in_channels > unet->out_channels) {
+        br_shape beside = latents;
+        beside.dim[0] *= params->copies;
+        beside.dim[3] = unet->in_channels - unet->out_channels;
+        values.picture = br_graph_input(graph, "picture", params->dtypes.activations, beside);
+        sample = br_op_concat(graph, "model_input_picture", sample, values.picture);
+    }
+    if (unet->time_cond_proj_dim)
+        values.timestep_cond = br_graph_input(graph, "timestep_cond", BR_F32, br_shape_of(1, unet->time_cond_proj_dim));
     values.out = br_unet_build(&builder, unet,
                                &(br_unet_inputs){.sample = sample,
                                                  .step = values.step,
                                                  .context = values.context,
                                                  .text_embeds = BR_NONE,
                                                  .time_ids = BR_NONE,
-                                                 .timestep_cond = BR_NONE});
+                                                 .timestep_cond = values.timestep_cond});
     br_graph_output(graph, values.out, "model_output");
-    br_op_sampler_step(
-        graph, "sampler_step",
-        &(br_sampler_step_params){
-            .step = values.step, .out = values.out, .x = values.x, .history = values.history, .noise = values.noise});
+    br_value guided = values.out;
+    if (params->copies > 1 && (params->copies > 2 || params->rescale))
+        guided = br_op_guidance(
+            graph, "guidance",
+            &(br_guidance_params){.step = values.step, .out = values.out, .copies = params->copies, .rescale = params->rescale});
+    br_op_sampler_step(graph, "sampler_step",
+                       &(br_sampler_step_params){
+                           .step = values.step, .out = guided, .x = values.x, .history = values.history, .noise = values.noise});
+    if (params->keep)
+        build_keep(graph, latents, &values);
     *out_values = values;
 }
 

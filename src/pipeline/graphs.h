@@ -24,7 +24,9 @@ typedef struct br_denoise_params {
     const br_unet_config *unet;
     br_graph_dtypes dtypes;
     int batch;         /* pictures */
-    int copies;        /* 2: guidance, the unconditional pictures first; 1: none */
+    int copies;        /* 1: no guidance; 2, 3: see br_op_guidance */
+    bool rescale;      /* guidance rescale: needs copies */
+    bool keep;         /* inpainting: what is not painted anew is brought back after every evaluation */
     int height, width; /* latent pixels */
     int tokens;        /* of the context */
 } br_denoise_params;
@@ -33,9 +35,14 @@ typedef struct br_denoise_graph {
     br_value step;    /* INPUT, one br_step */
     br_value context; /* INPUT [copies · B, T, D] in activations' dtype */
     br_value noise;   /* INPUT f32 [B, h, w, C] */
-    br_value x;       /* STATE f32 [B, h, w, C] */
-    br_value history; /* STATE f32 [BR_HISTORY_MAX, B·h·w·C] */
-    br_value out;     /* OUTPUT [copies · B, h, w, C] in activations' dtype: what the model predicted */
+    br_value picture; /* INPUT [copies · B, h, w, in_channels - C] in activations' dtype: what the UNet sees beside x, or BR_NONE */
+    br_value timestep_cond; /* INPUT f32 [1, time_cond_proj_dim], or BR_NONE */
+    br_value mask;          /* INPUT f32 [B, h, w, 1], and */
+    br_value known;         /* f32 [B, h, w, C], and */
+    br_value known_noise;   /* f32 [B, h, w, C]: see br_op_keep; BR_NONE without `keep` */
+    br_value x;             /* STATE f32 [B, h, w, C] */
+    br_value history;       /* STATE f32 [BR_HISTORY_MAX, B·h·w·C] */
+    br_value out;           /* OUTPUT [copies · B, h, w, C] in activations' dtype: what the model predicted */
 } br_denoise_graph;
 /* One evaluation of the model and the sampler's update of x. */
 void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br_denoise_graph *out_values);

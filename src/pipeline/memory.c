@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "image/image.h"
 #include "pipeline/request.h"
 
 /* The minimum device of decision 6 in docs/DESIGN.md. */
@@ -48,10 +49,17 @@ br_status br_memory_plan(const br_memory_plan_params *params, br_memory_info *ou
     br_vk_caps minimum = minimum_device();
     const br_vk_caps *caps = params->caps ? params->caps : &minimum;
     br_request request;
-    BR_TRY(br_request_resolve(
-        params->model,
-        &(br_generate_params){.prompt = "", .width = params->width, .height = params->height, .batch_size = params->batch},
-        &request));
+    uint8_t white[BR_IMAGE_CHANNELS] = {255, 255, 255}; /* a picture for the models that do nothing without one */
+    const br_image picture = {.width = 1, .height = 1, .pixels = white};
+    br_model_task task = br_model_get_task(params->model);
+    BR_TRY(br_request_resolve(params->model,
+                              &(br_generate_params){.prompt = "",
+                                                    .width = params->width ? params->width : params->model->defaults.width,
+                                                    .height = params->height ? params->height : params->model->defaults.height,
+                                                    .batch_size = params->batch,
+                                                    .init_image = task == BR_TASK_DRAW ? NULL : &picture,
+                                                    .mask = task == BR_TASK_INPAINT ? &picture : NULL},
+                              &request));
     br_pipeline_dtypes dtypes;
     BR_TRY(br_pipeline_choose_dtypes(params->model, caps, params->precision, &dtypes));
     br_pipeline_programs programs;

@@ -35,10 +35,12 @@ static br_status check_fit(const br_model *model)
     if (model->unet.cross_attention_dim != text->hidden_size)
         return br_fail(BR_ERROR_FORMAT, "%s: the UNet's cross_attention_dim is %d, expected the text encoder's hidden_size %d",
                        path, model->unet.cross_attention_dim, text->hidden_size);
-    if (model->unet.in_channels != model->vae.latent_channels || model->unet.out_channels != model->vae.latent_channels)
+    int latent = model->vae.latent_channels, in = model->unet.in_channels;
+    if (model->unet.out_channels != latent || (in != latent && in != 2 * latent && in != 2 * latent + 1))
         return br_fail(BR_ERROR_UNSUPPORTED,
-                       "%s: the UNet has %d input and %d output channels, expected the VAE's latent_channels %d", path,
-                       model->unet.in_channels, model->unet.out_channels, model->vae.latent_channels);
+                       "%s: the UNet has %d input and %d output channels, expected the VAE's latent_channels %d, or %d (a picture "
+                       "beside them) or %d (a mask too) and %d",
+                       path, in, model->unet.out_channels, latent, 2 * latent, 2 * latent + 1, latent);
     if (model->vae.in_channels != BR_IMAGE_CHANNELS || model->vae.out_channels != BR_IMAGE_CHANNELS)
         return br_fail(BR_ERROR_UNSUPPORTED, "%s: the VAE has %d input and %d output channels, expected %d for RGB", path,
                        model->vae.in_channels, model->vae.out_channels, BR_IMAGE_CHANNELS);
@@ -193,6 +195,12 @@ br_status br_model_check_drawable(const br_model *model)
     return model->weightless
                ? br_fail(BR_ERROR_UNSUPPORTED, "%s is an architecture without weights: nothing can be drawn with it", model->name)
                : NULL;
+}
+
+br_model_task br_model_get_task(const br_model *model)
+{
+    int beside = model->unet.in_channels - model->vae.latent_channels;
+    return beside == 0 ? BR_TASK_DRAW : beside == model->vae.latent_channels ? BR_TASK_EDIT : BR_TASK_INPAINT;
 }
 
 bool br_model_has(const br_model *model, br_component component)

@@ -32,6 +32,13 @@ typedef struct br_model_part {
     br_weights *weights; /* owned */
 } br_model_part;
 
+/* What the UNet sees beside the latents, told by its input channels. */
+typedef enum br_model_task {
+    BR_TASK_DRAW,    /* nothing */
+    BR_TASK_INPAINT, /* a mask, and the latents of the picture without what is masked */
+    BR_TASK_EDIT,    /* the latents of a picture that instructions are about (instruct-pix2pix) */
+} br_model_task;
+
 typedef struct br_model_text {
     br_clip_text_config config;
     br_clip_bpe *tokenizer; /* owned; NULL: the model has no such encoder */
@@ -58,6 +65,7 @@ BR_MUST_CHECK br_status br_model_load_architecture(const char *name, const br_lo
 void br_model_unload(br_model *model);
 /* BR_ERROR_UNSUPPORTED for an architecture without its files. */
 BR_MUST_CHECK br_status br_model_check_drawable(const br_model *model);
+br_model_task br_model_get_task(const br_model *model);
 bool br_model_has(const br_model *model, br_component component);
 /* What holds the part's matrices and kernels exactly: BR_F16 when those of the file that are not blocks are F16 or F8, else BR_F32. The model has that part. */
 br_dtype br_model_stored_dtype(const br_model *model, br_component component);

@@ -1,11 +1,15 @@
 #include "pipeline/pipeline.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "pipeline/layout.h"
 
 /* Any size will do to list a model's weights. */
 #define WEIGHTS_ONLY_SIZE 8
+/* diffusers' DiagonalGaussianDistribution clamps the logarithm of the variance to this. */
+#define LOG_VARIANCE_MIN -30.0f
+#define LOG_VARIANCE_MAX 20.0f
 
 br_status br_pipeline_choose_dtypes(const br_model *model, const br_vk_caps *caps, br_precision precision,
                                     br_pipeline_dtypes *out_dtypes)
@@ -36,6 +40,8 @@ static br_denoise_params denoise_params(const br_model *model, const br_pipeline
                                .dtypes = dtypes->unet,
                                .batch = size->batch,
                                .copies = size->copies,
+                               .rescale = size->rescale,
+                               .keep = size->keep,
                                .height = size->height,
                                .width = size->width,
                                .tokens = model->text[BR_COMPONENT_TEXT].config.max_position_embeddings};
@@ -187,7 +193,7 @@ br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size
 {
     const br_picture_size *built = &pipeline->size;
     if (built->height == size->height && built->width == size->width && built->batch == size->batch &&
-        built->copies == size->copies)
+        built->copies == size->copies && built->rescale == size->rescale && built->keep == size->keep)
         return NULL;
     drop_stages(pipeline);
     br_status status = NULL;
@@ -265,22 +271,24 @@ br_status br_pipeline_decode(br_pipeline *pipeline, const float *latents, float 
                                 pixels * factor * factor * vae->out_channels);
 }
 
-br_status br_pipeline_encode(br_pipeline *pipeline, const float *picture, float *out_latents)
+br_status br_pipeline_encode(br_pipeline *pipeline, const float *picture, float *out_moments)
 {
     const br_vae_config *vae = &pipeline->model->vae;
     int64_t height = pipeline->encode_size.height, width = pipeline->encode_size.width, factor = br_vae_factor(vae);
-    int64_t count = (height / factor) * (width / factor) * vae->latent_channels;
-    float *moments = malloc(2 * (size_t)count * sizeof *moments);
-    if (!moments)
-        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %lld latents", (long long)count);
-    br_status status = NULL;
-    BR_TRY_GOTO(
-        br_stage_write_floats(&pipeline->encode, pipeline->encode_values.picture, picture, height * width * vae->in_channels));
-    BR_TRY_GOTO(br_stage_run(&pipeline->encode));
-    BR_TRY_GOTO(br_stage_read_floats(&pipeline->encode, pipeline->encode_values.moments, moments, 2 * count));
-    for (int64_t i = 0; i < count; i++)
-        out_latents[i] = (moments[i] - vae->shift_factor) * vae->scaling_factor;
-fail:
-    free(moments);
-    return status;
+    BR_TRY(br_stage_write_floats(&pipeline->encode, pipeline->encode_values.picture, picture, height * width * vae->in_channels));
+    BR_TRY(br_stage_run(&pipeline->encode));
+    return br_stage_read_floats(&pipeline->encode, pipeline->encode_values.moments, out_moments,
+                                2 * (height / factor) * (width / factor) * vae->latent_channels);
+}
+
+void br_pipeline_latents(const br_pipeline *pipeline, const float *moments, const float *noise, float *out_latents)
+{
+    const br_vae_config *vae = &pipeline->model->vae;
+    int64_t factor = br_vae_factor(vae);
+    int64_t count = (pipeline->encode_size.height / factor) * (pipeline->encode_size.width / factor) * vae->latent_channels;
+    for (int64_t i = 0; i < count; i++) {
+        float log_variance = fminf(fmaxf(moments[count + i], LOG_VARIANCE_MIN), LOG_VARIANCE_MAX);
+        float drawn = moments[i] + (noise ? expf(0.5f * log_variance) * noise[i] : 0);
+        out_latents[i] = (drawn - vae->shift_factor) * vae->scaling_factor;
+    }
 }

@@ -13,9 +13,10 @@ typedef struct br_pipeline_dtypes {
     br_graph_dtypes text, unet, vae;
 } br_pipeline_dtypes;
 
-/* Latent pixels, pictures, and whether there is guidance (copies 2) or not (1). */
+/* What the programs are built for: latent pixels, pictures, and what br_denoise_params says about the rest. */
 typedef struct br_picture_size {
     int height, width, batch, copies;
+    bool rescale, keep;
 } br_picture_size;
 
 struct br_pipeline {
@@ -65,7 +66,10 @@ BR_MUST_CHECK br_status br_pipeline_prepare_encode(br_pipeline *pipeline, int he
 
 /* Latents [C, h, w] as the sampler leaves them -> picture [3, H, W] about [-1, 1]. Needs br_pipeline_prepare. */
 BR_MUST_CHECK br_status br_pipeline_decode(br_pipeline *pipeline, const float *latents, float *out_picture);
-/* Picture [3, H, W] in [-1, 1] -> mean of the latents [C, h, w], scaled for the UNet. Needs br_pipeline_prepare_encode. */
-BR_MUST_CHECK br_status br_pipeline_encode(br_pipeline *pipeline, const float *picture, float *out_latents);
+/* Picture [3, H, W] in [-1, 1] -> distribution of its latents [2C, h, w]: mean, then log variance, not scaled. Needs
+ * br_pipeline_prepare_encode. */
+BR_MUST_CHECK br_status br_pipeline_encode(br_pipeline *pipeline, const float *picture, float *out_moments);
+/* Latents [C, h, w] of such a distribution, scaled for the UNet: drawn with standard normal `noise` [C, h, w], or its mean when that is NULL. */
+void br_pipeline_latents(const br_pipeline *pipeline, const float *moments, const float *noise, float *out_latents);
 
 #endif

@@ -7,6 +7,13 @@
 
 #include "base/clock.h"
 #include "brume/version.h"
+#include "image/image.h"
+
+#define GUIDANCE_MAX 1000.0
+/* As AUTOMATIC1111 has it; diffusers' 0.8 is hardly more. */
+#define DEFAULT_STRENGTH 0.75
+/* As in diffusers. */
+#define DEFAULT_IMAGE_GUIDANCE 1.5
 
 static br_status check_side(const br_model *model, const char *name, int value)
 {
@@ -17,23 +24,113 @@ static br_status check_side(const br_model *model, const char *name, int value)
     return NULL;
 }
 
+/* What pictures the model needs, and what it can do with those that there are. */
+static br_status check_pictures(const br_model *model, const br_generate_params *params)
+{
+    const br_image *image = params->init_image, *mask = params->mask;
+    br_model_task task = br_model_get_task(model);
+    if (mask && !image)
+        return br_fail(BR_ERROR_ARGUMENT, "there is a mask but no picture that it belongs to");
+    if (task == BR_TASK_INPAINT && !mask)
+        return br_fail(BR_ERROR_ARGUMENT,
+                       "%s is an inpainting model: it needs a picture and a mask, brume inpaint -i PICTURE --mask MASK",
+                       model->path);
+    if (task == BR_TASK_EDIT && (!image || mask))
+        return br_fail(BR_ERROR_ARGUMENT,
+                       "%s edits pictures by instructions: it needs a picture and no mask, brume img2img -i PICTURE", model->path);
+    for (int i = 0; i < 2; i++) {
+        const br_image *it = i ? mask : image;
+        if (it &&
+            (it->width < 1 || it->height < 1 || it->width > BR_IMAGE_MAX_SIDE || it->height > BR_IMAGE_MAX_SIDE || !it->pixels))
+            return br_fail(BR_ERROR_ARGUMENT, "%s is %dx%d, expected 1 to %d pixels a side", i ? "mask" : "picture", it->width,
+                           it->height, BR_IMAGE_MAX_SIDE);
+    }
+    if (mask && (mask->width != image->width || mask->height != image->height))
+        return br_fail(BR_ERROR_ARGUMENT, "mask is %dx%d, expected the picture's %dx%d", mask->width, mask->height, image->width,
+                       image->height);
+    return NULL;
+}
+
+static br_status resolve_strength(const br_model *model, const br_generate_params *params, br_request *request)
+{
+    br_model_task task = br_model_get_task(model);
+    request->strength = 1;
+    if (!params->init_image || task == BR_TASK_EDIT) {
+        if (params->strength != 0)
+            return br_fail(BR_ERROR_ARGUMENT, "strength is %g, but %s", params->strength,
+                           params->init_image ? "this model begins with noise and follows the picture beside it"
+                                              : "there is no picture to begin with");
+        return NULL;
+    }
+    if (params->strength != 0)
+        request->strength = params->strength;
+    else if (!params->mask)
+        request->strength = DEFAULT_STRENGTH;
+    if (!(request->strength > 0 && request->strength <= 1))
+        return br_fail(BR_ERROR_ARGUMENT, "strength is %g, expected above 0, at most 1", request->strength);
+    int taken = (int)(request->steps * request->strength);
+    if (taken < 1)
+        return br_fail(BR_ERROR_ARGUMENT, "strength %g of %d steps leaves none, expected at least %.3g", request->strength,
+                       request->steps, 1.0 / request->steps);
+    request->begin = request->steps - taken;
+    request->from_picture = !params->mask || request->strength < 1;
+    return NULL;
+}
+
+static br_status resolve_guidance(const br_model *model, const br_generate_params *params, br_request *request)
+{
+    bool edits = br_model_get_task(model) == BR_TASK_EDIT;
+    if (!isfinite(request->guidance) || request->guidance < 0 || request->guidance > GUIDANCE_MAX)
+        return br_fail(BR_ERROR_ARGUMENT, "guidance is %g, expected 0 to %g", request->guidance, GUIDANCE_MAX);
+    if (!(params->guidance_rescale >= 0 && params->guidance_rescale <= 1))
+        return br_fail(BR_ERROR_ARGUMENT, "guidance rescale is %g, expected 0 to 1", params->guidance_rescale);
+    if (params->image_guidance != 0 && !edits)
+        return br_fail(BR_ERROR_ARGUMENT, "image guidance is %g, but %s does not follow a picture", params->image_guidance,
+                       model->path);
+    if (params->image_guidance != 0 && !(params->image_guidance >= 1 && params->image_guidance <= GUIDANCE_MAX))
+        return br_fail(BR_ERROR_ARGUMENT, "image guidance is %g, expected 1 to %g", params->image_guidance, GUIDANCE_MAX);
+    request->image_guidance = params->image_guidance != 0 ? params->image_guidance : DEFAULT_IMAGE_GUIDANCE;
+    /* A UNet that takes the guidance as an input has it learnt. */
+    bool guided = request->guidance != 1 && !model->unet.time_cond_proj_dim;
+    request->size.copies = !guided ? 1 : edits ? 3 : 2;
+    request->size.rescale = guided && params->guidance_rescale > 0;
+    request->size.keep = params->mask && br_model_get_task(model) == BR_TASK_DRAW;
+    request->guidance_rescale = params->guidance_rescale;
+    return NULL;
+}
+
+/* The picture's own size, or less where that is more pixels than the model is used to. */
+static void follow_picture(const br_model *model, const br_image *image, br_request *request)
+{
+    double multiple = model->defaults.size_multiple, pixels = (double)image->width * image->height;
+    double most = (double)model->defaults.width * model->defaults.height;
+    double scale = pixels > most ? sqrt(most / pixels) : 1;
+    request->width = (int)(fmax(1, floor(image->width * scale / multiple)) * multiple);
+    request->height = (int)(fmax(1, floor(image->height * scale / multiple)) * multiple);
+}
+
 static br_status resolve_size(const br_model *model, const br_generate_params *params, br_request *request)
 {
-    request->width = params->width ? params->width : model->defaults.width;
-    request->height = params->height ? params->height : model->defaults.height;
+    request->width = model->defaults.width;
+    request->height = model->defaults.height;
+    if (params->init_image)
+        follow_picture(model, params->init_image, request);
+    if (params->width)
+        request->width = params->width;
+    if (params->height)
+        request->height = params->height;
     BR_TRY(check_side(model, "width", request->width));
     BR_TRY(check_side(model, "height", request->height));
     int batch = params->batch_size ? params->batch_size : 1;
     if (batch < 1 || batch > BR_REQUEST_BATCH_MAX)
         return br_fail(BR_ERROR_ARGUMENT, "batch size is %d, expected 1 to %d", batch, BR_REQUEST_BATCH_MAX);
-    request->size = (br_picture_size){.height = request->height / model->defaults.size_multiple,
-                                      .width = request->width / model->defaults.size_multiple,
-                                      .batch = batch,
-                                      .copies = request->guidance == 1 ? 1 : 2};
-    request->latent_count = (int64_t)model->unet.in_channels * request->size.height * request->size.width;
+    request->size.height = request->height / model->defaults.size_multiple;
+    request->size.width = request->width / model->defaults.size_multiple;
+    request->size.batch = batch;
+    request->latent_count = (int64_t)model->vae.latent_channels * request->size.height * request->size.width;
     if (params->init_noise && params->init_noise_count != request->latent_count * batch)
         return br_fail(BR_ERROR_ARGUMENT, "initial noise has %" PRId64 " numbers, expected %d × [%d, %d, %d] = %" PRId64,
-                       params->init_noise_count, batch, model->unet.in_channels, request->size.height, request->size.width,
+                       params->init_noise_count, batch, model->vae.latent_channels, request->size.height, request->size.width,
                        request->latent_count * batch);
     return NULL;
 }
@@ -61,6 +158,18 @@ static br_status check_noise(const br_generate_params *params)
     return NULL;
 }
 
+br_status br_request_plan(const br_request *request, const br_model *model, br_sampler_plan *out_plan)
+{
+    return br_sampler_plan_init(&(br_sampler_params){.schedule = &model->schedule,
+                                                     .sampler = request->sampler,
+                                                     .sigmas = request->sigmas,
+                                                     .steps = request->steps,
+                                                     .begin = request->begin,
+                                                     .eta = request->eta,
+                                                     .s_noise = request->s_noise},
+                                out_plan);
+}
+
 br_status br_request_resolve(const br_model *model, const br_generate_params *params, br_request *out_request)
 {
     if (!params->prompt)
@@ -75,11 +184,14 @@ br_status br_request_resolve(const br_model *model, const br_generate_params *pa
         .sampler = model->sampler,
         .sigmas = model->sigmas,
         .seed = params->seed,
+        .image = params->init_image,
+        .mask = params->mask,
     };
-    if (!isfinite(request.guidance) || request.guidance < 0 || request.guidance > 1000)
-        return br_fail(BR_ERROR_ARGUMENT, "guidance is %g, expected 0 to 1000", request.guidance);
+    BR_TRY(check_pictures(model, params));
+    BR_TRY(resolve_guidance(model, params, &request));
     if (request.steps < 1 || request.steps > model->schedule.params.timesteps)
         return br_fail(BR_ERROR_ARGUMENT, "steps is %d, expected 1 to %d", request.steps, model->schedule.params.timesteps);
+    BR_TRY(resolve_strength(model, params, &request));
     if (params->sampler)
         BR_TRY(br_sampler_from_name(params->sampler, &request.sampler));
     if (params->schedule)
@@ -93,13 +205,7 @@ br_status br_request_resolve(const br_model *model, const br_generate_params *pa
         request.seed = br_clock_seed();
     /* The plan checks what belongs to the sampler: eta, s_noise, schedule, number of steps. */
     br_sampler_plan plan;
-    BR_TRY(br_sampler_plan_init(&(br_sampler_params){.schedule = &model->schedule,
-                                                     .sampler = request.sampler,
-                                                     .sigmas = request.sigmas,
-                                                     .steps = request.steps,
-                                                     .eta = request.eta,
-                                                     .s_noise = request.s_noise},
-                                &plan));
+    BR_TRY(br_request_plan(&request, model, &plan));
     br_sampler_plan_finish(&plan);
     *out_request = request;
     return NULL;
@@ -108,13 +214,18 @@ br_status br_request_resolve(const br_model *model, const br_generate_params *pa
 char *br_request_parameters(const br_request *request, const br_model *model, int64_t seed)
 {
     static const char format[] =
-        "%s%s%s\nSteps: %d, Sampler: %s%s%s, CFG scale: %g, Seed: %" PRId64 ", Size: %dx%d, Model: %s, Version: brume %s";
+        "%s%s%s\nSteps: %d, Sampler: %s%s%s, CFG scale: %g, Seed: %" PRId64 ", Size: %dx%d, Model: %s%s, Version: brume %s";
     const char *negative = request->negative_prompt[0] ? "\nNegative prompt: " : "";
     const char *label = br_sigmas_label(request->sigmas), *schedule = label ? ", Schedule type: " : "";
     label = label ? label : "";
+    char pictures[64] = "";
+    if (request->strength < 1)
+        snprintf(pictures, sizeof pictures, ", Denoising strength: %g", request->strength);
+    else if (request->size.copies == 3)
+        snprintf(pictures, sizeof pictures, ", Image CFG scale: %g", request->image_guidance);
 #define FIELDS                                                                                                                \
     request->prompt, negative, request->negative_prompt, request->steps, br_sampler_label(request->sampler), schedule, label, \
-        request->guidance, seed, request->width, request->height, model->name, BR_VERSION
+        request->guidance, seed, request->width, request->height, model->name, pictures, BR_VERSION
     int length = snprintf(NULL, 0, format, FIELDS);
     char *text = length < 0 ? NULL : malloc((size_t)length + 1);
     if (text)

@@ -15,7 +15,11 @@ typedef struct br_request {
     br_picture_size size;                 /* latent pixels */
     int64_t latent_count;                 /* floats of one picture's latents, C·h·w */
     int steps;
-    double guidance, eta, s_noise;
+    int begin; /* the first step that is taken of them */
+    double guidance, image_guidance, guidance_rescale, eta, s_noise;
+    const br_image *image, *mask; /* borrowed; NULL: none */
+    double strength;              /* 1 without a picture */
+    bool from_picture;            /* x begins as the noised picture, not as noise alone */
     br_sampler sampler;
     br_sigmas sigmas;
     int64_t seed; /* of the first picture; drawn when the caller left it open */
@@ -23,6 +27,9 @@ typedef struct br_request {
 
 /* Errors: BR_ERROR_ARGUMENT naming the parameter, what it is and what was expected. */
 BR_MUST_CHECK br_status br_request_resolve(const br_model *model, const br_generate_params *params, br_request *out_request);
+
+/* The steps of the request. */
+BR_MUST_CHECK br_status br_request_plan(const br_request *request, const br_model *model, br_sampler_plan *out_plan);
 
 /* The text that AUTOMATIC1111 writes into a PNG's "parameters" chunk and its readers parse:
  * prompt, "Negative prompt: ...", "Steps: .., Sampler: .., CFG scale: .., Seed: .., Size: WxH, Model: ..". malloc'd; NULL when out of memory. */

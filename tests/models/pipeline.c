@@ -8,8 +8,8 @@
 #include "base/file.h"
 #include "base/npy.h"
 #include "image/image.h"
+#include "pipeline/draw.h"
 #include "pipeline/pipeline.h"
-#include "pipeline/txt2img.h"
 #include "support/device.h"
 #include "support/scratch.h"
 #include "support/test.h"
@@ -74,7 +74,7 @@ static float *read_dump(int picture, int pictures, const char *name, size_t *out
 static drawing draw_with(br_pipeline *pipeline, const br_generate_params *params)
 {
     drawing d = {0};
-    assert_status_ok(br_txt2img(pipeline, params, &d.generation));
+    assert_status_ok(br_draw_pictures(pipeline, params, &d.generation));
     for (int i = 0; i < d.generation.count && params->dump_dir; i++) {
         d.latents[i] = read_dump(i, d.generation.count, "latents", &d.latent_count);
         for (size_t j = 0; j < d.latent_count; j++)
@@ -241,7 +241,7 @@ static void test_cancelling(void **state)
         cancelled.seed = 100;
         cancelled.progress = stop;
         cancelled.progress_user = &at;
-        assert_status(br_txt2img(shared.pipeline, &cancelled, &generation), BR_ERROR_CANCELLED, at.stage);
+        assert_status(br_draw_pictures(shared.pipeline, &cancelled, &generation), BR_ERROR_CANCELLED, at.stage);
         assert_null(generation.pictures);
         assert_int_equal(generation.count, 0);
         drawing after = draw(&params);
@@ -345,7 +345,7 @@ static void test_spoilt_weights(void **state)
         assert_status_ok(br_model_load(spoil(cases[i].file), &silent, &model));
         assert_status_ok(br_pipeline_open(shared.device->device, model, BR_PRECISION_F32, &pipeline));
         br_generate_params params = {.prompt = "red", .width = 64, .height = 64, .steps = 2};
-        br_status status = br_txt2img(pipeline, &params, &generation);
+        br_status status = br_draw_pictures(pipeline, &params, &generation);
         if (cases[i].message) {
             print_message("  %s: %s\n", cases[i].file, br_status_message(status));
             assert_status(status, BR_ERROR_FORMAT, cases[i].message);
@@ -374,7 +374,7 @@ static void test_after_an_overflow(void **state)
     br_generate_params overflowing = params;
     overflowing.init_noise = noise;
     overflowing.init_noise_count = (int64_t)LATENT_COUNT;
-    assert_status(br_txt2img(shared.pipeline, &overflowing, &generation), BR_ERROR_FORMAT, "not finite");
+    assert_status(br_draw_pictures(shared.pipeline, &overflowing, &generation), BR_ERROR_FORMAT, "not finite");
     drawing after = draw(&params);
     assert_same_bytes(&after, &expected);
     drawing_free(&after);
@@ -401,7 +401,8 @@ static void test_sizes(void **state)
     br_generation generation;
     br_generate_params params = params_of("ddim");
     params.width = 50;
-    assert_status(br_txt2img(shared.pipeline, &params, &generation), BR_ERROR_ARGUMENT, "width is 50, expected a multiple of 4");
+    assert_status(br_draw_pictures(shared.pipeline, &params, &generation), BR_ERROR_ARGUMENT,
+                  "width is 50, expected a multiple of 4");
 }
 
 /* Without guidance the model runs once a picture: on the prompt. With guidance of a prompt against itself nothing changes. */

@@ -12,8 +12,8 @@
 #include "base/npy.h"
 #include "image/image.h"
 #include "image/png.h"
+#include "pipeline/draw.h"
 #include "pipeline/pipeline.h"
-#include "pipeline/txt2img.h"
 #include "support/device.h"
 #include "support/scratch.h"
 #include "support/test.h"
@@ -105,14 +105,14 @@ static void draw(br_pipeline *pipeline, const json_t *sample, int steps)
     sample_name(sample, name);
     br_npy noise = load(REFERENCE "latents_%s.npy", name);
     br_generation generation;
-    assert_status_ok(br_txt2img(pipeline,
-                                &(br_generate_params){.prompt = json_string_value(json_object_get(sample, "prompt")),
-                                                      .steps = steps,
-                                                      .guidance = GUIDANCE,
-                                                      .init_noise = noise.data,
-                                                      .init_noise_count = noise.count,
-                                                      .dump_dir = br_scratch_path("dump")},
-                                &generation));
+    assert_status_ok(br_draw_pictures(pipeline,
+                                      &(br_generate_params){.prompt = json_string_value(json_object_get(sample, "prompt")),
+                                                            .steps = steps,
+                                                            .guidance = GUIDANCE,
+                                                            .init_noise = noise.data,
+                                                            .init_noise_count = noise.count,
+                                                            .dump_dir = br_scratch_path("dump")},
+                                      &generation));
     br_generation_release(&generation);
     br_npy_finish(&noise);
 }
@@ -200,8 +200,8 @@ static void test_encoder(void **state)
     br_image_to_planes(&image, planes);
     assert_status_ok(br_pipeline_prepare_encode(pipeline, image.height, image.width));
     float *moments = test_malloc(2 * 4 * 16 * 16 * sizeof *moments), *latents = test_malloc(4 * 16 * 16 * sizeof *latents);
-    assert_status_ok(br_pipeline_encode(pipeline, planes, latents));
-    assert_status_ok(br_stage_read_floats(&pipeline->encode, pipeline->encode_values.moments, moments, 2 * 4 * 16 * 16));
+    assert_status_ok(br_pipeline_encode(pipeline, planes, moments));
+    br_pipeline_latents(pipeline, moments, NULL, latents);
     br_npy mean = load(REFERENCE "encode_%s.npy", "mean"), logvar = load(REFERENCE "encode_%s.npy", "logvar");
     hold("encoder's mean", br_test_relative_error_f32(moments, mean.data, (size_t)mean.count), 1e-4);
     hold("encoder's log variance", br_test_relative_error_f32(moments + mean.count, logvar.data, (size_t)logvar.count), 1e-4);

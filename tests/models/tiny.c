@@ -11,8 +11,8 @@
 #include "base/json.h"
 #include "base/npy.h"
 #include "image/image.h"
+#include "pipeline/draw.h"
 #include "pipeline/pipeline.h"
-#include "pipeline/txt2img.h"
 #include "support/device.h"
 #include "support/scratch.h"
 #include "support/test.h"
@@ -145,7 +145,7 @@ static void draw(const tiny_model *tiny, br_pipeline *pipeline, result_set *out)
                                  .init_noise = tiny->noise.values,
                                  .init_noise_count = (int64_t)tiny->noise.count,
                                  .dump_dir = br_scratch_path("dump")};
-    assert_status_ok(br_txt2img(pipeline, &params, &generation));
+    assert_status_ok(br_draw_pictures(pipeline, &params, &generation));
     assert_string_equal(generation.sampler, json_string_value(json_object_get(tiny->about, "sampler")));
     br_generation_release(&generation);
     check_tokens(tiny, "tokens");
@@ -167,14 +167,19 @@ static void run_vae(const tiny_model *tiny, br_pipeline *pipeline, result_set *o
     for (size_t i = 0; i < image->count; i++)
         clamped.values[i] = fminf(fmaxf(image->values[i], -1), 1);
     assert_status_ok(br_pipeline_prepare_encode(pipeline, tiny->height * factor, tiny->width * factor));
-    assert_status_ok(br_pipeline_encode(pipeline, clamped.values, scaled.values));
     out->at[MOMENTS] = vector_of(2 * tiny->noise.count);
-    assert_status_ok(br_stage_read_floats(&pipeline->encode, pipeline->encode_values.moments, out->at[MOMENTS].values,
-                                          (int64_t)out->at[MOMENTS].count));
+    assert_status_ok(br_pipeline_encode(pipeline, clamped.values, out->at[MOMENTS].values));
+    br_pipeline_latents(pipeline, out->at[MOMENTS].values, NULL, scaled.values);
     const br_vae_config *vae = &tiny->model->vae;
     for (size_t i = 0; i < scaled.count; i++) {
         float expected = (out->at[MOMENTS].values[i] - vae->shift_factor) * vae->scaling_factor;
         assert_true(fabsf(scaled.values[i] - expected) <= 1e-6f * fabsf(expected));
+    }
+    br_pipeline_latents(pipeline, out->at[MOMENTS].values, tiny->noise.values, scaled.values);
+    for (size_t i = 0; i < scaled.count; i++) { /* drawn: log variances of random weights stay far from the clamp */
+        double drawn = out->at[MOMENTS].values[i] + exp(0.5 * out->at[MOMENTS].values[scaled.count + i]) * tiny->noise.values[i];
+        double expected = (drawn - vae->shift_factor) * vae->scaling_factor;
+        assert_true(fabs(scaled.values[i] - expected) <= 1e-6 * (1 + fabs(expected)));
     }
     test_free(clamped.values);
     test_free(scaled.values);
