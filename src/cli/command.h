@@ -26,8 +26,8 @@ struct br_command {
     br_status (*run)(br_call *call);
 };
 
-extern const br_command br_cmd_txt2img, br_cmd_forward, br_cmd_devices, br_cmd_inspect, br_cmd_convert, br_cmd_bench,
-    br_cmd_profile, br_cmd_help;
+extern const br_command br_cmd_txt2img, br_cmd_img2img, br_cmd_inpaint, br_cmd_forward, br_cmd_devices, br_cmd_inspect,
+    br_cmd_convert, br_cmd_bench, br_cmd_profile, br_cmd_help;
 
 /* The table of commands: index 0 .. until NULL. */
 const br_command *br_command_list(int index);

@@ -15,6 +15,7 @@ typedef struct work {
     br_session session;
     br_output output;
     br_npy noise;
+    br_image picture, mask; /* owned; what -i and --mask name */
     br_generate_params params;
     br_image *kept; /* owned, [output.count]; for the sheet, or NULL */
     json_t *pictures;
@@ -87,6 +88,11 @@ static void fill_params(work *w)
         .height = o->height < 0 ? 0 : (int)o->height,
         .steps = o->steps < 0 ? 0 : (int)o->steps,
         .guidance = o->cfg,
+        .image_guidance = o->image_cfg,
+        .guidance_rescale = o->guidance_rescale,
+        .init_image = o->input ? &w->picture : NULL,
+        .mask = o->mask ? &w->mask : NULL,
+        .strength = o->strength,
         .sampler = o->sampler,
         .schedule = o->schedule,
         .eta = o->eta,
@@ -110,6 +116,10 @@ static br_status prepare(br_call *call, br_draw_options *o, work *w)
 {
     if (o->init_noise)
         BR_TRY(read_noise(call, o, &w->noise));
+    if (o->input)
+        BR_TRY(br_image_load(o->input, &w->picture));
+    if (o->mask)
+        BR_TRY(br_image_load(o->mask, &w->mask));
     fill_params(w);
     const br_output_params output = {o->output, "output.png", (int)(o->batch_count * o->batch_size), o->grid};
     BR_TRY(br_output_init(call, &output, &w->output));
@@ -249,6 +259,8 @@ static void finish(work *w)
     free(w->kept);
     json_decref(w->pictures);
     br_npy_finish(&w->noise);
+    br_image_finish(&w->picture);
+    br_image_finish(&w->mask);
     br_output_finish(&w->output);
     br_session_finish(&w->session);
 }

@@ -55,6 +55,8 @@ br_status br_draw_options_parse(br_call *call, const br_draw_rows *own, br_draw_
         {"steps", 0, BR_OPTION_INT, &o->steps, "N", "of the sampler", THE_MODELS, 1, 10000},
         {"cfg", 0, BR_OPTION_NUMBER, &o->cfg, "X", "guidance: how closely to follow the prompt; 1 turns it off", THE_MODELS, 1,
          1000},
+        {"guidance-rescale", 0, BR_OPTION_NUMBER, &o->guidance_rescale, "X",
+         "take back what much guidance does to contrast: 0 none of it,\n1 all; 0.7 is usual", NULL, 0, 1},
         {"sampler", 0, BR_OPTION_CHOICE, &o->sampler, "NAME", "one of", THE_MODELS, .choices = br_sampler_list},
         {"schedule", 0, BR_OPTION_CHOICE, &o->schedule, "NAME", "spacing of the noise levels, one of", THE_MODELS,
          .choices = br_schedule_list},

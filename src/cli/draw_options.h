@@ -13,17 +13,30 @@ typedef struct br_draw_options {
     br_session_options session;
     const char *prompt, *negative, *output;
     int64_t width, height, steps, seed, batch_count, batch_size, preview_every;
-    double cfg, eta, s_noise;
+    double cfg, image_cfg, guidance_rescale, strength, eta, s_noise; /* 0: the default */
+    const char *input, *mask;                                        /* pictures; NULL: none */
     const char *sampler, *schedule, *rng;
     bool grid, batch_size_given;
     const char *init_noise, *dump_dir, *preview;
 } br_draw_options;
 
-/* Rows of options that only one command has; their values are fields of the same br_draw_options or the command's own. */
+/* Rows of options that not every command has; their values are fields of the same br_draw_options. */
 typedef struct br_draw_rows {
     const br_option *rows; /* borrowed */
     int count;
 } br_draw_rows;
+
+#define BR_ROW_INPUT(options)                                                                                  \
+    {                                                                                                          \
+        .name = "input", .letter = 'i', .type = BR_OPTION_TEXT, .value = &(options).input, .meta = "FILE.png", \
+        .help = "the picture to begin with"                                                                    \
+    }
+#define BR_ROW_STRENGTH(options, otherwise)                                                                              \
+    {                                                                                                                    \
+        .name = "strength", .type = BR_OPTION_NUMBER, .value = &(options).strength, .meta = "X",                         \
+        .help = "how far from the picture to go, above 0 to 1: this part of\nthe steps is taken", .fallback = otherwise, \
+        .min = 0.0001, .max = 1                                                                                          \
+    }
 
 void br_draw_options_init(br_draw_options *options);
 /* Parses what all drawing commands take and `own` (may be NULL), and checks what needs no model. *out_help: the help was printed, done. */
