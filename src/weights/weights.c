@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +14,16 @@ typedef struct mapping {
     br_file_map map;      /* owned */
 } mapping;
 
+typedef struct source {
+    struct source *next; /* in the arena */
+    br_weights *weights; /* one reference */
+} source;
+
 struct br_weights {
-    br_arena arena; /* names, paths, mappings */
+    atomic_int references;
+    br_arena arena; /* names, paths, mappings, sources */
     mapping *mappings;
+    source *sources;
     br_tensor_view *views; /* owned; sorted by name once sealed */
     size_t count, capacity;
     br_metadata *entries; /* owned */
@@ -24,13 +32,18 @@ struct br_weights {
 
 br_weights *br_weights_create(void)
 {
-    return calloc(1, sizeof(br_weights));
+    br_weights *weights = calloc(1, sizeof *weights);
+    if (weights)
+        atomic_init(&weights->references, 1);
+    return weights;
 }
 
 void br_weights_destroy(br_weights *weights)
 {
-    if (!weights)
+    if (!weights || atomic_fetch_sub(&weights->references, 1) > 1)
         return;
+    for (source *s = weights->sources; s; s = s->next)
+        br_weights_destroy(s->weights);
     for (mapping *m = weights->mappings; m; m = m->next)
         br_file_map_finish(&m->map);
     free(weights->views);
@@ -75,6 +88,22 @@ br_status br_weights_add_file(br_weights *weights, const char *path, br_file_map
     weights->mappings = m;
     *out_file = copy;
     return NULL;
+}
+
+br_status br_weights_borrow(br_weights *weights, br_weights *from)
+{
+    source *s = br_arena_alloc(&weights->arena, sizeof *s);
+    if (!s)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the weights of a model");
+    atomic_fetch_add(&from->references, 1);
+    *s = (source){.next = weights->sources, .weights = from};
+    weights->sources = s;
+    return NULL;
+}
+
+void *br_weights_alloc(br_weights *weights, size_t size)
+{
+    return br_arena_alloc(&weights->arena, size);
 }
 
 br_status br_weights_add(br_weights *weights, const br_tensor_view *view)

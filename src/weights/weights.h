@@ -46,7 +46,7 @@ const br_tensor_view *br_weights_at(const br_weights *weights, int index);
 /* In the order of the files. */
 int br_weights_metadata_count(const br_weights *weights);
 const br_metadata *br_weights_metadata_at(const br_weights *weights, int index);
-/* Takes NULL. Unmaps the files: every view is gone. */
+/* Takes NULL. Unmaps the files, unless other weights borrow from these: every view is gone. */
 void br_weights_destroy(br_weights *weights);
 /* Hints: the tensor's bytes will be read soon; they are not needed for now. Tensors that lie in no mapped file stay as they are. */
 void br_weights_expect(const br_weights *weights, const br_tensor_view *view);
@@ -67,8 +67,12 @@ void br_weight_from_f32(br_weight_dtype dtype, const float *values, size_t count
 br_weights *br_weights_create(void);
 /* Takes over `map` (also on failure) and keeps `path` for messages; *out_file is what the views of this file point to. */
 BR_MUST_CHECK br_status br_weights_add_file(br_weights *weights, const char *path, br_file_map map, const char **out_file);
-/* `view->name` is copied; `view->file` must be from br_weights_add_file. */
+/* `view->name` is copied; `view->file` must be from br_weights_add_file, or of borrowed weights. */
 BR_MUST_CHECK br_status br_weights_add(br_weights *weights, const br_tensor_view *view);
+/* `weights` may hold views of the sealed `source` under other names: its files stay mapped until both are destroyed. */
+BR_MUST_CHECK br_status br_weights_borrow(br_weights *weights, br_weights *source);
+/* `size` bytes that live as long as `weights`, for tensors that no file holds as they are wanted; NULL when out of memory. */
+void *br_weights_alloc(br_weights *weights, size_t size);
 /* key and text are copied. */
 BR_MUST_CHECK br_status br_weights_add_metadata(br_weights *weights, const br_metadata *entry);
 /* Sorts the names; a name that occurs twice is BR_ERROR_FORMAT naming both files. Nothing can be found before this. */
