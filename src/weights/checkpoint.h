@@ -27,8 +27,16 @@ typedef struct br_checkpoint {
     json_t *scheduler;                               /* owned */
     json_t *index;                                   /* owned; model_index.json: "force_zeros_for_empty_prompt", … */
     json_t *drawing;                                 /* owned; brume.json, the folder's drawing defaults; NULL: none */
+    const char *format;                              /* a literal: "diffusers folder", "safetensors", "gguf", "ckpt" */
+    char *family;                                    /* owned; "Stable Diffusion 2, v-prediction"; NULL: not known */
+    char **odd;                                      /* owned; sentences about what has no place or is not as usual */
+    int odd_count;
 } br_checkpoint;
 
+/* Adds a sentence to `odd`. */
+BR_MUST_CHECK br_status br_checkpoint_note(br_checkpoint *checkpoint, const char *format, ...) BR_PRINTF(2, 3);
+/* Takes a zeroed one. */
+void br_checkpoint_part_finish(br_checkpoint_part *part);
 /* Takes a zeroed one. */
 void br_checkpoint_finish(br_checkpoint *checkpoint);
 

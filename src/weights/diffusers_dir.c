@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "weights/names.h"
 #include "weights/safetensors.h"
 
 /* Configurations are a few kilobytes; an index of shards lists every tensor of a large model. */
@@ -123,17 +124,34 @@ static br_status find_weights(const char *folder, const char *what, char **out_p
                    strncmp(what, "text_encoder", 12) == 0 ? "model.safetensors" : weight_names[0].name);
 }
 
+/* Before version 0.17 diffusers named the VAE's attention otherwise, and many folders are of that age. */
+static br_status rename_attention(br_weights **weights)
+{
+    if (!br_weights_find(*weights, "decoder.mid_block.attentions.0.query.weight"))
+        return NULL;
+    br_names names;
+    BR_TRY(br_names_init(*weights, &names));
+    br_weights_destroy(*weights);
+    *weights = names.parts[BR_NAMED_VAE];
+    names.parts[BR_NAMED_VAE] = NULL;
+    br_names_finish(&names);
+    return NULL;
+}
+
 static br_status open_weights(const char *folder, const char *what, br_checkpoint_part *component)
 {
     bool index;
     BR_TRY(find_weights(folder, what, &component->weights_path, &index));
-    if (!index)
-        return br_safetensors_open(component->weights_path, &component->weights);
-    component->weights = br_weights_create();
-    if (!component->weights)
-        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", component->weights_path);
-    BR_TRY(add_shards(folder, component->weights_path, component->weights));
-    return br_weights_seal(component->weights);
+    if (index) {
+        component->weights = br_weights_create();
+        if (!component->weights)
+            return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", component->weights_path);
+        BR_TRY(add_shards(folder, component->weights_path, component->weights));
+        BR_TRY(br_weights_seal(component->weights));
+    } else {
+        BR_TRY(br_safetensors_open(component->weights_path, &component->weights));
+    }
+    return rename_attention(&component->weights);
 }
 
 /* ---- components ---- */
@@ -168,13 +186,15 @@ static br_status check_class(const json_t *index, const char *index_path, const 
 static br_status open_component(const char *path, const json_t *index, const char *index_path, const part_kind *kind,
                                 br_checkpoint_part *component)
 {
+    free(component->class_name);
+    component->class_name = NULL;
     BR_TRY(check_class(index, index_path, kind, &component->class_name));
     char *folder;
     BR_TRY(require(path, kind->name, kind->name, &folder));
     br_status status = require(folder, "config.json", "configuration of its component", &component->config_path);
     if (!status)
         status = br_json_read(component->config_path, CONFIG_BYTES_MAX, &component->config);
-    if (!status)
+    if (!status && !component->weights)
         status = open_weights(folder, kind->name, component);
     free(folder);
     return status;
@@ -227,10 +247,9 @@ static br_status check_index(const json_t *index, const char *index_path, char *
     return *out_class ? NULL : br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while reading %s", index_path);
 }
 
-static br_status open_parts(br_checkpoint *checkpoint, const char *index_path)
+static br_status open_parts(const char *path, br_checkpoint *checkpoint, const char *index_path)
 {
     const json_t *index = checkpoint->index;
-    const char *path = checkpoint->path;
     BR_TRY(check_index(index, index_path, &checkpoint->class_name));
     /* Only the refiner has no first text encoder: it has the second. */
     bool second = has_part(index, &text_encoder_2_kind), first = has_part(index, &text_encoder_kind) || !second;
@@ -253,25 +272,48 @@ static br_status open_parts(br_checkpoint *checkpoint, const char *index_path)
     return status;
 }
 
-br_status br_diffusers_dir_open(const char *path, br_checkpoint *out_checkpoint)
+br_status br_diffusers_dir_open_vae(const char *path, br_checkpoint_part *out_part)
 {
-    *out_checkpoint = (br_checkpoint){0};
+    *out_part = (br_checkpoint_part){0};
+    const char *class_name;
+    br_status status = NULL;
+    BR_TRY_GOTO(require(path, "config.json", "configuration of its component", &out_part->config_path));
+    BR_TRY_GOTO(br_json_read(out_part->config_path, CONFIG_BYTES_MAX, &out_part->config));
+    BR_TRY_GOTO(br_json_string(out_part->config, out_part->config_path, "_class_name", vae_kind.class_names[0], &class_name));
+    if (strcmp(class_name, vae_kind.class_names[0]) != 0 && strcmp(class_name, vae_kind.class_names[1]) != 0)
+        BR_FAIL_GOTO(BR_ERROR_UNSUPPORTED, "%s is of a %s, expected %s or %s", out_part->config_path, class_name,
+                     vae_kind.class_names[0], vae_kind.class_names[1]);
+    out_part->class_name = strdup(class_name);
+    if (!out_part->class_name)
+        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", path);
+    BR_TRY_GOTO(open_weights(path, "vae", out_part));
+    return NULL;
+fail:
+    br_checkpoint_part_finish(out_part);
+    return status;
+}
+
+br_status br_diffusers_dir_complete(const char *path, br_checkpoint *checkpoint)
+{
     if (!br_file_exists(path))
         return br_fail(BR_ERROR_NOT_FOUND, "there is no model at %s", path);
     if (!br_file_is_dir(path))
         return br_fail(BR_ERROR_UNSUPPORTED, "%s is a file, expected a model folder with model_index.json", path);
-    br_status status = NULL;
-    char *index_path = NULL;
-    out_checkpoint->path = strdup(path);
-    if (!out_checkpoint->path)
-        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", path);
-    BR_TRY_GOTO(require(path, "model_index.json", "model_index.json", &index_path));
-    BR_TRY_GOTO(br_json_read(index_path, CONFIG_BYTES_MAX, &out_checkpoint->index));
-    BR_TRY_GOTO(open_parts(out_checkpoint, index_path));
+    char *index_path;
+    BR_TRY(require(path, "model_index.json", "model_index.json", &index_path));
+    br_status status = br_json_read(index_path, CONFIG_BYTES_MAX, &checkpoint->index);
+    if (!status)
+        status = open_parts(path, checkpoint, index_path);
     free(index_path);
-    return NULL;
-fail:
-    free(index_path);
-    br_checkpoint_finish(out_checkpoint);
+    return status;
+}
+
+br_status br_diffusers_dir_open(const char *path, br_checkpoint *out_checkpoint)
+{
+    *out_checkpoint = (br_checkpoint){.path = strdup(path), .format = "diffusers folder"};
+    br_status status = out_checkpoint->path ? br_diffusers_dir_complete(path, out_checkpoint)
+                                            : br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", path);
+    if (status)
+        br_checkpoint_finish(out_checkpoint);
     return status;
 }
