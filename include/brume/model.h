@@ -15,7 +15,12 @@ extern "C" {
 typedef struct br_model br_model;
 
 typedef struct br_model_params {
-    const char *path; /* a diffusers folder; NULL: the model that comes with Brume */
+    const char
+        *path; /* a diffusers folder or a single file (safetensors, GGUF, torch's .ckpt); NULL: the model that comes with Brume */
+    /* For a single file: a diffusers folder whose configurations, tokenizers and scheduler hold for it, and whose parts stand in for those that the file
+     * has not. NULL: all is told from the file's tensors. */
+    const char *config;
+    const char *prediction; /* one of br_prediction_list in place of what the model says; NULL: as it says */
     /* Instead of a path: the shape of a well-known model without its files, "sd15", … (br_architecture_list). It can be planned, its shaders listed,
      * its stages timed with noise for weights; br_generate refuses it. */
     const char *architecture;
@@ -26,6 +31,8 @@ typedef struct br_model_params {
 
 /* Errors: BR_ERROR_NOT_FOUND (a part of the model is missing: which, where), BR_ERROR_FORMAT, BR_ERROR_UNSUPPORTED (by name). */
 BR_API BR_MUST_CHECK br_status br_model_open(const br_model_params *params, br_model **out_model);
+/* Names for br_model_params.prediction, what the UNet's output is: "epsilon", "v", "sample"; index 0 .. until NULL. */
+BR_API const char *br_prediction_list(int index);
 /* Names for br_model_params.architecture: index 0 .. until NULL. */
 BR_API const char *br_architecture_list(int index);
 BR_API void br_model_close(br_model *model);
@@ -43,6 +50,12 @@ BR_API br_model_defaults br_model_get_defaults(const br_model *model);
 BR_API const char *br_model_path(const br_model *model);
 /* Last part of the path: what goes into the picture's parameters. */
 BR_API const char *br_model_name(const br_model *model);
+/* "Stable Diffusion 2, v-prediction"; NULL when it is not known. */
+BR_API const char *br_model_family(const br_model *model);
+/* "diffusers folder", "safetensors", "gguf", "ckpt"; NULL for an architecture. */
+BR_API const char *br_model_format(const br_model *model);
+/* What is missing or unusual, a sentence each: index 0 .. until NULL. */
+BR_API const char *br_model_note(const br_model *model, int index);
 
 typedef struct br_component_info {
     const char *name;       /* "unet" */

@@ -1,6 +1,7 @@
 #include "brume/model.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/context.h"
 #include "base/place.h"
@@ -21,16 +22,32 @@ br_status br_model_open(const br_model_params *params, br_model **out_model)
                        params->architecture);
     if (params->architecture)
         return br_model_load_architecture(params->architecture, &log, out_model);
+    br_checkpoint_params files = {.path = params->path, .config_path = params->config};
+    if (params->prediction) {
+        files.prediction = strcmp(params->prediction, "v") == 0 ? "v_prediction" : params->prediction;
+        bool known = false;
+        for (int i = 0; br_prediction_list(i) && !known; i++)
+            known = strcmp(params->prediction, br_prediction_list(i)) == 0;
+        if (!known)
+            return br_fail(BR_ERROR_ARGUMENT, "there is no prediction \"%s\", expected epsilon, v or sample", params->prediction);
+    }
     if (params->path)
-        return br_model_load(params->path, &log, out_model);
+        return br_model_load(&files, &log, out_model);
     char *path = br_place_asset(DEFAULT_MODEL);
     if (!path)
         return br_fail(BR_ERROR_NOT_FOUND,
                        "the model that comes with Brume was not found, expected it in %s/%s beside the program or in %s/%s",
                        BRUME_INSTALLED_ASSETS, DEFAULT_MODEL, BRUME_ASSETS_DIR, DEFAULT_MODEL);
-    br_status status = br_model_load(path, &log, out_model);
+    files.path = path;
+    br_status status = br_model_load(&files, &log, out_model);
     free(path);
     return status;
+}
+
+const char *br_prediction_list(int index)
+{
+    static const char *const names[] = {"epsilon", "v", "sample"};
+    return index >= 0 && index < 3 ? names[index] : NULL;
 }
 
 const char *br_architecture_list(int index)
@@ -51,6 +68,21 @@ br_model_defaults br_model_get_defaults(const br_model *model)
 const char *br_model_path(const br_model *model)
 {
     return model->path;
+}
+
+const char *br_model_family(const br_model *model)
+{
+    return model->family;
+}
+
+const char *br_model_format(const br_model *model)
+{
+    return model->format;
+}
+
+const char *br_model_note(const br_model *model, int index)
+{
+    return index >= 0 && index < model->odd_count ? model->odd[index] : NULL;
 }
 
 const char *br_model_name(const br_model *model)

@@ -56,7 +56,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
         {"roof", 0, BR_OPTION_FLAG, &a->roof, NULL, "measure what the device can do: a large matrix product, a large copy"},
         {"list", 0, BR_OPTION_FLAG, &a->list, NULL, "list the ops and what their sizes mean"},
         {"runs", 0, BR_OPTION_INT, &a->runs, "N", "timed runs, after one that is not counted", NULL, 1, 100000},
-        BR_ROW_MODEL(a->session),
+        BR_ROWS_MODEL(a->session),
         BR_ROW_ARCH(a->session),
         {"width", 'W', BR_OPTION_INT, &a->width, "N", "of the picture, for a stage", model, 1, INT_MAX},
         {"height", 'H', BR_OPTION_INT, &a->height, "N", "of the picture, for a stage", model, 1, INT_MAX},

@@ -27,7 +27,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
         {"at", 0, BR_OPTION_TEXT, &a->at, "T,T,...", "timesteps to show", "0,100,300,600,999"},
         {"pixels", 0, BR_OPTION_FLAG, &a->pixels, NULL, "add the noise to the picture itself, not to its latents"},
         {"seed", 's', BR_OPTION_INT, &a->seed, "N", "of the noise", "-1, a random one", -1, (double)INT64_MAX},
-        BR_ROW_MODEL(a->session),
+        BR_ROWS_MODEL(a->session),
         BR_ROW_DEVICE(a->session),
         BR_ROW_DTYPE(a->session),
         BR_ROW_JSON(a->session),

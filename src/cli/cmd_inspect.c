@@ -60,7 +60,12 @@ static void print_components(const br_model *model)
     uint64_t all_parameters = 0, all_bytes = 0;
     int all_tensors = 0;
     printf("model     %s\n", br_model_name(model));
-    printf("folder    %s\n", br_model_path(model));
+    printf("path      %s\n", br_model_path(model));
+    if (br_model_format(model))
+        printf("format    %s\n", br_model_format(model));
+    printf("family    %s\n", br_model_family(model) ? br_model_family(model) : "not known");
+    for (int i = 0; br_model_note(model, i); i++)
+        printf("%-9s %s\n", i ? "" : "note", br_model_note(model, i));
     printf("draws     %dx%d, sizes are multiples of %d\n", defaults.width, defaults.height, defaults.size_multiple);
     printf("with      %d steps of %s, schedule %s, cfg %g\n\n", defaults.steps, defaults.sampler, defaults.schedule,
            defaults.guidance);
@@ -146,14 +151,17 @@ static json_t *memory_json(const memory_report *report)
 static br_status print_json(const br_model *model, const memory_report *report, bool with_tensors)
 {
     br_model_defaults defaults = br_model_get_defaults(model);
-    json_t *components = json_array();
+    json_t *components = json_array(), *notes = json_array();
+    for (int i = 0; br_model_note(model, i); i++)
+        json_array_append_new(notes, json_string(br_model_note(model, i)));
     for (int i = 0; i < br_model_component_count(model); i++)
         json_array_append_new(components, component_json(model, i, with_tensors));
-    return br_print_json(json_pack("{s:s, s:s, s:{s:i, s:i, s:i, s:i, s:f, s:s, s:s}, s:o, s:o}", "name", br_model_name(model),
-                                   "path", br_model_path(model), "defaults", "width", defaults.width, "height", defaults.height,
-                                   "size_multiple", defaults.size_multiple, "steps", defaults.steps, "cfg", defaults.guidance,
-                                   "sampler", defaults.sampler, "schedule", defaults.schedule, "components", components, "memory",
-                                   memory_json(report)));
+    return br_print_json(json_pack("{s:s, s:s, s:s?, s:s?, s:o, s:{s:i, s:i, s:i, s:i, s:f, s:s, s:s}, s:o, s:o}", "name",
+                                   br_model_name(model), "path", br_model_path(model), "format", br_model_format(model), "family",
+                                   br_model_family(model), "notes", notes, "defaults", "width", defaults.width, "height",
+                                   defaults.height, "size_multiple", defaults.size_multiple, "steps", defaults.steps, "cfg",
+                                   defaults.guidance, "sampler", defaults.sampler, "schedule", defaults.schedule, "components",
+                                   components, "memory", memory_json(report)));
 }
 
 /* The device as it was asked for, or the preferred one by its name. */
@@ -204,7 +212,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
     *a = (arguments){.session = {.dtype = "auto"}, .width = -1, .height = -1, .batch_size = 1};
     const char *word = NULL, *model = "the model's";
     const br_option rows[] = {
-        BR_ROW_MODEL(a->session),
+        BR_ROWS_MODEL(a->session),
         {"tensors", 0, BR_OPTION_FLAG, &a->tensors, NULL, "list every tensor: dtype, name, shape"},
         {"width", 'W', BR_OPTION_INT, &a->width, "N", "of the picture whose memory is planned", model, 1, INT_MAX},
         {"height", 'H', BR_OPTION_INT, &a->height, "N", "of the picture whose memory is planned", model, 1, INT_MAX},

@@ -52,7 +52,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
     *a = (arguments){
         .session = {.dtype = "auto"}, .stage = "all", .mode = "serialised", .batch_size = 1, .runs = 1, .rows = BR_PROFILE_ROWS};
     const br_option rows[] = {
-        BR_ROW_MODEL(a->session),
+        BR_ROWS_MODEL(a->session),
         BR_ROW_ARCH(a->session),
         {"random-weights", 0, BR_OPTION_FLAG, &a->random_weights, NULL, "noise for weights; what --arch always has"},
         {"stage", 0, BR_OPTION_CHOICE, &a->stage, "NAME", "what to run, one of", NULL, .choices = stage_list},

@@ -49,7 +49,7 @@ br_status br_draw_options_parse(br_call *call, const br_draw_rows *own, br_draw_
         {"prompt", 'p', BR_OPTION_TEXT, &o->prompt, "TEXT", "what to draw"},
         {"negative", 'n', BR_OPTION_TEXT, &o->negative, "TEXT", "what to keep out of the picture"},
         {"output", 'o', BR_OPTION_TEXT, &o->output, "FILE.png", "where the picture goes", "output.png"},
-        BR_ROW_MODEL(o->session),
+        BR_ROWS_MODEL(o->session),
         {"width", 'W', BR_OPTION_INT, &o->width, "N", "of the picture, in pixels", THE_MODELS, 1, INT_MAX},
         {"height", 'H', BR_OPTION_INT, &o->height, "N", "of the picture, in pixels", THE_MODELS, 1, INT_MAX},
         {"steps", 0, BR_OPTION_INT, &o->steps, "N", "of the sampler", THE_MODELS, 1, 10000},

@@ -44,6 +44,8 @@ br_status br_session_open_model(br_session *session)
         BR_TRY(br_profile_create(session->options.profile_mode, &session->profile));
     int span = br_profile_begin(session->profile, "load");
     const br_model_params params = {.path = session->options.model,
+                                    .config = session->options.config,
+                                    .prediction = session->options.prediction,
                                     .architecture = session->options.arch,
                                     .log = br_bar_log,
                                     .log_user = &session->bar,

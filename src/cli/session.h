@@ -11,6 +11,8 @@
 
 typedef struct br_session_options {
     const char *model, *device; /* NULL: the default ones */
+    const char *config;         /* of a model in a single file; NULL: from its tensors */
+    const char *prediction;     /* NULL: the model's */
     const char *arch;           /* instead of a model; NULL: none */
     const char *dtype;          /* of br_precision_list */
     bool quiet, verbose, json;
@@ -19,10 +21,23 @@ typedef struct br_session_options {
 } br_session_options;
 
 /* Rows of a table of options. */
-#define BR_ROW_MODEL(session)                                                                               \
-    {                                                                                                       \
-        .name = "model", .letter = 'm', .type = BR_OPTION_TEXT, .value = &(session).model, .meta = "MODEL", \
-        .help = "a diffusers folder", .fallback = "the model that comes with Brume"                         \
+#define BR_ROWS_MODEL(session)                                                                                         \
+    {.name = "model",                                                                                                  \
+     .letter = 'm',                                                                                                    \
+     .type = BR_OPTION_TEXT,                                                                                           \
+     .value = &(session).model,                                                                                        \
+     .meta = "MODEL",                                                                                                  \
+     .help = "a diffusers folder, or a .safetensors, .gguf or .ckpt file",                                             \
+     .fallback = "the model that comes with Brume"},                                                                   \
+        {.name = "config",                                                                                             \
+         .type = BR_OPTION_TEXT,                                                                                       \
+         .value = &(session).config,                                                                                   \
+         .meta = "FOLDER",                                                                                             \
+         .help = "for a single file: a diffusers folder with its configurations,\ntokenizer, and parts that it lacks", \
+         .fallback = "what the tensors say"},                                                                          \
+    {                                                                                                                  \
+        .name = "prediction", .type = BR_OPTION_CHOICE, .value = &(session).prediction, .meta = "KIND",                \
+        .help = "what the UNet's output is: one of", .choices = br_prediction_list, .fallback = "the model's"          \
     }
 #define BR_ROW_ARCH(session)                                                                                                     \
     {                                                                                                                            \

@@ -8,7 +8,6 @@
 #include "image/image.h"
 #include "models/config.h"
 #include "pipeline/architecture.h"
-#include "weights/diffusers_dir.h"
 
 /* What is drawn with when neither folder nor caller says: the usual settings of Stable Diffusion 1.x. */
 #define DEFAULT_STEPS 25
@@ -24,6 +23,17 @@ static void take_part(br_model *model, br_component component, const char *name,
     *part = (br_model_part){.name = name, .class_name = from->class_name, .path = from->weights_path, .weights = from->weights};
     from->class_name = from->weights_path = NULL;
     from->weights = NULL;
+}
+
+static void take_notes(br_model *model, br_checkpoint *checkpoint)
+{
+    model->format = checkpoint->format;
+    model->family = checkpoint->family;
+    model->odd = checkpoint->odd;
+    model->odd_count = checkpoint->odd_count;
+    checkpoint->family = NULL;
+    checkpoint->odd = NULL;
+    checkpoint->odd_count = 0;
 }
 
 /* The parts have to fit each other. */
@@ -54,9 +64,15 @@ static br_status check_fit(const br_model *model)
     return NULL;
 }
 
-/* Components that the pipeline does not draw with. */
+/* What a single file lacks, and components that the pipeline does not draw with. */
 static br_status check_parts(const br_checkpoint *checkpoint)
 {
+    const char *missing = !checkpoint->vae.weights                                                   ? "VAE"
+                          : !checkpoint->text_encoder.weights && !checkpoint->text_encoder_2.weights ? "text encoder"
+                                                                                                     : NULL;
+    if (missing)
+        return br_fail(BR_ERROR_NOT_FOUND, "%s has no %s: give a model folder that has one with --config%s", checkpoint->path,
+                       missing, checkpoint->vae.weights ? "" : ", or a VAE with --vae");
     if (checkpoint->text_encoder_2.class_name)
         return br_fail(BR_ERROR_UNSUPPORTED, "%s: component text_encoder_2 is not supported", checkpoint->path);
     if (strcmp(checkpoint->vae.class_name, "AutoencoderKL") != 0)
@@ -141,6 +157,7 @@ static br_status load(br_checkpoint *checkpoint, const br_log *log, br_model **o
     model->name = base_name(checkpoint->path);
     if (!model->path || !model->name)
         BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", checkpoint->path);
+    take_notes(model, checkpoint);
     take_part(model, BR_COMPONENT_TEXT, "text_encoder", &checkpoint->text_encoder);
     take_part(model, BR_COMPONENT_UNET, "unet", &checkpoint->unet);
     take_part(model, BR_COMPONENT_VAE, "vae", &checkpoint->vae);
@@ -155,11 +172,11 @@ fail:
     return status;
 }
 
-br_status br_model_load(const char *path, const br_log *log, br_model **out_model)
+br_status br_model_load(const br_checkpoint_params *params, const br_log *log, br_model **out_model)
 {
     *out_model = NULL;
     br_checkpoint checkpoint;
-    BR_TRY(br_diffusers_dir_open(path, &checkpoint));
+    BR_TRY(br_checkpoint_open(params, &checkpoint));
     return load(&checkpoint, log, out_model);
 }
 
@@ -185,6 +202,10 @@ void br_model_unload(br_model *model)
     for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
         br_clip_bpe_destroy(model->text[i].tokenizer);
     br_schedule_finish(&model->schedule);
+    for (int i = 0; i < model->odd_count; i++)
+        free(model->odd[i]);
+    free(model->odd);
+    free(model->family);
     free(model->path);
     free(model->name);
     free(model);

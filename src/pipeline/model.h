@@ -8,6 +8,7 @@
 #include "brume/model.h"
 #include "diffusion/sampler.h"
 #include "diffusion/schedule.h"
+#include "models/checkpoint_open.h"
 #include "models/clip_text.h"
 #include "models/unet.h"
 #include "models/vae.h"
@@ -55,11 +56,14 @@ struct br_model {
     br_sampler sampler; /* of scheduler_config.json */
     br_sigmas sigmas;
     br_model_defaults defaults;
+    const char *format;  /* as br_checkpoint has them, and those: */
+    char *family, **odd; /* owned */
+    int odd_count;
     bool weightless; /* an architecture without its files: parts have no tensors */
 };
 
-/* `path` is a diffusers folder. Errors name the part that is missing or wrong. */
-BR_MUST_CHECK br_status br_model_load(const char *path, const br_log *log, br_model **out_model);
+/* Errors name the part that is missing or wrong. */
+BR_MUST_CHECK br_status br_model_load(const br_checkpoint_params *params, const br_log *log, br_model **out_model);
 /* `name` is of architecture.h. */
 BR_MUST_CHECK br_status br_model_load_architecture(const char *name, const br_log *log, br_model **out_model);
 void br_model_unload(br_model *model);

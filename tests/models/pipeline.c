@@ -342,7 +342,7 @@ static void test_spoilt_weights(void **state)
         br_pipeline *pipeline;
         br_generation generation;
         br_log silent = {0};
-        assert_status_ok(br_model_load(spoil(cases[i].file), &silent, &model));
+        assert_status_ok(br_model_load(&(br_checkpoint_params){.path = spoil(cases[i].file)}, &silent, &model));
         assert_status_ok(br_pipeline_open(shared.device->device, model, BR_PRECISION_F32, &pipeline));
         br_generate_params params = {.prompt = "red", .width = 64, .height = 64, .steps = 2};
         br_status status = br_draw_pictures(pipeline, &params, &generation);
@@ -478,7 +478,7 @@ static int setup(void **state)
 {
     br_log silent = {0};
     shared.device = br_test_device_open(NULL);
-    assert_status_ok(br_model_load(br_test_path(MODEL), &silent, &shared.model));
+    assert_status_ok(br_model_load(&(br_checkpoint_params){.path = br_test_path(MODEL)}, &silent, &shared.model));
     assert_status_ok(br_pipeline_open(shared.device->device, shared.model, BR_PRECISION_F32, &shared.pipeline));
     print_message("device: %s\n", shared.device->caps->name);
     return br_scratch_setup(state);

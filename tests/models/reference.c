@@ -220,7 +220,7 @@ static int setup(void **state)
 {
     shared.device = br_test_device_open(NULL);
     br_log silent = {0};
-    assert_status_ok(br_model_load(br_test_path("assets/models/emoji"), &silent, &shared.model));
+    assert_status_ok(br_model_load(&(br_checkpoint_params){.path = br_test_path("assets/models/emoji")}, &silent, &shared.model));
     assert_status_ok(br_json_read(br_test_path(REFERENCE "manifest.json"), 1 << 20, &shared.manifest));
     print_message("device: %s\n", shared.device->caps->name);
     return br_scratch_setup(state);

@@ -91,7 +91,7 @@ static void open_tiny(tiny_model *tiny, const char *name)
     br_weights *file;
     tiny->name = name;
     snprintf(path, sizeof path, "tests/data/tiny/%s", name);
-    assert_status_ok(br_model_load(br_test_path(path), &silent, &tiny->model));
+    assert_status_ok(br_model_load(&(br_checkpoint_params){.path = br_test_path(path)}, &silent, &tiny->model));
     snprintf(path, sizeof path, "tests/data/tiny/%s/case.json", name);
     assert_status_ok(br_json_read(br_test_path(path), 1 << 20, &tiny->about));
     snprintf(path, sizeof path, "tests/data/tiny/%s/expected.safetensors", name);

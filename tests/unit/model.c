@@ -42,7 +42,7 @@ static br_status load(const char *drawing, const char *part, const char *text, b
     if (drawing)
         br_scratch_file(name, drawing, strlen(drawing));
     snprintf(name, sizeof name, "m%d", number);
-    return br_model_load(br_scratch_path(name), &silent, out_model);
+    return br_model_load(&(br_checkpoint_params){.path = br_scratch_path(name)}, &silent, out_model);
 }
 
 static void test_no_defaults(void **state)
