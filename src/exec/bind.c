@@ -15,8 +15,6 @@
 #define THREADS_MAX 4
 /* What a thread fills at a time: long enough that handing it over does not show. */
 #define PIECE_BYTES ((uint64_t)256 << 10)
-/* Of the files, asked for before it is needed. */
-#define AHEAD_BYTES ((uint64_t)64 << 20)
 
 typedef struct bound_tensor {
     char *name; /* owned */
@@ -29,7 +27,7 @@ typedef struct bound_tensor {
 } bound_tensor;
 
 struct br_bound_weights {
-    bound_tensor *tensors; /* sorted by name, dtype, layout */
+    bound_tensor *tensors; /* sorted by name, dtype, layout; while they are uploaded, by their place in the files */
     int tensor_count;
     br_vk_buffer **blocks;
     uint64_t *block_bytes;
@@ -51,6 +49,13 @@ static int compare_tensors(const void *a, const void *b)
 {
     const bound_tensor *left = a;
     return compare(left->name, left->dtype, left->layout, b);
+}
+
+static int compare_sources(const void *a, const void *b)
+{
+    const bound_tensor *left = a, *right = b;
+    uintptr_t x = (uintptr_t)left->source->data, y = (uintptr_t)right->source->data;
+    return x != y ? (x > y) - (x < y) : compare_tensors(a, b);
 }
 
 /* The shape the file should have, for messages and for the check. */
@@ -87,32 +92,35 @@ static br_status check_source(const char *component, const br_weights *weights, 
     return NULL;
 }
 
-/* What the threads share out among them while weights are bound. */
-typedef struct loader {
-    br_vk_device *device; /* borrowed, as the weights */
-    const br_weights *weights;
-    br_workers *workers; /* owned */
-    uint8_t **scratch;   /* owned; one for each worker */
-    size_t scratch_size;
-    /* The range being filled, cut into pieces. */
-    const br_fill *fill;
-    uint64_t at, size, piece;
-    uint8_t *dst;
-} loader;
-
 static br_fill fill_of(const bound_tensor *tensor)
 {
     return (br_fill){.source = tensor->source, .dtype = tensor->dtype, .layout = tensor->layout, .shape = tensor->shape};
 }
 
+/* Bytes [begin, end) of a block, of one tensor: what a thread makes at a time. */
+typedef struct piece {
+    const bound_tensor *tensor;
+    uint64_t begin, end;
+} piece;
+
+/* What the threads share out among them: a block, or as much of it as the upload asks for at a time. */
+typedef struct loader {
+    br_workers *workers; /* owned */
+    uint8_t **scratch;   /* owned; one for each worker */
+    piece *pieces;       /* owned; of the block, in its order */
+    int piece_count, first;
+    uint64_t at, size; /* of the block, asked for */
+    uint8_t *dst;
+} loader;
+
 static void fill_piece(void *user, int index, int worker)
 {
     loader *it = user;
-    /* Pieces end at multiples of `piece` counted from the tensor's beginning, so that no row is made twice. */
-    uint64_t first = it->at / it->piece, begin = (first + (uint64_t)index) * it->piece, end = begin + it->piece;
-    begin = begin < it->at ? it->at : begin;
-    end = end > it->at + it->size ? it->at + it->size : end;
-    br_fill_range(it->fill, begin, end - begin, it->scratch[worker], it->dst + (begin - it->at));
+    const piece *part = &it->pieces[it->first + index];
+    br_fill params = fill_of(part->tensor);
+    uint64_t begin = part->begin < it->at ? it->at : part->begin;
+    uint64_t end = part->end > it->at + it->size ? it->at + it->size : part->end;
+    br_fill_range(&params, begin - part->tensor->offset, end - begin, it->scratch[worker], it->dst + (begin - it->at));
 }
 
 static br_status fill(void *user, void *dst, uint64_t at, uint64_t size)
@@ -121,33 +129,46 @@ static br_status fill(void *user, void *dst, uint64_t at, uint64_t size)
     it->dst = dst;
     it->at = at;
     it->size = size;
-    uint64_t unit = br_fill_unit(it->fill);
-    it->piece = (PIECE_BYTES + unit - 1) / unit * unit;
-    br_workers_run(it->workers, (int)((at + size - 1) / it->piece - at / it->piece + 1), fill_piece, it);
+    it->first = 0;
+    while (it->first < it->piece_count && it->pieces[it->first].end <= at)
+        it->first++;
+    int last = it->first;
+    while (last < it->piece_count && it->pieces[last].begin < at + size)
+        last++;
+    br_workers_run(it->workers, last - it->first, fill_piece, it);
     return NULL;
 }
 
-static br_status loader_init(const br_bind_params *params, const br_bound_weights *weights, loader *out_loader)
+static uint64_t piece_bytes(const bound_tensor *tensor)
+{
+    br_fill params = fill_of(tensor);
+    uint64_t unit = br_fill_unit(&params);
+    return (PIECE_BYTES + unit - 1) / unit * unit;
+}
+
+static br_status loader_init(const br_bound_weights *weights, loader *out_loader)
 {
     br_status status = NULL;
-    loader it = {.device = params->device, .weights = params->weights};
+    loader it = {0};
+    size_t scratch = 1, most = 1;
     int threads = br_cpu_count();
     BR_TRY(br_workers_create(threads < THREADS_MAX ? threads : THREADS_MAX, &it.workers));
     for (int i = 0; i < weights->tensor_count; i++) {
-        br_fill fill = fill_of(&weights->tensors[i]);
-        size_t size = br_fill_scratch(&fill);
-        it.scratch_size = size > it.scratch_size ? size : it.scratch_size;
+        const bound_tensor *tensor = &weights->tensors[i];
+        br_fill params = fill_of(tensor);
+        scratch = br_fill_scratch(&params) > scratch ? br_fill_scratch(&params) : scratch;
+        most += tensor->bytes / piece_bytes(tensor) + 1;
     }
     int count = br_workers_count(it.workers);
+    it.pieces = calloc(most, sizeof *it.pieces);
     it.scratch = calloc((size_t)count, sizeof *it.scratch);
-    for (int i = 0; i < count && it.scratch; i++) {
-        it.scratch[i] = malloc(it.scratch_size + 1);
-        if (!it.scratch[i])
-            BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while binding the weights of %s", params->name);
+    bool enough = it.pieces && it.scratch;
+    for (int i = 0; i < count && enough; i++) {
+        it.scratch[i] = malloc(scratch);
+        enough = it.scratch[i] != NULL;
     }
-    if (!it.scratch)
-        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while binding the weights of %s", params->name);
-fail:
+    if (!enough)
+        status = br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %d threads that load weights", count);
     *out_loader = it;
     return status;
 }
@@ -157,49 +178,58 @@ static void loader_finish(loader *it)
     for (int i = 0; it->scratch && i < br_workers_count(it->workers); i++)
         free(it->scratch[i]);
     free(it->scratch);
+    free(it->pieces);
     br_workers_destroy(it->workers);
 }
 
-static int compare_sources(const void *a, const void *b)
+/* Cuts tensors first .. last - 1, which make up a block. */
+static void cut(loader *it, const bound_tensor *first, const bound_tensor *last)
 {
-    const bound_tensor *const *left = a, *const *right = b;
-    uintptr_t x = (uintptr_t)(*left)->source->data, y = (uintptr_t)(*right)->source->data;
-    return (x > y) - (x < y);
+    it->piece_count = 0;
+    for (const bound_tensor *tensor = first; tensor < last; tensor++) {
+        uint64_t step = piece_bytes(tensor);
+        for (uint64_t at = 0; at < tensor->bytes; at += step)
+            it->pieces[it->piece_count++] =
+                (piece){.tensor = tensor,
+                        .begin = tensor->offset + at,
+                        .end = tensor->offset + (at + step < tensor->bytes ? at + step : tensor->bytes)};
+    }
 }
 
-/* In the order of the files, so that disks read on; what comes next is asked for early, what is done leaves our memory. */
-static br_status upload_all(loader *it, const br_bound_weights *weights)
+/* One past the last tensor of the block that begins at `first`. */
+static int block_end(const br_bound_weights *weights, int first)
 {
-    br_status status = NULL;
-    int count = weights->tensor_count, expected = 0;
-    uint64_t ahead = 0;
-    const bound_tensor **order = calloc((size_t)count + 1, sizeof *order);
-    if (!order)
-        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while loading %d tensors", count);
-    for (int i = 0; i < count; i++)
-        order[i] = &weights->tensors[i];
-    qsort(order, (size_t)count, sizeof *order, compare_sources);
-    for (int i = 0; i < count; i++) {
-        for (; expected < count && (expected <= i || ahead < AHEAD_BYTES); expected++) {
-            br_weights_expect(it->weights, order[expected]->source);
-            ahead += order[expected]->source->size;
-        }
-        br_fill fill_params = fill_of(order[i]);
-        it->fill = &fill_params;
-        BR_TRY_GOTO(
-            br_status_prefix(br_vk_upload_fill(it->device, &(br_vk_upload_params){.buffer = weights->blocks[order[i]->block],
-                                                                                  .offset = order[i]->offset,
-                                                                                  .size = order[i]->bytes,
-                                                                                  .fill = fill,
-                                                                                  .user = it}),
-                             "uploading %s", order[i]->name));
-        br_weights_release(it->weights, order[i]->source);
-        ahead -= order[i]->source->size;
+    int last = first;
+    while (last < weights->tensor_count && weights->tensors[last].block == weights->tensors[first].block)
+        last++;
+    return last;
+}
+
+static void expect(const br_weights *files, const br_bound_weights *weights, int first, int last)
+{
+    for (int i = first; i < last; i++)
+        br_weights_expect(files, weights->tensors[i].source);
+}
+
+/* Block by block, while the tensors are in the order of the files, so that disks read on. The next block is asked for early; what is done leaves our memory. */
+static br_status upload_all(const br_bind_params *params, const br_bound_weights *weights, loader *it)
+{
+    expect(params->weights, weights, 0, weights->tensor_count ? block_end(weights, 0) : 0);
+    for (int first = 0, last; first < weights->tensor_count; first = last) {
+        last = block_end(weights, first);
+        if (last < weights->tensor_count)
+            expect(params->weights, weights, last, block_end(weights, last));
+        int block = weights->tensors[first].block;
+        cut(it, &weights->tensors[first], &weights->tensors[last]);
+        BR_TRY(br_status_prefix(br_vk_upload_fill(params->device, &(br_vk_upload_params){.buffer = weights->blocks[block],
+                                                                                         .size = weights->block_bytes[block],
+                                                                                         .fill = fill,
+                                                                                         .user = it}),
+                                "uploading the weights of %s", params->name));
+        for (int i = first; i < last; i++)
+            br_weights_release(params->weights, weights->tensors[i].source);
     }
-    BR_TRY_GOTO(br_vk_upload_flush(it->device));
-fail:
-    free(order);
-    return status;
+    return br_vk_upload_flush(params->device);
 }
 
 static void assign_blocks(br_bound_weights *weights)
@@ -242,7 +272,7 @@ static br_status collect(const br_bind_params *params, br_bound_weights *weights
             return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while binding the weights of %s", params->name);
         BR_TRY(check_source(params->name, params->weights, tensor));
     }
-    qsort(weights->tensors, (size_t)weights->tensor_count, sizeof *weights->tensors, compare_tensors);
+    qsort(weights->tensors, (size_t)weights->tensor_count, sizeof *weights->tensors, compare_sources);
     return NULL;
 }
 
@@ -260,9 +290,10 @@ br_status br_bound_weights_create(const br_bind_params *params, br_bound_weights
         BR_TRY_GOTO(br_status_prefix(
             br_vk_buffer_create(params->device, BR_VK_BUFFER_DEVICE, weights->block_bytes[i], params->name, &weights->blocks[i]),
             "weights of %s", params->name));
-    BR_TRY_GOTO(loader_init(params, weights, &it));
-    BR_TRY_GOTO(upload_all(&it, weights));
+    BR_TRY_GOTO(loader_init(weights, &it));
+    BR_TRY_GOTO(upload_all(params, weights, &it));
     loader_finish(&it);
+    qsort(weights->tensors, (size_t)weights->tensor_count, sizeof *weights->tensors, compare_tensors);
     *out_weights = weights;
     return NULL;
 fail:

@@ -39,6 +39,27 @@ static void test_map_and_read(void **state)
     free(data);
 }
 
+/* Hints change nothing that can be read, whatever part of the file they are about. */
+static void test_hints(void **state)
+{
+    (void)state;
+    enum { SIZE = 5 * 65536 + 13 };
+    char *bytes = test_malloc(SIZE);
+    for (int i = 0; i < SIZE; i++)
+        bytes[i] = (char)(i * 31 >> 3);
+    br_file_map map;
+    assert_status_ok(br_file_map_init(br_scratch_file("hints", bytes, SIZE), &map));
+    static const size_t ranges[][2] = {{0, SIZE}, {1, 0}, {1, 65536}, {65537, 3 * 65536}, {SIZE - 1, 1}, {SIZE, 0}};
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        br_file_map_expect(&map, ranges[i][0], ranges[i][1]);
+        assert_memory_equal(map.data, bytes, SIZE);
+        br_file_map_release(&map, ranges[i][0], ranges[i][1]);
+        assert_memory_equal(map.data, bytes, SIZE);
+    }
+    br_file_map_finish(&map);
+    test_free(bytes);
+}
+
 static void test_unreadable(void **state)
 {
     (void)state;
@@ -186,13 +207,9 @@ static void test_no_room(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_map_and_read),
-        cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_write),
-        cmocka_unit_test(test_write_in_working_folder),
-        cmocka_unit_test(test_unwritable),
-        cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_map_and_read), cmocka_unit_test(test_hints),   cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_paths),        cmocka_unit_test(test_write),   cmocka_unit_test(test_write_in_working_folder),
+        cmocka_unit_test(test_unwritable),   cmocka_unit_test(test_no_room),
     };
     return cmocka_run_group_tests(tests, br_scratch_setup, br_scratch_teardown);
 }
