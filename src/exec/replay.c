@@ -99,3 +99,8 @@ br_status br_replay_run(br_replay *replay, br_vk_stop stop, void *user)
     BR_TRY(stop ? br_vk_recording_run_until(replay->recording, stop, user) : br_vk_recording_run(replay->recording));
     return replay->profile ? br_prof_add_run(replay->profile, replay->profiled, replay->recording) : NULL;
 }
+
+const br_vk_recording *br_replay_recording(const br_replay *replay)
+{
+    return replay->recording;
+}

@@ -28,5 +28,7 @@ BR_MUST_CHECK br_status br_replay_create(const br_replay_params *params, br_repl
 void br_replay_destroy(br_replay *replay);
 /* Submits and waits. `stop` (may be NULL) is asked between submissions; true ends the run with BR_ERROR_CANCELLED. */
 BR_MUST_CHECK br_status br_replay_run(br_replay *replay, br_vk_stop stop, void *user);
+/* Borrowed: for tests. */
+const br_vk_recording *br_replay_recording(const br_replay *replay);
 
 #endif

@@ -173,7 +173,9 @@ br_status br_bench_profile_stage(const br_bench_stage_params *params)
     BR_TRY(prepare_stage(params, &stage, &dtype));
     BR_TRY(fill_noise(stage));
     profile->paused = true;
+    int warm_up = br_prof_begin(profile, "warm-up");
     br_status status = br_stage_run(stage);
+    br_prof_end(profile, warm_up);
     profile->paused = false;
     for (int i = 0; i < runs && !status; i++) {
         int span = br_prof_begin(profile, params->stage);

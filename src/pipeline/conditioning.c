@@ -55,7 +55,9 @@ br_status br_conditioning_write(br_pipeline *pipeline, const br_request *request
     it.states = malloc(2 * (size_t)prompt_count * sizeof *it.states);
     if (!it.ids || !it.states)
         BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the text states");
+    int span = br_prof_begin(pipeline->profile, "tokenise");
     BR_TRY_GOTO(encode_prompts(&it));
+    br_prof_end(pipeline->profile, span);
     BR_TRY_GOTO(br_stage_write(&pipeline->text, pipeline->text_values.tokens, it.ids, 2 * (uint64_t)tokens * sizeof *it.ids));
     BR_TRY_GOTO(br_stage_run(&pipeline->text));
     BR_TRY_GOTO(br_stage_read_floats(&pipeline->text, pipeline->text_values.states, it.states, 2 * prompt_count));
