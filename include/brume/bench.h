@@ -34,7 +34,7 @@ BR_API const char *br_bench_op_usage(int index);
 
 typedef struct br_bench_stage_params {
     br_pipeline *pipeline;
-    const char *stage;             /* "text", "unet" (one step with guidance), "vae" (decoder), "encode" */
+    const char *stage;             /* "text", "text_2" (SDXL), "unet" (one step with guidance), "vae" (decoder), "encode" */
     int width, height, batch_size; /* 0: the model's defaults, 1 */
     int runs;                      /* 0: 5 */
 } br_bench_stage_params;

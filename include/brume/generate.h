@@ -48,8 +48,10 @@ typedef enum br_noise_source {
 /* Zero, NULL and negative numbers mean the model's default unless said otherwise. */
 typedef struct br_generate_params {
     const char *prompt;          /* UTF-8; required, may be empty */
-    const char *negative_prompt; /* NULL: empty */
-    int width, height;           /* picture pixels, multiples of size_multiple */
+    const char *negative_prompt; /* NULL: none. For SDXL that is not the same as an empty one, see docs/prompts.md */
+    bool literal_prompt;         /* take brackets, backslashes and BREAK in both prompts as text, not as weights and chunks */
+    int clip_skip; /* whose layer's states of the text encoders are used, from the end: 1 the last, 2 the one before; 0: 2 for SDXL, else 1 */
+    int width, height; /* picture pixels, multiples of size_multiple */
     int steps;
     double guidance;      /* 1: no guidance; 0 means the default too */
     const char *sampler;  /* "ddim", "euler_a", "dpmpp_2m", …: br_sampler_list */
@@ -69,7 +71,12 @@ typedef struct br_generate_params {
     double strength;         /* how far from the picture to go, above 0 to 1; 0: 0.75, with a mask 1 */
     double image_guidance;   /* models that follow a picture: how closely, 1 or more; 0: 1.5 */
     double guidance_rescale; /* 0 .. 1: rescale what guidance makes of a prediction (Lin et al. 2023, section 3.4); 0: no */
-    const char *dump_dir;    /* folder for .npy files of tokens, text, eps pairs, latents and picture; NULL: none */
+    int original_width,
+        original_height; /* SDXL: the size that the picture is said to have had before it was scaled and cropped; 0: width, height */
+    int crop_x, crop_y;  /* SDXL: the upper left corner of that crop */
+    int target_width, target_height;                  /* SDXL: the size after it; 0: width, height */
+    double aesthetic_score, negative_aesthetic_score; /* SDXL's refiner; 0: 6 and 2.5 */
+    const char *dump_dir; /* folder for .npy files of tokens, text, eps pairs, latents and picture; NULL: none */
     br_progress_callback progress;
     void *progress_user;
     br_preview_callback preview;

@@ -86,7 +86,7 @@ typedef enum br_precision {
 
 /* Device memory and work for one size, planned without touching the device. */
 typedef struct br_stage_info {
-    const char *name;  /* "text", "denoise", "decode" */
+    const char *name;  /* "text", "text_2", "denoise", "decode" */
     const char *dtype; /* of activations */
     int dispatches;    /* of one run */
     uint64_t flops;    /* of one run (denoise: one step with guidance) */
@@ -96,7 +96,8 @@ typedef struct br_stage_info {
 } br_stage_info;
 
 typedef struct br_memory_info {
-    br_stage_info stages[3];
+    br_stage_info stages[4];
+    int stage_count;                                      /* 3 with one text encoder */
     uint64_t weight_bytes, activation_bytes, total_bytes; /* arenas are shared by the stages */
 } br_memory_info;
 

@@ -7,8 +7,8 @@
 #include "cli/session.h"
 
 #define OP_SIZES_MAX 16
-/* text, unet, vae: what a picture takes. The encoder, last in stage_list before "all", is not part of it. */
-#define STAGES_MAX 3
+/* text, text_2, unet, vae: what a picture takes. The encoder, last in stage_list before "all", is not part of it. */
+#define STAGES_MAX 4
 
 typedef struct arguments {
     br_session_options session;
@@ -22,8 +22,8 @@ typedef struct arguments {
 
 static const char *stage_list(int index)
 {
-    static const char *const names[] = {"text", "unet", "vae", "encode", "all"};
-    return index >= 0 && index < 5 ? names[index] : NULL;
+    static const char *const names[] = {"text", "text_2", "unet", "vae", "encode", "all"};
+    return index >= 0 && index < 6 ? names[index] : NULL;
 }
 
 /* "linear" of "linear M,N,K". */
@@ -197,6 +197,16 @@ static br_status time_op(br_session *session, const arguments *a, br_bench_resul
     return br_bench_op(&params, out_result);
 }
 
+/* Whether a picture of this model takes the stage: one of two text encoders may be missing. */
+static bool takes_stage(const br_model *model, const char *stage)
+{
+    const char *part = strcmp(stage, "text") == 0 ? "text_encoder" : strcmp(stage, "text_2") == 0 ? "text_encoder_2" : NULL;
+    for (int i = 0; part && i < br_model_component_count(model); i++)
+        if (strcmp(br_model_component(model, i).name, part) == 0)
+            return true;
+    return part == NULL;
+}
+
 /* Up to STAGES_MAX results; the names of their stages, or NULL for an op, go to `stages`. */
 static br_status time_all(br_session *session, arguments *a, const char **stages, br_bench_result *results, int *out_count)
 {
@@ -212,9 +222,12 @@ static br_status time_all(br_session *session, arguments *a, const char **stages
     BR_TRY(open_model(session, a));
     bool all = strcmp(a->stage, "all") == 0;
     for (int i = 0; all ? i < STAGES_MAX : i < 1; i++) {
-        stages[i] = all ? stage_list(i) : a->stage;
-        BR_TRY(time_stage(session, a, stages[i], &results[i]));
-        *out_count = i + 1;
+        const char *stage = all ? stage_list(i) : a->stage;
+        if (all && !takes_stage(session->model, stage))
+            continue;
+        stages[*out_count] = stage;
+        BR_TRY(time_stage(session, a, stage, &results[*out_count]));
+        ++*out_count;
     }
     return NULL;
 }

@@ -91,7 +91,7 @@ static void print_memory(const memory_report *report)
     printf("\nDevice memory and work for %dx%d, %d at once, on %s\n\n", report->width, report->height, report->batch_size,
            report->device);
     printf("%-14s %5s %10s %14s %12s %12s %15s\n", "stage", "dtype", "dispatches", "work", "weights", "activations", "at least");
-    for (size_t i = 0; i < sizeof info->stages / sizeof info->stages[0]; i++) {
+    for (int i = 0; i < info->stage_count; i++) {
         const br_stage_info *stage = &info->stages[i];
         printf("%-14s %5s %10d %14s %12s %12s %15s\n", stage->name, stage->dtype, stage->dispatches,
                br_format_si((double)stage->flops, "FLOP", flops), br_format_bytes((double)stage->weight_bytes, weights),
@@ -134,7 +134,7 @@ static json_t *memory_json(const memory_report *report)
 {
     const br_memory_info *info = &report->info;
     json_t *stages = json_array();
-    for (size_t i = 0; i < sizeof info->stages / sizeof info->stages[0]; i++) {
+    for (int i = 0; i < info->stage_count; i++) {
         const br_stage_info *stage = &info->stages[i];
         json_array_append_new(stages,
                               json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:I}", "name", stage->name, "dtype", stage->dtype,

@@ -134,19 +134,21 @@ static br_status prepare_stage(const br_bench_stage_params *params, br_stage **o
         *out_dtype = pipeline->dtypes.vae.activations;
         return NULL;
     }
-    static const char *const names[] = {"text", "unet", "vae"};
-    br_stage *const stages[] = {&pipeline->text, &pipeline->denoise, &pipeline->decode};
-    const br_dtype dtypes[] = {pipeline->dtypes.text.activations, pipeline->dtypes.unet.activations,
-                               pipeline->dtypes.vae.activations};
-    for (int i = 0; i < 3; i++) {
+    static const char *const names[] = {"text", "text_2", "unet", "vae"};
+    br_stage *const stages[] = {&pipeline->text[BR_COMPONENT_TEXT], &pipeline->text[BR_COMPONENT_TEXT_2], &pipeline->denoise,
+                                &pipeline->decode};
+    const br_dtype dtypes[] = {BR_F32, BR_F32, pipeline->dtypes.unet.activations, pipeline->dtypes.vae.activations};
+    for (int i = 0; i < BR_COMPONENT_COUNT; i++) {
         if (strcmp(params->stage, names[i]) == 0) {
+            if (!br_model_has(pipeline->model, (br_component)i))
+                return br_fail(BR_ERROR_UNSUPPORTED, "%s has no %s", pipeline->model->path, names[i]);
             *out_stage = stages[i];
             *out_dtype = dtypes[i];
             return br_pipeline_prepare(
                 pipeline, &(br_picture_size){.height = height / factor, .width = width / factor, .batch = batch, .copies = 2});
         }
     }
-    return br_fail(BR_ERROR_ARGUMENT, "stage is \"%s\", expected text, unet, vae or encode", params->stage);
+    return br_fail(BR_ERROR_ARGUMENT, "stage is \"%s\", expected text, text_2, unet, vae or encode", params->stage);
 }
 
 br_status br_bench_one_stage(const br_bench_stage_params *params, br_bench_result *out_result)

@@ -45,20 +45,38 @@ br_status br_dump_begin(const br_dump *dump)
     return NULL;
 }
 
-br_status br_dump_text(const br_dump *dump, const int32_t *ids, const float *states)
+/* NAME and NAME_uncond of every picture; `two` holds the unconditional one first. */
+static br_status write_two(const br_dump *dump, const char *name, br_npy_type type, const int64_t *shape, int rank, const void *two)
+{
+    int64_t count = rank == 1 ? shape[0] : shape[0] * shape[1]; /* of 4 bytes */
+    for (int i = 0; i < 2 * dump->request->size.batch; i++) {
+        char file[48];
+        snprintf(file, sizeof file, "%s%s.npy", name, i % 2 ? "" : "_uncond");
+        BR_TRY(write(dump, i / 2, file, type, shape, rank, (const char *)two + i % 2 * count * 4));
+    }
+    return NULL;
+}
+
+static int64_t context_length(const br_dump *dump)
+{
+    return (int64_t)dump->request->size.chunks * br_pipeline_context_length(dump->model);
+}
+
+br_status br_dump_tokens(const br_dump *dump, br_component component, const int32_t *ids)
 {
     if (!dump->folder)
         return NULL;
-    const br_clip_text_config *text = &dump->model->text[BR_COMPONENT_TEXT].config;
-    int64_t tokens = text->max_position_embeddings, width = text->hidden_size;
-    const int64_t shape[] = {tokens, width};
-    for (int i = 0; i < dump->request->size.batch; i++) {
-        BR_TRY(write(dump, i, "tokens_uncond.npy", BR_NPY_I32, shape, 1, ids));
-        BR_TRY(write(dump, i, "tokens.npy", BR_NPY_I32, shape, 1, ids + tokens));
-        BR_TRY(write(dump, i, "text_uncond.npy", BR_NPY_F32, shape, 2, states));
-        BR_TRY(write(dump, i, "text.npy", BR_NPY_F32, shape, 2, states + tokens * width));
-    }
-    return NULL;
+    const int64_t shape[] = {context_length(dump)};
+    return write_two(dump, component == BR_COMPONENT_TEXT_2 ? "tokens_2" : "tokens", BR_NPY_I32, shape, 1, ids);
+}
+
+br_status br_dump_text(const br_dump *dump, const float *states, const float *pooled)
+{
+    if (!dump->folder)
+        return NULL;
+    const int64_t shape[] = {context_length(dump), dump->model->unet.cross_attention_dim}, pooled_shape[] = {dump->model->pooled};
+    BR_TRY(write_two(dump, "text", BR_NPY_F32, shape, 2, states));
+    return pooled_shape[0] ? write_two(dump, "pooled", BR_NPY_F32, pooled_shape, 1, pooled) : NULL;
 }
 
 static br_status write_planes(const br_dump *dump, int picture, const char *name, const float *channels_last)

@@ -8,21 +8,36 @@ static void begin(br_builder *builder, br_graph *graph, br_graph_dtypes dtypes)
     builder->stored = dtypes.stored;
 }
 
-void br_graph_build_text(br_graph *graph, const br_clip_text_config *config, br_graph_dtypes dtypes, int batch,
-                         br_text_graph *out_values)
+static br_value output_f32(br_graph *graph, const char *name, br_value value)
 {
+    if (value == BR_NONE)
+        return BR_NONE;
+    if (br_graph_dtype(graph, value) != BR_F32)
+        value = br_op_convert(graph, name, &(br_convert_params){.x = value, .dtype = BR_F32, .scale = 1});
+    br_graph_output(graph, value, name);
+    return value;
+}
+
+void br_graph_build_text(br_graph *graph, const br_text_params *params, br_text_graph *out_values)
+{
+    const br_clip_text_config *config = params->config;
     br_builder builder;
-    begin(&builder, graph, dtypes);
-    out_values->tokens = br_graph_input(graph, "tokens", BR_I32, br_shape_of(batch, config->max_position_embeddings));
+    begin(&builder, graph, params->dtypes);
+    br_clip_text_inputs inputs = {
+        .tokens = br_graph_input(graph, "tokens", BR_I32, br_shape_of(params->batch, config->max_position_embeddings)),
+        .extra =
+            params->vectors ? br_graph_input(graph, "vectors", BR_F32, br_shape_of(params->vectors, config->hidden_size)) : BR_NONE,
+        .pool_rows = params->pooled ? br_graph_input(graph, "pool_rows", BR_I32, br_shape_of(params->batch, 1)) : BR_NONE,
+        .skip = params->skip,
+        .final_norm = params->norm,
+    };
     br_clip_text_outputs text;
-    br_clip_text_build(
-        &builder, config,
-        &(br_clip_text_inputs){.tokens = out_values->tokens, .extra = BR_NONE, .pool_rows = BR_NONE, .final_norm = true}, &text);
-    br_value states = text.states;
-    if (dtypes.activations != BR_F32)
-        states = br_op_convert(graph, "text_states", &(br_convert_params){.x = states, .dtype = BR_F32, .scale = 1});
-    br_graph_output(graph, states, "text_states");
-    out_values->states = states;
+    br_clip_text_build(&builder, config, &inputs, &text);
+    *out_values = (br_text_graph){.tokens = inputs.tokens,
+                                  .extra = inputs.extra,
+                                  .pool_rows = inputs.pool_rows,
+                                  .states = output_f32(graph, "text_states", text.states),
+                                  .pooled = output_f32(graph, "text_embeds", text.pooled)};
 }
 
 static void build_keep(br_graph *graph, br_shape latents, br_denoise_graph *values)
@@ -56,6 +71,10 @@ void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br
         .x = br_graph_state(graph, "x", BR_F32, latents),
         .history = br_graph_state(graph, "history", BR_F32, br_shape_of(BR_HISTORY_MAX, count)),
     };
+    int64_t rows = (int64_t)params->copies * params->batch;
+    bool pooled = params->pooled > 0;
+    values.text_embeds = pooled ? br_graph_input(graph, "text_embeds", BR_F32, br_shape_of(rows, params->pooled)) : BR_NONE;
+    values.time_ids = pooled ? br_graph_input(graph, "time_ids", BR_F32, br_shape_of(rows, params->time_ids)) : BR_NONE;
     br_builder builder;
     begin(&builder, graph, params->dtypes);
     br_value sample = br_op_model_input(graph, "model_input", values.step, values.x, params->copies, params->dtypes.activations);
@@ -72,8 +91,8 @@ void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br
                                &(br_unet_inputs){.sample = sample,
                                                  .step = values.step,
                                                  .context = values.context,
-                                                 .text_embeds = BR_NONE,
-                                                 .time_ids = BR_NONE,
+                                                 .text_embeds = values.text_embeds,
+                                                 .time_ids = values.time_ids,
                                                  .timestep_cond = values.timestep_cond});
     br_graph_output(graph, values.out, "model_output");
     br_value guided = values.out;

@@ -12,29 +12,44 @@ typedef struct br_graph_dtypes {
     const br_weights *stored;
 } br_graph_dtypes;
 
+typedef struct br_text_params {
+    const br_clip_text_config *config;
+    br_graph_dtypes dtypes;
+    int batch;   /* chunks; T = max_position_embeddings */
+    int skip;    /* as in br_clip_text_inputs */
+    bool norm;   /* likewise, final_norm */
+    bool pooled; /* only with text_projection */
+    int vectors; /* E, of textual inversion */
+} br_text_params;
+
 typedef struct br_text_graph {
-    br_value tokens; /* INPUT i32 [B, T] */
-    br_value states; /* OUTPUT f32 [B, T, D] */
+    br_value tokens;    /* INPUT i32 [B, T]; ids from vocab_size on are rows of extra */
+    br_value extra;     /* INPUT f32 [E, D]; BR_NONE for E = 0 */
+    br_value pool_rows; /* INPUT i32 [B, 1]: rows of [B · T, D]; BR_NONE unless pooled */
+    br_value states;    /* OUTPUT f32 [B, T, D] */
+    br_value pooled;    /* OUTPUT f32 [B, projection_dim], or BR_NONE */
 } br_text_graph;
-/* T = max_position_embeddings. Errors stay in `graph` (br_graph_verify). */
-void br_graph_build_text(br_graph *graph, const br_clip_text_config *config, br_graph_dtypes dtypes, int batch,
-                         br_text_graph *out_values);
+/* Errors stay in `graph` (br_graph_verify). */
+void br_graph_build_text(br_graph *graph, const br_text_params *params, br_text_graph *out_values);
 
 typedef struct br_denoise_params {
     const br_unet_config *unet;
     br_graph_dtypes dtypes;
-    int batch;         /* pictures */
-    int copies;        /* 1: no guidance; 2, 3: see br_op_guidance */
-    bool rescale;      /* guidance rescale: needs copies */
-    bool keep;         /* inpainting: what is not painted anew is brought back after every evaluation */
-    int height, width; /* latent pixels */
-    int tokens;        /* of the context */
+    int batch;            /* pictures */
+    int copies;           /* 1: no guidance; 2, 3: see br_op_guidance */
+    bool rescale;         /* guidance rescale: needs copies */
+    bool keep;            /* inpainting: what is not painted anew is brought back after every evaluation */
+    int height, width;    /* latent pixels */
+    int tokens;           /* of the context */
+    int pooled, time_ids; /* P and N, what the UNet takes of pooled text and of sizes; 0 for one that takes none */
 } br_denoise_params;
 
 typedef struct br_denoise_graph {
-    br_value step;    /* INPUT, one br_step */
-    br_value context; /* INPUT [copies · B, T, D] in activations' dtype */
-    br_value noise;   /* INPUT f32 [B, h, w, C] */
+    br_value step;        /* INPUT, one br_step */
+    br_value context;     /* INPUT [copies · B, T, D] in activations' dtype */
+    br_value text_embeds; /* INPUT f32 [copies · B, P]; BR_NONE unless the UNet takes them (SDXL) */
+    br_value time_ids;    /* INPUT f32 [copies · B, N], likewise */
+    br_value noise;       /* INPUT f32 [B, h, w, C] */
     br_value picture; /* INPUT [copies · B, h, w, in_channels - C] in activations' dtype: what the UNet sees beside x, or BR_NONE */
     br_value timestep_cond; /* INPUT f32 [1, time_cond_proj_dim], or BR_NONE */
     br_value mask;          /* INPUT f32 [B, h, w, 1], and */

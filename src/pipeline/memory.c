@@ -64,11 +64,15 @@ br_status br_memory_plan(const br_memory_plan_params *params, br_memory_info *ou
     BR_TRY(br_pipeline_choose_dtypes(params->model, caps, params->precision, &dtypes));
     br_pipeline_programs programs;
     BR_TRY(br_pipeline_plan(params->model, caps, &dtypes, &request.size, &programs));
-    br_memory_info info = {.stages = {describe("text", dtypes.text.activations, programs.text),
-                                      describe("denoise", dtypes.unet.activations, programs.denoise),
-                                      describe("decode", dtypes.vae.activations, programs.decode)}};
+    static const char *const names[BR_MODEL_TEXT_MAX] = {"text", "text_2"};
+    br_memory_info info = {0};
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
+        if (programs.text[i])
+            info.stages[info.stage_count++] = describe(names[i], dtypes.text[i].activations, programs.text[i]);
+    info.stages[info.stage_count++] = describe("denoise", dtypes.unet.activations, programs.denoise);
+    info.stages[info.stage_count++] = describe("decode", dtypes.vae.activations, programs.decode);
     br_pipeline_programs_finish(&programs);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < info.stage_count; i++) {
         info.weight_bytes += info.stages[i].weight_bytes;
         if (info.stages[i].activation_bytes > info.activation_bytes)
             info.activation_bytes = info.stages[i].activation_bytes;

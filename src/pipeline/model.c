@@ -36,15 +36,62 @@ static void take_notes(br_model *model, br_checkpoint *checkpoint)
     checkpoint->odd_count = 0;
 }
 
+static br_status check_text(const br_model *model, br_component component)
+{
+    const br_model_text *text = &model->text[component];
+    const char *which = component == BR_COMPONENT_TEXT_2 ? "second text encoder" : "text encoder";
+    int tokens = br_clip_bpe_vocab_size(text->tokenizer), length = br_clip_bpe_length(text->tokenizer);
+    if (tokens > text->config.vocab_size)
+        return br_fail(BR_ERROR_FORMAT, "%s: the tokenizer has %d tokens, expected at most the %s's vocab_size %d", model->path,
+                       tokens, which, text->config.vocab_size);
+    if (length != text->config.max_position_embeddings)
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s: the tokenizer makes %d tokens, expected the %s's max_position_embeddings %d",
+                       model->path, length, which, text->config.max_position_embeddings);
+    return NULL;
+}
+
+/* What the UNet takes besides the context: pooled text, and sizes (SDXL) or size and score (its refiner). */
+static br_status check_addition(br_model *model)
+{
+    const br_unet_config *unet = &model->unet;
+    if (!unet->addition_time_embed_dim)
+        return NULL;
+    const br_clip_text_config *text = &model->text[BR_COMPONENT_TEXT_2].config;
+    if (!br_model_has(model, BR_COMPONENT_TEXT_2) || !text->with_projection)
+        return br_fail(BR_ERROR_FORMAT,
+                       "%s: the UNet takes pooled text, expected a text_encoder_2 of class CLIPTextModelWithProjection",
+                       model->path);
+    model->pooled = text->projection_dim;
+    int rest = unet->addition_input_dim - model->pooled;
+    model->time_ids = rest > 0 && rest % unet->addition_time_embed_dim == 0 ? rest / unet->addition_time_embed_dim : 0;
+    if (model->time_ids != 5 && model->time_ids != 6)
+        return br_fail(
+            BR_ERROR_FORMAT,
+            "%s: the UNet's projection_class_embeddings_input_dim is %d, expected text_encoder_2's projection_dim %d and 5 or 6 "
+            "times addition_time_embed_dim %d",
+            model->path, unet->addition_input_dim, model->pooled, unet->addition_time_embed_dim);
+    return NULL;
+}
+
 /* The parts have to fit each other. */
-static br_status check_fit(const br_model *model)
+static br_status check_fit(br_model *model)
 {
     const char *path = model->path;
-    const br_clip_text_config *text = &model->text[BR_COMPONENT_TEXT].config;
-    const br_clip_bpe *tokenizer = model->text[BR_COMPONENT_TEXT].tokenizer;
-    if (model->unet.cross_attention_dim != text->hidden_size)
-        return br_fail(BR_ERROR_FORMAT, "%s: the UNet's cross_attention_dim is %d, expected the text encoder's hidden_size %d",
-                       path, model->unet.cross_attention_dim, text->hidden_size);
+    int width = 0, length = 0;
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++) {
+        const br_clip_text_config *text = &model->text[i].config;
+        if (!model->text[i].tokenizer)
+            continue;
+        BR_TRY(check_text(model, (br_component)i));
+        if (length && length != text->max_position_embeddings)
+            return br_fail(BR_ERROR_UNSUPPORTED, "%s: the text encoders take %d and %d tokens, expected the same", path, length,
+                           text->max_position_embeddings);
+        length = text->max_position_embeddings;
+        width += text->hidden_size;
+    }
+    if (model->unet.cross_attention_dim != width)
+        return br_fail(BR_ERROR_FORMAT, "%s: the UNet's cross_attention_dim is %d, expected the text encoder's hidden_size %d%s",
+                       path, model->unet.cross_attention_dim, width, br_model_has(model, BR_COMPONENT_TEXT_2) ? " in all" : "");
     int latent = model->vae.latent_channels, in = model->unet.in_channels;
     if (model->unet.out_channels != latent || (in != latent && in != 2 * latent && in != 2 * latent + 1))
         return br_fail(BR_ERROR_UNSUPPORTED,
@@ -54,14 +101,7 @@ static br_status check_fit(const br_model *model)
     if (model->vae.in_channels != BR_IMAGE_CHANNELS || model->vae.out_channels != BR_IMAGE_CHANNELS)
         return br_fail(BR_ERROR_UNSUPPORTED, "%s: the VAE has %d input and %d output channels, expected %d for RGB", path,
                        model->vae.in_channels, model->vae.out_channels, BR_IMAGE_CHANNELS);
-    if (br_clip_bpe_vocab_size(tokenizer) > text->vocab_size)
-        return br_fail(BR_ERROR_FORMAT, "%s: the tokenizer has %d tokens, expected at most the text encoder's vocab_size %d", path,
-                       br_clip_bpe_vocab_size(tokenizer), text->vocab_size);
-    if (br_clip_bpe_length(tokenizer) != text->max_position_embeddings)
-        return br_fail(BR_ERROR_UNSUPPORTED,
-                       "%s: the tokenizer makes %d tokens, expected the text encoder's max_position_embeddings %d", path,
-                       br_clip_bpe_length(tokenizer), text->max_position_embeddings);
-    return NULL;
+    return check_addition(model);
 }
 
 /* What a single file lacks, and components that the pipeline does not draw with. */
@@ -73,25 +113,47 @@ static br_status check_parts(const br_checkpoint *checkpoint)
     if (missing)
         return br_fail(BR_ERROR_NOT_FOUND, "%s has no %s: give a model folder that has one with --config%s", checkpoint->path,
                        missing, checkpoint->vae.weights ? "" : ", or a VAE with --vae");
-    if (checkpoint->text_encoder_2.class_name)
-        return br_fail(BR_ERROR_UNSUPPORTED, "%s: component text_encoder_2 is not supported", checkpoint->path);
     if (strcmp(checkpoint->vae.class_name, "AutoencoderKL") != 0)
         return br_fail(BR_ERROR_UNSUPPORTED, "%s: vae is a %s, expected AutoencoderKL", checkpoint->path,
                        checkpoint->vae.class_name);
     return NULL;
 }
 
+/* As the pipelines of diffusers for SDXL are made: they alone have the setting, and it is on unless they are told otherwise. */
+static br_status read_force_zeros(br_model *model, const br_checkpoint *checkpoint)
+{
+    model->force_zeros = model->pooled > 0;
+    if (!checkpoint->index)
+        return NULL;
+    return br_json_bool(checkpoint->index, checkpoint->path, "force_zeros_for_empty_prompt", model->pooled > 0,
+                        &model->force_zeros);
+}
+
+static br_status read_text(const br_checkpoint *checkpoint, br_component component, br_model *model)
+{
+    bool second = component == BR_COMPONENT_TEXT_2;
+    const br_checkpoint_part *part = second ? &checkpoint->text_encoder_2 : &checkpoint->text_encoder;
+    const char *folder = second ? checkpoint->tokenizer_2_path : checkpoint->tokenizer_path;
+    br_model_text *text = &model->text[component];
+    if (!br_model_has(model, component))
+        return NULL;
+    BR_TRY(br_clip_text_config_read(part->config, part->config_path, &text->config));
+    text->config.with_projection = strcmp(model->parts[component].class_name, "CLIPTextModelWithProjection") == 0;
+    if (folder)
+        return br_clip_bpe_open(folder, &text->tokenizer);
+    return br_clip_bpe_open_shipped(second ? checkpoint->tokenizer_2_pad : checkpoint->tokenizer_pad, &text->tokenizer);
+}
+
 static br_status read_configs(br_model *model, const br_checkpoint *checkpoint)
 {
-    br_model_text *text = &model->text[BR_COMPONENT_TEXT];
-    BR_TRY(br_clip_text_config_read(checkpoint->text_encoder.config, checkpoint->text_encoder.config_path, &text->config));
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
+        BR_TRY(read_text(checkpoint, (br_component)i, model));
     BR_TRY(br_unet_config_read(checkpoint->unet.config, checkpoint->unet.config_path, &model->unet));
     BR_TRY(br_vae_config_read(checkpoint->vae.config, checkpoint->vae.config_path, &model->vae));
-    BR_TRY(checkpoint->tokenizer_path ? br_clip_bpe_open(checkpoint->tokenizer_path, &text->tokenizer)
-                                      : br_clip_bpe_open_shipped(checkpoint->tokenizer_pad, &text->tokenizer));
     BR_TRY(br_scheduler_config_read(checkpoint->scheduler, checkpoint->scheduler_path, &model->log, &model->schedule,
                                     &model->sampler));
-    return check_fit(model);
+    BR_TRY(check_fit(model));
+    return read_force_zeros(model, checkpoint);
 }
 
 static br_status read_defaults(br_model *model, const json_t *drawing)
@@ -159,6 +221,7 @@ static br_status load(br_checkpoint *checkpoint, const br_log *log, br_model **o
         BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", checkpoint->path);
     take_notes(model, checkpoint);
     take_part(model, BR_COMPONENT_TEXT, "text_encoder", &checkpoint->text_encoder);
+    take_part(model, BR_COMPONENT_TEXT_2, "text_encoder_2", &checkpoint->text_encoder_2);
     take_part(model, BR_COMPONENT_UNET, "unet", &checkpoint->unet);
     take_part(model, BR_COMPONENT_VAE, "vae", &checkpoint->vae);
     BR_TRY_GOTO(read_configs(model, checkpoint));

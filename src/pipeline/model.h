@@ -45,6 +45,10 @@ typedef struct br_model_text {
     br_clip_bpe *tokenizer; /* owned; NULL: the model has no such encoder */
 } br_model_text;
 
+/* Layers of the text encoders whose states are taken, counted from the end as users do: 1 is the last. */
+#define BR_CLIP_SKIP_LAST 1
+#define BR_CLIP_SKIP_SDXL 2
+
 struct br_model {
     char *path, *name; /* owned */
     br_log log;
@@ -55,6 +59,9 @@ struct br_model {
     br_schedule schedule;
     br_sampler sampler; /* of scheduler_config.json */
     br_sigmas sigmas;
+    int pooled;       /* width of the pooled text of TEXT_2 that the UNet takes (SDXL); 0: none */
+    int time_ids;     /* numbers that it takes besides: 6 for sizes and crop, 5 for size, crop and aesthetic score (refiner) */
+    bool force_zeros; /* without a negative prompt its states are zeros instead of those of an empty text */
     br_model_defaults defaults;
     const char *format;  /* as br_checkpoint has them, and those: */
     char *family, **odd; /* owned */

@@ -10,6 +10,8 @@
 /* diffusers' DiagonalGaussianDistribution clamps the logarithm of the variance to this. */
 #define LOG_VARIANCE_MIN -30.0f
 #define LOG_VARIANCE_MAX 20.0f
+/* Chunks of prompts that are encoded at once; more gain no speed, but need their activations. */
+#define TEXT_BATCH_MAX 16
 
 br_status br_pipeline_choose_dtypes(const br_model *model, const br_vk_caps *caps, br_precision precision,
                                     br_pipeline_dtypes *out_dtypes)
@@ -25,7 +27,8 @@ br_status br_pipeline_choose_dtypes(const br_model *model, const br_vk_caps *cap
     }
     *out_dtypes = (br_pipeline_dtypes){
         .f16 = f16,
-        .text = {BR_F32, matrices[BR_COMPONENT_TEXT], model->parts[BR_COMPONENT_TEXT].weights},
+        .text = {{BR_F32, matrices[BR_COMPONENT_TEXT], model->parts[BR_COMPONENT_TEXT].weights},
+                 {BR_F32, matrices[BR_COMPONENT_TEXT_2], model->parts[BR_COMPONENT_TEXT_2].weights}},
         .unet = {activations, matrices[BR_COMPONENT_UNET], model->parts[BR_COMPONENT_UNET].weights},
         .vae = {model->vae.force_upcast ? BR_F32 : activations, matrices[BR_COMPONENT_VAE], model->parts[BR_COMPONENT_VAE].weights},
     };
@@ -33,6 +36,41 @@ br_status br_pipeline_choose_dtypes(const br_model *model, const br_vk_caps *cap
 }
 
 /* ---- planning ---- */
+
+int br_pipeline_clip_skip(const br_model *model, const br_picture_size *size)
+{
+    return size->clip_skip ? size->clip_skip : model->pooled ? BR_CLIP_SKIP_SDXL : BR_CLIP_SKIP_LAST;
+}
+
+static int chunks_of(const br_picture_size *size)
+{
+    return size->chunks ? size->chunks : 1;
+}
+
+int br_pipeline_text_batch(const br_picture_size *size)
+{
+    int rows = 2 * chunks_of(size);
+    return rows < TEXT_BATCH_MAX ? rows : TEXT_BATCH_MAX;
+}
+
+/* Stable Diffusion 1 and 2 norm the states of whatever layer; SDXL takes them as they are (diffusers' encode_prompt of both). */
+static br_text_params text_params(const br_model *model, const br_pipeline_dtypes *dtypes, const br_picture_size *size,
+                                  br_component component)
+{
+    return (br_text_params){.config = &model->text[component].config,
+                            .dtypes = dtypes->text[component],
+                            .batch = br_pipeline_text_batch(size),
+                            .skip = br_pipeline_clip_skip(model, size) - 1,
+                            .norm = model->pooled == 0,
+                            .pooled = model->pooled > 0 && component == BR_COMPONENT_TEXT_2,
+                            .vectors = size->vectors};
+}
+
+int br_pipeline_context_length(const br_model *model)
+{
+    br_component first = br_model_has(model, BR_COMPONENT_TEXT) ? BR_COMPONENT_TEXT : BR_COMPONENT_TEXT_2;
+    return model->text[first].config.max_position_embeddings;
+}
 
 static br_denoise_params denoise_params(const br_model *model, const br_pipeline_dtypes *dtypes, const br_picture_size *size)
 {
@@ -44,7 +82,9 @@ static br_denoise_params denoise_params(const br_model *model, const br_pipeline
                                .keep = size->keep,
                                .height = size->height,
                                .width = size->width,
-                               .tokens = model->text[BR_COMPONENT_TEXT].config.max_position_embeddings};
+                               .tokens = chunks_of(size) * br_pipeline_context_length(model),
+                               .pooled = model->pooled,
+                               .time_ids = model->time_ids};
 }
 
 br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const br_pipeline_dtypes *dtypes,
@@ -53,9 +93,15 @@ br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const 
     br_status status = NULL;
     br_pipeline_programs programs = {0};
     br_graph graph;
-    br_graph_init(&graph);
-    br_graph_build_text(&graph, &model->text[BR_COMPONENT_TEXT].config, dtypes->text, 2, &programs.text_values);
-    BR_TRY_GOTO(br_program_create(&graph, "text encoder", caps, &programs.text));
+    static const char *const names[BR_MODEL_TEXT_MAX] = {"text encoder", "second text encoder"};
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++) {
+        if (!br_model_has(model, (br_component)i))
+            continue;
+        br_text_params text = text_params(model, dtypes, size, (br_component)i);
+        br_graph_init(&graph);
+        br_graph_build_text(&graph, &text, &programs.text_values[i]);
+        BR_TRY_GOTO(br_program_create(&graph, names[i], caps, &programs.text[i]));
+    }
 
     br_denoise_params denoise = denoise_params(model, dtypes, size);
     br_graph_init(&graph);
@@ -75,7 +121,8 @@ fail:
 
 void br_pipeline_programs_finish(br_pipeline_programs *programs)
 {
-    br_program_destroy(programs->text);
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
+        br_program_destroy(programs->text[i]);
     br_program_destroy(programs->denoise);
     br_program_destroy(programs->decode);
     *programs = (br_pipeline_programs){0};
@@ -102,14 +149,19 @@ static br_status upload_weights(br_pipeline *pipeline)
     if (model->weightless) /* the stages get buffers of their own */
         return NULL;
     br_graph graph;
-    br_text_graph text;
-    br_graph_init(&graph);
-    br_graph_build_text(&graph, &model->text[BR_COMPONENT_TEXT].config, pipeline->dtypes.text, 1, &text);
-    BR_TRY(bind_weights(pipeline, BR_COMPONENT_TEXT, &graph, &pipeline->text_weights));
+    const br_picture_size size = {
+        .height = WEIGHTS_ONLY_SIZE, .width = WEIGHTS_ONLY_SIZE, .batch = 1, .copies = 1, .clip_skip = BR_CLIP_SKIP_LAST};
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++) {
+        if (!br_model_has(model, (br_component)i))
+            continue;
+        br_text_params text = text_params(model, &pipeline->dtypes, &size, (br_component)i);
+        br_text_graph values;
+        br_graph_init(&graph);
+        br_graph_build_text(&graph, &text, &values);
+        BR_TRY(bind_weights(pipeline, (br_component)i, &graph, &pipeline->text_weights[i]));
+    }
 
-    br_denoise_params params =
-        denoise_params(model, &pipeline->dtypes,
-                       &(br_picture_size){.height = WEIGHTS_ONLY_SIZE, .width = WEIGHTS_ONLY_SIZE, .batch = 1, .copies = 1});
+    br_denoise_params params = denoise_params(model, &pipeline->dtypes, &size);
     br_denoise_graph denoise;
     br_graph_init(&graph);
     br_graph_build_denoise(&graph, &params, &denoise);
@@ -143,7 +195,8 @@ fail:
 
 static void drop_stages(br_pipeline *pipeline)
 {
-    br_stage_finish(&pipeline->text);
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
+        br_stage_finish(&pipeline->text[i]);
     br_stage_finish(&pipeline->denoise);
     br_stage_finish(&pipeline->decode);
     br_vk_buffer_destroy(pipeline->arena);
@@ -165,7 +218,8 @@ void br_pipeline_close(br_pipeline *pipeline)
         return;
     drop_stages(pipeline);
     drop_encode(pipeline);
-    br_bound_weights_destroy(pipeline->text_weights);
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
+        br_bound_weights_destroy(pipeline->text_weights[i]);
     br_bound_weights_destroy(pipeline->unet_weights);
     br_bound_weights_destroy(pipeline->decoder_weights);
     br_bound_weights_destroy(pipeline->encoder_weights);
@@ -189,11 +243,16 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+static bool same_size(const br_model *model, const br_picture_size *a, const br_picture_size *b)
+{
+    return a->height == b->height && a->width == b->width && a->batch == b->batch && a->copies == b->copies &&
+           a->rescale == b->rescale && a->keep == b->keep && chunks_of(a) == chunks_of(b) && a->vectors == b->vectors &&
+           br_pipeline_clip_skip(model, a) == br_pipeline_clip_skip(model, b);
+}
+
 br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size)
 {
-    const br_picture_size *built = &pipeline->size;
-    if (built->height == size->height && built->width == size->width && built->batch == size->batch &&
-        built->copies == size->copies && built->rescale == size->rescale && built->keep == size->keep)
+    if (same_size(pipeline->model, &pipeline->size, size))
         return NULL;
     drop_stages(pipeline);
     br_status status = NULL;
@@ -201,15 +260,19 @@ br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size
     int span = br_prof_begin(pipeline->profile, "plan");
     BR_TRY(br_pipeline_plan(pipeline->model, br_vk_device_caps(pipeline->device), &pipeline->dtypes, size, &programs));
     br_prof_end(pipeline->profile, span);
-    int64_t bytes =
-        larger(programs.denoise->plan.arena_bytes, larger(programs.text->plan.arena_bytes, programs.decode->plan.arena_bytes));
+    int64_t bytes = larger(programs.denoise->plan.arena_bytes, programs.decode->plan.arena_bytes);
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
+        bytes = programs.text[i] ? larger(bytes, programs.text[i]->plan.arena_bytes) : bytes;
     BR_TRY_GOTO(br_status_prefix(
         br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, (uint64_t)bytes, "activations", &pipeline->arena),
         "activations for %d pictures of %d×%d latent pixels", size->batch, size->width, size->height));
-    BR_TRY_GOTO(start_stage(pipeline, &programs.text, pipeline->text_weights, pipeline->arena, &pipeline->text));
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++) {
+        if (programs.text[i])
+            BR_TRY_GOTO(start_stage(pipeline, &programs.text[i], pipeline->text_weights[i], pipeline->arena, &pipeline->text[i]));
+        pipeline->text_values[i] = programs.text_values[i];
+    }
     BR_TRY_GOTO(start_stage(pipeline, &programs.denoise, pipeline->unet_weights, pipeline->arena, &pipeline->denoise));
     BR_TRY_GOTO(start_stage(pipeline, &programs.decode, pipeline->decoder_weights, pipeline->arena, &pipeline->decode));
-    pipeline->text_values = programs.text_values;
     pipeline->denoise_values = programs.denoise_values;
     pipeline->decode_values = programs.decode_values;
     pipeline->size = *size;

@@ -10,13 +10,18 @@
 /* Storage of each part; see br_pipeline_choose_dtypes. */
 typedef struct br_pipeline_dtypes {
     bool f16; /* the UNet's activations are 16-bit floats */
-    br_graph_dtypes text, unet, vae;
+    br_graph_dtypes text[BR_MODEL_TEXT_MAX], unet, vae;
 } br_pipeline_dtypes;
 
-/* What the programs are built for: latent pixels, pictures, and what br_denoise_params says about the rest. */
+/* What the programs of a drawing are built for. */
 typedef struct br_picture_size {
-    int height, width, batch, copies;
-    bool rescale, keep;
+    int height, width; /* latent pixels */
+    int batch;         /* pictures */
+    int copies;
+    bool rescale, keep; /* these three as in br_denoise_params */
+    int chunks;         /* of the longer prompt, each as long as a text encoder takes; 0: 1 */
+    int clip_skip;      /* layer of the text encoders from the end; 0: the family's, see br_pipeline_clip_skip */
+    int vectors;        /* of textual inversion */
 } br_picture_size;
 
 struct br_pipeline {
@@ -24,12 +29,12 @@ struct br_pipeline {
     const br_model *model; /* borrowed */
     br_profile *profile;   /* borrowed; NULL: nothing is timed */
     br_pipeline_dtypes dtypes;
-    br_bound_weights *text_weights, *unet_weights, *decoder_weights,
+    br_bound_weights *text_weights[BR_MODEL_TEXT_MAX], *unet_weights, *decoder_weights,
         *encoder_weights; /* owned; the encoder's only when it was needed */
     br_picture_size size; /* of the stages below; batch 0: none are built */
     br_vk_buffer *arena;  /* owned; shared by text, denoise and decode, which run one after the other */
-    br_stage text, denoise, decode;
-    br_text_graph text_values;
+    br_stage text[BR_MODEL_TEXT_MAX], denoise, decode; /* those of encoders that the model has not are zeroed */
+    br_text_graph text_values[BR_MODEL_TEXT_MAX];
     br_denoise_graph denoise_values;
     br_decode_graph decode_values;
     br_picture_size encode_size;
@@ -44,10 +49,17 @@ struct br_pipeline {
 BR_MUST_CHECK br_status br_pipeline_choose_dtypes(const br_model *model, const br_vk_caps *caps, br_precision precision,
                                                   br_pipeline_dtypes *out_dtypes);
 
-/* Planned, not yet on a device: what a size will take. All three are owned by the caller. */
+/* Which layer of the text encoders is taken, from the end: 1 is the last, 2 the one before it, as SDXL has it. */
+int br_pipeline_clip_skip(const br_model *model, const br_picture_size *size);
+/* T, tokens of one chunk. */
+int br_pipeline_context_length(const br_model *model);
+/* Chunks that a text stage takes at once: those of both prompts, unless that is too many. */
+int br_pipeline_text_batch(const br_picture_size *size);
+
+/* Planned, not yet on a device: what a size will take. All are owned by the caller. */
 typedef struct br_pipeline_programs {
-    br_program *text, *denoise, *decode;
-    br_text_graph text_values;
+    br_program *text[BR_MODEL_TEXT_MAX], *denoise, *decode; /* NULL for an encoder that the model has not */
+    br_text_graph text_values[BR_MODEL_TEXT_MAX];
     br_denoise_graph denoise_values;
     br_decode_graph decode_values;
 } br_pipeline_programs;

@@ -8,12 +8,18 @@
 #include "base/clock.h"
 #include "brume/version.h"
 #include "image/image.h"
+#include "pipeline/prompts.h"
 
 #define GUIDANCE_MAX 1000.0
 /* As AUTOMATIC1111 has it; diffusers' 0.8 is hardly more. */
 #define DEFAULT_STRENGTH 0.75
 /* As in diffusers. */
 #define DEFAULT_IMAGE_GUIDANCE 1.5
+/* Diffusers' defaults for the SDXL refiner. */
+#define AESTHETIC_SCORE 6.0
+#define NEGATIVE_AESTHETIC_SCORE 2.5
+/* Scores of the training pictures are 0 to 10. */
+#define SCORE_MAX 1000.0
 
 static br_status check_side(const br_model *model, const char *name, int value)
 {
@@ -135,18 +141,52 @@ static br_status resolve_size(const br_model *model, const br_generate_params *p
     return NULL;
 }
 
-/* Whether both prompts can be encoded, before a device is opened for them. */
-static br_status check_prompts(const br_model *model, const br_request *request)
+/* Whether both prompts can be encoded, before a device is opened for them, and how long they are. */
+static br_status resolve_text(const br_model *model, const br_generate_params *params, br_request *request)
 {
-    const br_clip_bpe *tokenizer = model->text[BR_COMPONENT_TEXT].tokenizer;
-    int32_t *ids = malloc((size_t)br_clip_bpe_length(tokenizer) * sizeof *ids);
-    if (!ids)
-        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the prompt");
-    br_status status = br_status_prefix(br_clip_bpe_encode(tokenizer, request->prompt, ids, NULL), "prompt");
-    if (!status)
-        status = br_status_prefix(br_clip_bpe_encode(tokenizer, request->negative_prompt, ids, NULL), "negative prompt");
-    free(ids);
-    return status;
+    br_prompts prompts;
+    BR_TRY(br_prompts_init(
+        &(br_prompts_params){.model = model, .text = {request->negative_prompt, request->prompt}, .literal = request->literal},
+        &prompts));
+    request->size.chunks = prompts.count;
+    br_prompts_finish(&prompts);
+    request->size.clip_skip = params->clip_skip;
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++) {
+        int layers = model->text[i].config.num_hidden_layers;
+        if (br_model_has(model, (br_component)i) && (params->clip_skip < 0 || params->clip_skip > layers))
+            return br_fail(BR_ERROR_ARGUMENT, "clip skip is %d, expected 1 to %d, the layers of %s", params->clip_skip, layers,
+                           model->parts[i].name);
+    }
+    return NULL;
+}
+
+static br_status resolve_sizes(const br_generate_params *params, br_request *request)
+{
+    br_size_conditions sizes = {
+        .original_width = params->original_width ? params->original_width : request->width,
+        .original_height = params->original_height ? params->original_height : request->height,
+        .crop_x = params->crop_x,
+        .crop_y = params->crop_y,
+        .target_width = params->target_width ? params->target_width : request->width,
+        .target_height = params->target_height ? params->target_height : request->height,
+        .aesthetic_score = params->aesthetic_score == 0 ? AESTHETIC_SCORE : params->aesthetic_score,
+        .negative_aesthetic_score =
+            params->negative_aesthetic_score == 0 ? NEGATIVE_AESTHETIC_SCORE : params->negative_aesthetic_score,
+    };
+    const int sides[] = {sizes.original_width, sizes.original_height, sizes.target_width,
+                         sizes.target_height,  sizes.crop_x,          sizes.crop_y};
+    for (int i = 0; i < 6; i++)
+        if (sides[i] < (i < 4) || sides[i] > BR_REQUEST_SIDE_MAX)
+            return br_fail(BR_ERROR_ARGUMENT, "%s is %d, expected %d to %d",
+                           i < 2   ? "a side of the original size"
+                           : i < 4 ? "a side of the target size"
+                                   : "a corner of the crop",
+                           sides[i], i < 4, BR_REQUEST_SIDE_MAX);
+    if (!(fabs(sizes.aesthetic_score) <= SCORE_MAX) || !(fabs(sizes.negative_aesthetic_score) <= SCORE_MAX))
+        return br_fail(BR_ERROR_ARGUMENT, "aesthetic scores are %g and %g, expected -%g to %g", sizes.aesthetic_score,
+                       sizes.negative_aesthetic_score, SCORE_MAX, SCORE_MAX);
+    request->sizes = sizes;
+    return NULL;
 }
 
 static br_status check_noise(const br_generate_params *params)
@@ -177,6 +217,8 @@ br_status br_request_resolve(const br_model *model, const br_generate_params *pa
     br_request request = {
         .prompt = params->prompt,
         .negative_prompt = params->negative_prompt ? params->negative_prompt : "",
+        .literal = params->literal_prompt,
+        .zero_negative = model->force_zeros && !params->negative_prompt,
         .steps = params->steps ? params->steps : model->defaults.steps,
         .guidance = params->guidance == 0 ? model->defaults.guidance : params->guidance,
         .eta = params->eta,
@@ -198,8 +240,9 @@ br_status br_request_resolve(const br_model *model, const br_generate_params *pa
         BR_TRY(br_sigmas_from_name(params->schedule, &request.sigmas));
     else if (params->sampler && request.sigmas > BR_SIGMAS_DISCRETE && !br_sampler_takes_sigmas(request.sampler))
         request.sigmas = BR_SIGMAS_DEFAULT;
-    BR_TRY(check_prompts(model, &request));
     BR_TRY(resolve_size(model, params, &request));
+    BR_TRY(resolve_text(model, params, &request));
+    BR_TRY(resolve_sizes(params, &request));
     BR_TRY(check_noise(params));
     if (request.seed < 0)
         request.seed = br_clock_seed();

@@ -9,11 +9,21 @@
 #define BR_REQUEST_SIDE_MAX 16384
 #define BR_REQUEST_BATCH_MAX 64
 
+/* What SDXL is told about the picture: the size it had before it was scaled and cropped for training, where it was cropped, its size then; the refiner a
+ * score instead of the last. */
+typedef struct br_size_conditions {
+    int original_width, original_height, crop_x, crop_y, target_width, target_height;
+    double aesthetic_score, negative_aesthetic_score;
+} br_size_conditions;
+
 typedef struct br_request {
     const char *prompt, *negative_prompt; /* borrowed, never NULL */
-    int width, height;                    /* picture pixels */
-    br_picture_size size;                 /* latent pixels */
-    int64_t latent_count;                 /* floats of one picture's latents, C·h·w */
+    bool literal;                         /* brackets and BREAK in them are text */
+    bool zero_negative;                   /* zeros for the states of the negative prompt, which is empty */
+    br_size_conditions sizes;
+    int width, height;    /* picture pixels */
+    br_picture_size size; /* latent pixels */
+    int64_t latent_count; /* floats of one picture's latents, C·h·w */
     int steps;
     int begin; /* the first step that is taken of them */
     double guidance, image_guidance, guidance_rescale, eta, s_noise;

@@ -422,25 +422,31 @@ int br_clip_bpe_vocab_size(const br_clip_bpe *bpe)
     return bpe->vocab_size;
 }
 
-/* Ids of the prompt so far. */
+br_clip_frame br_clip_bpe_frame(const br_clip_bpe *bpe)
+{
+    uint32_t comma = find_symbol(bpe, ",</w>", 5);
+    return (br_clip_frame){
+        .bos = bpe->bos, .eos = bpe->eos, .pad = bpe->pad, .comma = comma == NO_SYMBOL ? -1 : bpe->symbols[comma].id};
+}
+
 typedef struct bpe_output {
-    int32_t *ids; /* owned */
-    size_t count, capacity;
+    br_clip_ids *ids;          /* borrowed; of the text so far */
     uint32_t *symbols, *ranks; /* owned; the word at hand */
     size_t word_capacity;
 } bpe_output;
 
 static bool push_id(bpe_output *output, int32_t id)
 {
-    if (output->count == output->capacity) {
-        size_t capacity = output->capacity ? output->capacity * 2 : 128;
-        int32_t *ids = realloc(output->ids, capacity * sizeof *ids);
-        if (!ids)
+    br_clip_ids *ids = output->ids;
+    if (ids->count == ids->capacity) {
+        size_t capacity = ids->capacity ? ids->capacity * 2 : 128;
+        int32_t *items = realloc(ids->items, capacity * sizeof *items);
+        if (!items)
             return false;
-        output->ids = ids;
-        output->capacity = capacity;
+        ids->items = items;
+        ids->capacity = capacity;
     }
-    output->ids[output->count++] = id;
+    ids->items[ids->count++] = id;
     return true;
 }
 
@@ -561,15 +567,14 @@ static const special *find_special(const br_clip_bpe *bpe, const char *text, siz
     return best;
 }
 
-br_status br_clip_bpe_encode(const br_clip_bpe *bpe, const char *text, int32_t *out_ids, int *out_used)
+br_status br_clip_bpe_encode(const br_clip_bpe *bpe, const char *text, size_t size, br_clip_ids *ids)
 {
-    size_t size = strlen(text);
     if (size > BR_CLIP_BPE_PROMPT_MAX)
         return br_fail(BR_ERROR_ARGUMENT, "the prompt has %zu bytes, expected at most %zu", size, BR_CLIP_BPE_PROMPT_MAX);
     BR_TRY(br_clip_check_utf8(text, size));
     br_status status = NULL;
-    bpe_output output = {0};
-    size_t begin = 0, room = (size_t)bpe->length - 2;
+    bpe_output output = {.ids = ids};
+    size_t begin = 0;
     for (size_t at = 0; at < size;) {
         const special *found = find_special(bpe, text + at, size - at);
         if (!found) {
@@ -583,18 +588,7 @@ br_status br_clip_bpe_encode(const br_clip_bpe *bpe, const char *text, int32_t *
         begin = at;
     }
     BR_TRY_GOTO(encode_stretch(bpe, text + begin, size - begin, &output));
-    if (out_used)
-        *out_used = (int)output.count + 2;
-    if (output.count < room)
-        room = output.count;
-    out_ids[0] = bpe->bos;
-    if (room)
-        memcpy(out_ids + 1, output.ids, room * sizeof *out_ids);
-    out_ids[1 + room] = bpe->eos;
-    for (int i = (int)room + 2; i < bpe->length; i++)
-        out_ids[i] = bpe->pad;
 fail:
-    free(output.ids);
     free(output.symbols);
     free(output.ranks);
     return status;

@@ -46,14 +46,25 @@ BR_MUST_CHECK br_status br_clip_bpe_open(const char *folder, br_clip_bpe **out_b
 BR_MUST_CHECK br_status br_clip_bpe_open_shipped(const char *pad, br_clip_bpe **out_bpe);
 void br_clip_bpe_destroy(br_clip_bpe *bpe);
 
-/* T, the number of ids that br_clip_bpe_encode writes. */
+/* T, the number of ids that a text encoder takes at once, bos and eos among them. */
 int br_clip_bpe_length(const br_clip_bpe *bpe);
 /* One more than the largest id: what the text encoder's embedding table needs. */
 int br_clip_bpe_vocab_size(const br_clip_bpe *bpe);
 
-/* out_ids: [T]: bos, the prompt, eos, then padding; a longer prompt loses its end, eos stays last. *out_used is the number of ids
- * with bos and eos before anything was cut, so it is above T when the prompt was too long. `out_used` may be NULL.
- * Errors: BR_ERROR_ARGUMENT for invalid UTF-8 (with the byte's position) and for prompts above BR_CLIP_BPE_PROMPT_MAX. */
-BR_MUST_CHECK br_status br_clip_bpe_encode(const br_clip_bpe *bpe, const char *text, int32_t *out_ids, int *out_used);
+/* What stands around a prompt, and the id of a comma that ends a word (-1: the vocabulary has none). */
+typedef struct br_clip_frame {
+    int32_t bos, eos, pad, comma;
+} br_clip_frame;
+br_clip_frame br_clip_bpe_frame(const br_clip_bpe *bpe);
+
+/* {0} is empty. free(items) when done. */
+typedef struct br_clip_ids {
+    int32_t *items; /* owned */
+    size_t count, capacity;
+} br_clip_ids;
+
+/* Appends the ids of `size` bytes of text, without bos, eos and padding. Errors: BR_ERROR_ARGUMENT for invalid UTF-8 (with the byte's position) and for texts
+ * above BR_CLIP_BPE_PROMPT_MAX. */
+BR_MUST_CHECK br_status br_clip_bpe_encode(const br_clip_bpe *bpe, const char *text, size_t size, br_clip_ids *ids);
 
 #endif

@@ -1,10 +1,12 @@
-/* Any bytes as a prompt for the small model's tokenizer. What was accepted must begin with bos, hold eos and stay in the vocabulary. */
+/* Any bytes as a prompt for the small model's tokenizer, with AUTOMATIC1111's syntax. What was accepted must be whole chunks whose ids are in the vocabulary
+ * and whose weights are finite. */
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tokenizer/clip_bpe.h"
+#include "tokenizer/chunks.h"
 
 #define LENGTH 77
 #define BOS 2046
@@ -26,14 +28,19 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-static void check(const int32_t *ids, int used)
+static void check(const br_chunks *chunks)
 {
-    int end = used < LENGTH ? used - 1 : LENGTH - 1;
-    if (used < 2 || ids[0] != BOS || ids[end] != EOS)
+    if (chunks->count < 1 || chunks->length != LENGTH)
         abort();
-    for (int i = 0; i < LENGTH; i++)
-        if (ids[i] < 0 || ids[i] > EOS || (i > end && ids[i] != EOS))
+    for (int n = 0; n < chunks->count; n++) {
+        const int32_t *ids = chunks->ids + n * LENGTH;
+        const float *weights = chunks->weights + n * LENGTH;
+        if (ids[0] != BOS || ids[LENGTH - 1] != EOS)
             abort();
+        for (int i = 0; i < LENGTH; i++)
+            if (ids[i] < 0 || ids[i] > EOS || !(fabsf(weights[i]) <= (float)BR_PROMPT_WEIGHT_MAX))
+                abort();
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -44,11 +51,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size)
         memcpy(text, data, size);
     text[size] = 0;
-    int32_t ids[LENGTH];
-    int used;
-    br_status status = br_clip_bpe_encode(tokenizer, text, ids, &used);
+    br_prompt prompt;
+    br_chunks chunks = {0};
+    br_status status = br_prompt_parse(text, &prompt);
     if (!status)
-        check(ids, used);
+        status = br_chunks_init(&(br_chunks_params){.tokenizer = tokenizer, .prompt = &prompt}, &chunks);
+    if (!status)
+        check(&chunks);
+    br_chunks_finish(&chunks);
+    br_prompt_finish(&prompt);
     br_status_free(status);
     free(text);
     return 0;

@@ -169,7 +169,7 @@ static br_value build_text(br_graph *graph, br_graph_dtypes dtypes)
     json_t *config = json_loads(clip_text, 0, NULL);
     assert_status_ok(br_clip_text_config_read(config, "text", &clip));
     json_decref(config);
-    br_graph_build_text(graph, &clip, dtypes, 2, &values);
+    br_graph_build_text(graph, &(br_text_params){.config = &clip, .dtypes = dtypes, .batch = 2, .norm = true}, &values);
     return values.states;
 }
 

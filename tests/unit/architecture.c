@@ -102,7 +102,7 @@ static void check_all(const br_vk_caps *caps, br_graph_dtypes dtypes)
     json_decref(config);
     br_text_graph text;
     br_graph_init(&graph);
-    br_graph_build_text(&graph, &clip, dtypes, 2, &text);
+    br_graph_build_text(&graph, &(br_text_params){.config = &clip, .dtypes = dtypes, .batch = 2, .norm = true}, &text);
     program = plan(&graph, "text", caps);
     assert_int_equal(parameters(program->graph), TEXT_PARAMETERS);
     br_program_destroy(program);
@@ -148,7 +148,7 @@ static void test_named(void **state)
         assert_status_ok(br_pipeline_plan(model, &caps, &dtypes,
                                           &(br_picture_size){.height = 8, .width = 8, .batch = 1, .copies = 2}, &programs));
         assert_int_equal(parameters(programs.denoise->graph), unets[i]);
-        assert_int_equal(parameters(programs.text->graph), texts[i]);
+        assert_int_equal(parameters(programs.text[BR_COMPONENT_TEXT]->graph), texts[i]);
         br_pipeline_programs_finish(&programs);
         assert_status(br_model_check_drawable(model), BR_ERROR_UNSUPPORTED, br_architecture_name(i));
         br_model_unload(model);

@@ -29,6 +29,24 @@ static json_t *read_data(const char *path)
     return root;
 }
 
+/* The ids of a prompt as transformers gives them with padding and truncation; *out_used as before that. `out_used` may be NULL. */
+static br_status encode(const br_clip_bpe *bpe, const char *prompt, int32_t *out_ids, int *out_used)
+{
+    br_clip_ids ids = {0};
+    br_clip_frame frame = br_clip_bpe_frame(bpe);
+    int length = br_clip_bpe_length(bpe);
+    br_status status = br_clip_bpe_encode(bpe, prompt, strlen(prompt), &ids);
+    if (!status) {
+        int kept = (int)ids.count < length - 2 ? (int)ids.count : length - 2;
+        for (int i = 0; i < length; i++)
+            out_ids[i] = i == 0 ? frame.bos : i <= kept ? ids.items[i - 1] : i == kept + 1 ? frame.eos : frame.pad;
+        if (out_used)
+            *out_used = (int)ids.count + 2;
+    }
+    free(ids.items);
+    return status;
+}
+
 /* `used` < 0: `ids` are all T. */
 static void check_case(const br_clip_bpe *bpe, const json_t *ids, const char *prompt, int used, int32_t pad)
 {
@@ -37,7 +55,7 @@ static void check_case(const br_clip_bpe *bpe, const json_t *ids, const char *pr
     assert_non_null(found);
     for (int i = 0; i <= length; i++)
         found[i] = -7;
-    assert_status_ok(br_clip_bpe_encode(bpe, prompt, found, &found_used));
+    assert_status_ok(encode(bpe, prompt, found, &found_used));
     assert_true((int)json_array_size(ids) <= length);
     for (int i = 0; i < length; i++) {
         const json_t *id = json_array_get(ids, (size_t)i);
@@ -165,13 +183,13 @@ static void test_truncation(void **state)
             br_clip_bpe_create(&(br_clip_bpe_params){.vocab_path = vocab, .merges_path = merges, .max_length = length}, &bpe));
         assert_int_equal(br_clip_bpe_length(bpe), length);
         ids[length] = -7;
-        assert_status_ok(br_clip_bpe_encode(bpe, "red apple 12", ids, &used));
+        assert_status_ok(encode(bpe, "red apple 12", ids, &used));
         static const int32_t whole[] = {BOS, 587, 1948, 272, 273, EOS, EOS, EOS};
         assert_int_equal(used, 6);
         assert_memory_equal(ids, whole, (size_t)(length - 1) * sizeof *ids);
         assert_int_equal(ids[length - 1], EOS);
         assert_int_equal(ids[length], -7);
-        assert_status_ok(br_clip_bpe_encode(bpe, "red apple 12", ids, NULL));
+        assert_status_ok(encode(bpe, "red apple 12", ids, NULL));
         br_clip_bpe_destroy(bpe);
     }
     br_clip_bpe_destroy(NULL);
@@ -208,7 +226,7 @@ static void test_invalid_utf8(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *copy = strdup(cases[i].prompt); /* to the byte, so that a read past the end shows under the sanitizers */
         assert_non_null(copy);
-        assert_status(br_clip_bpe_encode(bpe, copy, ids, NULL), BR_ERROR_ARGUMENT, cases[i].message);
+        assert_status(encode(bpe, copy, ids, NULL), BR_ERROR_ARGUMENT, cases[i].message);
         free(copy);
     }
     br_clip_bpe_destroy(bpe);
@@ -232,7 +250,7 @@ static void test_long_prompts(void **state)
         }
         prompt[used] = '\0';
         double begin = br_clock_thread_seconds();
-        assert_status_ok(br_clip_bpe_encode(bpe, prompt, ids, NULL));
+        assert_status_ok(encode(bpe, prompt, ids, NULL));
         assert_int_equal(ids[0], BOS);
         double seconds = br_clock_thread_seconds() - begin;
         print_message("64 KiB of \"%s\": %.3f s\n", pieces[i], seconds);
@@ -240,8 +258,7 @@ static void test_long_prompts(void **state)
     }
     memset(prompt, 'a', BR_CLIP_BPE_PROMPT_MAX + 1);
     prompt[BR_CLIP_BPE_PROMPT_MAX + 1] = '\0';
-    assert_status(br_clip_bpe_encode(bpe, prompt, ids, NULL), BR_ERROR_ARGUMENT,
-                  "the prompt has 65537 bytes, expected at most 65536");
+    assert_status(encode(bpe, prompt, ids, NULL), BR_ERROR_ARGUMENT, "the prompt has 65537 bytes, expected at most 65536");
     free(prompt);
     br_clip_bpe_destroy(bpe);
 }
@@ -289,7 +306,7 @@ static void check_accepted(const tokenizer_files *files, const char *prompt, con
     int32_t ids[77];
     assert_status_ok(open_files(files, &bpe));
     assert_int_equal(br_clip_bpe_length(bpe), 77);
-    assert_status_ok(br_clip_bpe_encode(bpe, prompt, ids, NULL));
+    assert_status_ok(encode(bpe, prompt, ids, NULL));
     assert_memory_equal(ids, expected, (size_t)count * sizeof *ids);
     br_clip_bpe_destroy(bpe);
 }

@@ -54,7 +54,8 @@ static void build_vae(br_graph *graph, const any_config *config)
 static void build_text(br_graph *graph, const any_config *config)
 {
     br_text_graph values;
-    br_graph_build_text(graph, &config->text, (br_graph_dtypes){BR_F32, BR_F32}, 2, &values);
+    br_graph_build_text(graph, &(br_text_params){.config = &config->text, .dtypes = {BR_F32, BR_F32}, .batch = 2, .norm = true},
+                        &values);
 }
 
 static const config_part unet_part = {"unet", read_unet, build_unet}, vae_part = {"vae", read_vae, build_vae},

@@ -107,7 +107,7 @@ CASES = {
         "dtype": torch.float32,
         "save": {},
         "latent": (9, 13),
-        "prompts": ("of the cat the red the blue and more than fits", "red"),
+        "prompts": ("of the cat the red the blue and red cat of", "red"),
         "steps": 3,
         "guidance": 1.5,
         "tokens": {"model_max_length": 13},

@@ -1,0 +1,51 @@
+#include "pipeline/prompts.h"
+
+static br_status cut(const br_prompts_params *params, const br_prompt *prompt, br_component component, br_chunks *out_chunks)
+{
+    const br_clip_bpe *tokenizer = params->model->text[component].tokenizer;
+    BR_TRY(br_chunks_init(&(br_chunks_params){.tokenizer = tokenizer, .prompt = prompt}, out_chunks));
+    if (out_chunks->count > BR_PROMPTS_CHUNKS_MAX)
+        return br_fail(BR_ERROR_ARGUMENT, "%d chunks of %d tokens, expected at most %d", out_chunks->count, out_chunks->length - 2,
+                       BR_PROMPTS_CHUNKS_MAX);
+    return NULL;
+}
+
+static br_status add_prompt(const br_prompts_params *params, br_prompt_kind kind, br_prompts *prompts)
+{
+    br_prompt prompt;
+    br_status status = NULL;
+    BR_TRY(params->literal ? br_prompt_literal(params->text[kind], &prompt) : br_prompt_parse(params->text[kind], &prompt));
+    for (int i = 0; i < BR_MODEL_TEXT_MAX && !status; i++) {
+        br_chunks *chunks = &prompts->chunks[i][kind];
+        if (!br_model_has(params->model, (br_component)i))
+            continue;
+        status = cut(params, &prompt, (br_component)i, chunks);
+        prompts->count = chunks->count > prompts->count ? chunks->count : prompts->count;
+    }
+    br_prompt_finish(&prompt);
+    return status;
+}
+
+br_status br_prompts_init(const br_prompts_params *params, br_prompts *out_prompts)
+{
+    static const char *const names[BR_PROMPT_COUNT] = {"negative prompt", "prompt"};
+    br_status status = NULL;
+    *out_prompts = (br_prompts){0};
+    for (int kind = 0; kind < BR_PROMPT_COUNT; kind++)
+        BR_TRY_GOTO(br_status_prefix(add_prompt(params, (br_prompt_kind)kind, out_prompts), "%s", names[kind]));
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
+        for (int kind = 0; kind < BR_PROMPT_COUNT && br_model_has(params->model, (br_component)i); kind++)
+            BR_TRY_GOTO(br_chunks_pad(&out_prompts->chunks[i][kind], params->model->text[i].tokenizer, out_prompts->count));
+    return NULL;
+fail:
+    br_prompts_finish(out_prompts);
+    return status;
+}
+
+void br_prompts_finish(br_prompts *prompts)
+{
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
+        for (int kind = 0; kind < BR_PROMPT_COUNT; kind++)
+            br_chunks_finish(&prompts->chunks[i][kind]);
+    *prompts = (br_prompts){0};
+}
