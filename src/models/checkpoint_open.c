@@ -190,8 +190,12 @@ static br_status open_file(const br_checkpoint_params *params, br_checkpoint *ch
     BR_TRY_GOTO(br_names_init(file, &names));
     if (!names.parts[BR_NAMED_UNET])
         BR_TRY_GOTO(no_unet(params->path, file, &names));
-    BR_TRY_GOTO(br_infer_family(names.parts[BR_NAMED_UNET], names.parts[BR_NAMED_TEXT], names.open_clip[BR_NAMED_TEXT],
-                                params->path, &inferred));
+    BR_TRY_GOTO(br_infer_family(&(br_infer_family_params){.unet = names.parts[BR_NAMED_UNET],
+                                                          .text = names.parts[BR_NAMED_TEXT],
+                                                          .text_2 = names.parts[BR_NAMED_TEXT_2],
+                                                          .open_clip = names.open_clip[BR_NAMED_TEXT],
+                                                          .file = params->path},
+                                &inferred));
     read_metadata(file, &inferred);
     if (names.v_prediction)
         inferred.prediction = "v_prediction";
@@ -220,7 +224,11 @@ static br_status open_folder(const br_checkpoint_params *params, br_checkpoint *
     if (params->config_path)
         return br_fail(BR_ERROR_ARGUMENT, "%s is a folder with its own configurations, expected none beside it", params->path);
     BR_TRY(br_diffusers_dir_open(params->path, checkpoint));
-    br_status status = br_infer_family(checkpoint->unet.weights, checkpoint->text_encoder.weights, false, params->path, &inferred);
+    br_status status = br_infer_family(&(br_infer_family_params){.unet = checkpoint->unet.weights,
+                                                                 .text = checkpoint->text_encoder.weights,
+                                                                 .text_2 = checkpoint->text_encoder_2.weights,
+                                                                 .file = params->path},
+                                       &inferred);
     if (status) { /* what is wrong is said where it matters */
         br_status_free(status);
         return NULL;

@@ -13,6 +13,10 @@
 #define V_PREDICTION_STATISTIC "up_blocks.3.attentions.2.transformer_blocks.0.norm1.bias"
 #define V_PREDICTION_DEVIATION 0.09
 #define STATISTIC_MAX 4096
+/* Widths of the text that the families attend to. */
+#define SD1_WIDTH 768
+#define SD2_WIDTH 1024
+#define REFINER_WIDTH 1280
 /* Latent pixels the families were trained for. */
 #define SAMPLE_SD 64
 #define SAMPLE_SD2_V 96
@@ -79,18 +83,18 @@ static int context_width(const br_weights *unet)
     return 0;
 }
 
-br_status br_infer_family(const br_weights *unet, const br_weights *text, bool open_clip, const char *file,
-                          br_inferred *out_inferred)
+br_status br_infer_family(const br_infer_family_params *params, br_inferred *out_inferred)
 {
+    const br_weights *unet = params->unet, *text = params->text;
     *out_inferred = (br_inferred){.prediction = "epsilon"};
-    BR_TRY(br_shape_need(unet, file, "conv_in.weight", 1, &out_inferred->in_channels));
-    BR_TRY(br_shape_need(unet, file, "conv_out.weight", 0, &out_inferred->latent_channels));
+    BR_TRY(br_shape_need(unet, params->file, "conv_in.weight", 1, &out_inferred->in_channels));
+    BR_TRY(br_shape_need(unet, params->file, "conv_out.weight", 0, &out_inferred->latent_channels));
     int width = context_width(unet);
     const br_tensor_view *projection = br_shape_find(unet, "down_blocks.0.attentions.0.proj_in.weight");
     out_inferred->guidance_embedding = br_shape_find(unet, "time_embedding.cond_proj.weight");
     if (br_shape_find(unet, "add_embedding.linear_1.weight"))
-        out_inferred->family = !text && width == 1280 ? BR_FAMILY_SDXL_REFINER : BR_FAMILY_SDXL;
-    else if (open_clip || width == 1024 || (text && width != 768 && projection && projection->rank == 2))
+        out_inferred->family = !text && (params->text_2 || width == REFINER_WIDTH) ? BR_FAMILY_SDXL_REFINER : BR_FAMILY_SDXL;
+    else if (params->open_clip || width == SD2_WIDTH || (text && width != SD1_WIDTH && projection && projection->rank == 2))
         out_inferred->family = BR_FAMILY_SD2;
     /* SD2's inpainting models predict epsilon. */
     if (out_inferred->family == BR_FAMILY_SD2 && out_inferred->in_channels == out_inferred->latent_channels && predicts_v(unet))

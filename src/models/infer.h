@@ -24,10 +24,13 @@ typedef struct br_inferred {
 
 /* `file` names the tensors' file in messages. Errors: BR_ERROR_FORMAT or BR_ERROR_UNSUPPORTED naming the tensor that is missing or does not fit. */
 
-/* The family from the UNet and, where that leaves it open, the text encoder (`text` may be NULL; `open_clip`: it has OpenCLIP's names). prediction: epsilon
- * or, where the output's statistics say so, v_prediction. */
-BR_MUST_CHECK br_status br_infer_family(const br_weights *unet, const br_weights *text, bool open_clip, const char *file,
-                                        br_inferred *out_inferred);
+/* The family from the UNet and, where that leaves it open, the text encoders. prediction: epsilon or, where the output's statistics say so, v_prediction. */
+typedef struct br_infer_family_params {
+    const br_weights *unet, *text, *text_2; /* the texts may be NULL */
+    bool open_clip;                         /* `text` has OpenCLIP's names */
+    const char *file;
+} br_infer_family_params;
+BR_MUST_CHECK br_status br_infer_family(const br_infer_family_params *params, br_inferred *out_inferred);
 /* "Stable Diffusion 2, inpainting, v-prediction" into `text`; returns `text`. */
 char *br_inferred_name(const br_inferred *inferred, char *text, size_t size);
 /* diffusers' class of pipelines: a literal. */

@@ -327,12 +327,12 @@ br_status br_names_init(br_weights *file, br_names *out_names)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the names of a model");
     scan(&it);
     BR_TRY_GOTO(place_all(&it));
-    find_refiner(out_names);
     for (int i = 0; i < BR_NAMED_PART_COUNT; i++)
         if (out_names->parts[i]) {
             BR_TRY_GOTO(br_weights_borrow(out_names->parts[i], file));
             BR_TRY_GOTO(br_weights_seal(out_names->parts[i]));
         }
+    find_refiner(out_names);
     return NULL;
 fail:
     br_names_finish(out_names);
