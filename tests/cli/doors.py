@@ -196,6 +196,27 @@ class Inspect(support.Case):
         self.assertRegex(text, r"F16 +decoder\.conv_out\.bias +\[3\]\n")
 
 
+class Convert(support.Case):
+    def test_writes_and_reports(self):
+        out = self.dir / "model.gguf"
+        done = self.succeeds("convert", str(support.MODEL), str(out), "--type", "q8_0", "--tensor-type", "^vae.=f32,attn2=q4_1", env=NO_DRIVER)
+        self.assertEqual(done.out.decode(), f"{out}\n")
+        self.assertIn("size ", done.err.decode())
+        self.assertEqual(out.read_bytes()[:8], b"GGUF\3\0\0\0")
+        again = self.dir / "model.safetensors"
+        report = support.json.loads(self.succeeds("convert", str(out), str(again), "-q", "--json", env=NO_DRIVER).out)
+        self.assertEqual(report["output_bytes"] + 8 + int.from_bytes(again.read_bytes()[:8], "little"), again.stat().st_size)
+        self.assertGreater(report["converted"], 0)
+
+    def test_leaves_nothing_behind(self):
+        broken = self.dir / "broken.gguf"
+        broken.write_bytes(b"GGUF\3\0\0\0" + b"\xff" * 16)
+        self.fails("convert", str(broken), str(self.dir / "out.gguf"), contains="too many", env=NO_DRIVER)
+        self.fails("convert", str(support.MODEL), str(self.dir / "none" / "out.gguf"), contains="none/out.gguf", env=NO_DRIVER)
+        self.fails("convert", str(support.MODEL), "/dev/full", contains="expected a name", env=NO_DRIVER)
+        self.assertEqual(self.files(), ["broken.gguf"])
+
+
 def len_of(shape):
     count = 1
     for size in shape:

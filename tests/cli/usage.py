@@ -66,6 +66,11 @@ class WrongUsage(support.Case):
         self.wrong("devices", "x", contains='"x"')
         self.wrong("inspect", "a", "b", contains='"b"')
         self.wrong("inspect", "a", "-m", "b", contains="-m")
+        self.wrong("convert", contains="IN and OUT are missing")
+        self.wrong("convert", "a.safetensors", contains="OUT is missing")
+        self.wrong("convert", "a.safetensors", "b.gguf", "c", contains='"c"')
+        self.wrong("convert", "a.safetensors", "b.gguf", "--type", "q4", contains=["q4_0", "q4_k"])
+        self.wrong("convert", "a.safetensors", "b.gguf", "--tensor-type", "f16", contains="PATTERN=TYPE")
         self.wrong("bench", contains="what should be timed?")
         self.wrong("bench", "lunear", "1,1,1", contains=['"lunear"', "linear", "conv2d"])
         self.wrong("bench", "linear", contains="needs sizes")
@@ -81,11 +86,11 @@ class Help(support.Case):
     def test_overview(self):
         texts = {self.succeeds(*args).out for args in (["help"], ["--help"], ["-h"], ["help", "help"])}
         self.assertEqual(len(texts), 1)
-        for command in ("txt2img", "forward", "devices", "inspect", "bench"):
+        for command in ("txt2img", "forward", "devices", "inspect", "convert", "bench"):
             self.assertIn(command.encode(), next(iter(texts)))
 
     def test_each_command(self):
-        for command in ("txt2img", "forward", "devices", "inspect", "bench"):
+        for command in ("txt2img", "forward", "devices", "inspect", "convert", "bench"):
             with self.subTest(command):
                 text = self.succeeds(command, "--help").out.decode()
                 self.assertEqual(text, self.succeeds("help", command).out.decode())
