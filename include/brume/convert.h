@@ -21,7 +21,7 @@ typedef struct br_convert_rule {
 } br_convert_rule;
 
 typedef struct br_convert_params {
-    const char *input;            /* a .safetensors or .gguf file, or a diffusers folder */
+    const char *input;            /* a .safetensors, .gguf or .ckpt file, or a diffusers folder */
     const char *output;           /* ends with .safetensors or .gguf */
     const char *type;             /* NULL: as stored, as far as the output's format has it */
     const br_convert_rule *rules; /* the first that fits counts; borrowed */

@@ -113,13 +113,14 @@ const br_command br_cmd_convert = {
     .name = "convert",
     .summary = "write a model's weights in another format or type",
     .synopsis = "[options] IN OUT",
-    .details = "IN is a .safetensors or .gguf file or a diffusers folder; the ending of OUT, .safetensors or .gguf, says what is "
-               "written.\n"
-               "Quantized types are for GGUF files and apply to matrices: biases, norms, embeddings and most convolutions stay 16 "
-               "bits wide.\n"
-               "K types (q2_k ... q6_k) need rows of whole blocks of 256; other rows become q8_0.\n"
-               "EMA copies, noise schedules and position ids are left out.\n"
-               "OUT appears complete or not at all. Its path is printed on standard output, everything else on standard error.\n",
+    .details =
+        "IN is a .safetensors, .gguf or .ckpt file or a diffusers folder; the ending of OUT, .safetensors or .gguf, says what is "
+        "written.\n"
+        "Quantized types are for GGUF files and apply to matrices: biases, norms, embeddings and most convolutions stay 16 "
+        "bits wide.\n"
+        "K types (q2_k ... q6_k) need rows of whole blocks of 256; other rows become q8_0.\n"
+        "EMA copies, noise schedules and position ids are left out.\n"
+        "OUT appears complete or not at all. Its path is printed on standard output, everything else on standard error.\n",
     .examples = "brume convert v1-5.safetensors v1-5.q8_0.gguf --type q8_0\n"
                 "brume convert sdxl.safetensors sdxl.q4_k.gguf -t q4_k --tensor-type \"^first_stage_model=f16,attn2=q6_k\"\n"
                 "brume convert model.gguf model.safetensors --type f16\n"

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "weights/diffusers_dir.h"
 #include "weights/gguf.h"
-#include "weights/safetensors.h"
+#include "weights/weight_file.h"
 
 /* Entries of the output that are not the input's. */
 #define OWN_ENTRIES 4
@@ -30,23 +30,6 @@ static br_status add_tensors(br_convert_source *source, const br_weights *weight
         source->count++;
     }
     return NULL;
-}
-
-static br_status open_file(const char *path, br_weights **out_weights)
-{
-    br_file_map map;
-    const char *file;
-    br_weights *weights = br_weights_create();
-    *out_weights = weights;
-    if (!weights)
-        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", path);
-    BR_TRY(br_file_map_init(path, &map));
-    BR_TRY(br_weights_add_file(weights, path, map, &file));
-    if (map.size >= 4 && memcmp(map.data, "GGUF", 4) == 0)
-        BR_TRY(br_gguf_parse(weights, map.data, map.size, file));
-    else
-        BR_TRY(br_safetensors_parse(weights, map.data, map.size, file));
-    return br_weights_seal(weights);
 }
 
 /* The prefixes under which stable-diffusion.cpp reads and writes a folder's parts. */
@@ -74,7 +57,8 @@ br_status br_convert_source_open(const char *path, br_convert_source *out_source
         BR_TRY(br_diffusers_dir_open(path, &out_source->folder));
         return add_folder(out_source);
     }
-    BR_TRY(open_file(path, &out_source->file));
+    const char *format;
+    BR_TRY(br_weight_file_open(path, &out_source->file, &format));
     return add_tensors(out_source, out_source->file, "");
 }
 
