@@ -51,9 +51,10 @@ BR_API BR_MUST_CHECK br_status br_context_device_info(const br_context *context,
 typedef struct br_device br_device;
 
 typedef struct br_device_params {
-    br_context *context;   /* borrowed; outlives the device */
-    const char *selector;  /* index, part of the name, or NULL for the preferred device */
-    const char *cache_dir; /* folder of the pipeline cache; NULL: the user's cache folder; "": none */
+    br_context *context;    /* borrowed; outlives the device */
+    const char *selector;   /* index, part of the name, or NULL for the preferred device */
+    const char *cache_dir;  /* folder of the pipeline cache; NULL: the user's cache folder; "": none */
+    bool hardware_counters; /* what profiles read of them; BR_ERROR_UNSUPPORTED where the driver has none */
 } br_device_params;
 
 /* Errors: BR_ERROR_NOT_FOUND (no such device; lists what there is), BR_ERROR_NO_VULKAN, BR_ERROR_UNSUPPORTED, BR_ERROR_OUT_OF_DEVICE_MEMORY. */

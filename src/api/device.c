@@ -104,6 +104,7 @@ br_status br_device_open(const br_device_params *params, br_device **out_device)
             .instance = params->context->instance,
             .index = index,
             .cache_dir = cache && cache[0] ? cache : NULL,
+            .gauges = params->hardware_counters,
         },
         &device->device);
     free(user_cache);

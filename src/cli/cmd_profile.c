@@ -67,6 +67,8 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
         {"memory", 0, BR_OPTION_MAYBE, &a->memory, "FILE.png", "draw which values lie where in the arena, and list the\nlargest",
          "memory.png"},
         {"compare", 0, BR_OPTION_FLAG, &a->compare, NULL, "run nothing; say what changed from A.json to B.json"},
+        {"counters", 0, BR_OPTION_FLAG, &a->session.hardware_counters, NULL,
+         "also read the hardware's counters (VK_KHR_performance_query)\ninto the JSON"},
         {"no-roof", 0, BR_OPTION_FLAG, &a->no_roof, NULL, "do not measure what the device can do"},
         BR_ROW_DEVICE(a->session),
         BR_ROW_DTYPE(a->session),

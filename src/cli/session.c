@@ -65,7 +65,8 @@ br_status br_session_open_device(br_session *session)
 {
     if (!session->context)
         BR_TRY(br_session_open_context(session));
-    const br_device_params params = {.context = session->context, .selector = session->options.device};
+    const br_device_params params = {
+        .context = session->context, .selector = session->options.device, .hardware_counters = session->options.hardware_counters};
     return br_device_open(&params, &session->device);
 }
 

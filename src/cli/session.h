@@ -18,6 +18,7 @@ typedef struct br_session_options {
     bool quiet, verbose, json;
     const char *profile; /* where it goes, "": to the terminal only, NULL: nothing is timed */
     br_profile_mode profile_mode;
+    bool hardware_counters;
 } br_session_options;
 
 /* Rows of a table of options. */

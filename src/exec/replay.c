@@ -70,6 +70,7 @@ br_status br_replay_create(const br_replay_params *params, br_replay **out_repla
                                                        .name = params->program->name,
                                                        .dispatch_max = (uint32_t)params->program->dispatch_count,
                                                        .timestamps = params->profile != NULL,
+                                                       .gauges = params->profile != NULL,
                                                        .serialise = params->profile && params->profile->mode == BR_PROF_SERIALISED},
                               &recorder));
     for (int i = 0; i < params->program->dispatch_count; i++)

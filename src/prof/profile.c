@@ -61,8 +61,11 @@ void br_prof_destroy(br_profile *profile)
         return;
     for (int i = 0; i < profile->program_count; i++)
         finish_program(&profile->programs[i]);
-    for (int i = 0; i < profile->run_count; i++)
+    for (int i = 0; i < profile->run_count; i++) {
         free(profile->runs[i].times);
+        free(profile->runs[i].gauges);
+    }
+    free(profile->gauges);
     for (int i = 0; i < profile->span_count; i++)
         free((char *)profile->spans[i].name);
     free(profile->programs);
@@ -166,6 +169,28 @@ br_status br_prof_add_program(br_profile *profile, const br_prof_program *progra
     return NULL;
 }
 
+static br_status add_gauges(br_profile *profile, const br_vk_recording *recording, br_prof_run *run)
+{
+    const br_vk_gauges *gauges = br_vk_device_gauges(profile->device);
+    uint32_t count = br_vk_recording_dispatches(recording);
+    if (!gauges)
+        return NULL;
+    if (!profile->gauges) {
+        profile->gauges = malloc(gauges->count * sizeof *profile->gauges);
+        if (!profile->gauges)
+            return out_of_memory();
+        memcpy(profile->gauges, gauges->list, gauges->count * sizeof *profile->gauges);
+        profile->gauge_count = (int)gauges->count;
+    }
+    run->gauges = calloc((size_t)count * gauges->count + 1, sizeof *run->gauges);
+    if (!run->gauges)
+        return out_of_memory();
+    for (uint32_t i = 0; i < count; i++)
+        if (!br_vk_recording_gauges(recording, i, run->gauges + (size_t)i * gauges->count))
+            break;
+    return NULL;
+}
+
 /* Where the first timestamp lies on the profile's clock. Without a common clock all that is known is that the dispatches lie between submission and end, so
  * they are put into the middle. */
 static double align(br_profile *profile, const br_vk_recording *recording, br_prof_run *run, double length)
@@ -212,7 +237,7 @@ br_status br_prof_add_run(br_profile *profile, int program, const br_vk_recordin
             profile->deviation = run->deviation;
     }
     profile->run_count++;
-    return NULL;
+    return add_gauges(profile, recording, run);
 }
 
 double br_prof_kernel_seconds(const br_prof_run *run, int kernel)

@@ -3,6 +3,7 @@
 #ifndef BR_PROF_PROFILE_H
 #define BR_PROF_PROFILE_H
 
+#include "vk/gauges.h"
 #include "vk/recorder.h"
 
 typedef struct br_profile br_profile;
@@ -41,6 +42,7 @@ typedef struct br_prof_run {
     int program;
     double began, submitted, done; /* on the host: before submitting, after it, after waiting */
     double *times;                 /* owned; [kernel_count][begin, end]; NULL where the device has no timestamps */
+    double *gauges;                /* owned; [kernel_count][gauge_count]; NULL without hardware counters */
     double deviation;              /* how far `times` may lie off against the host's clock */
 } br_prof_run;
 
@@ -74,6 +76,8 @@ struct br_profile {
     br_prof_alignment alignment;
     double deviation; /* the largest of all runs */
     br_prof_roof roof;
+    br_vk_gauge *gauges; /* owned; the hardware counters that runs hold, in this order */
+    int gauge_count;
     br_prof_program *programs;
     br_prof_run *runs;
     br_prof_span *spans;

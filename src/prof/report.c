@@ -1,5 +1,6 @@
 #include "prof/report.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,24 @@ static json_t *integer(uint64_t value)
     return json_integer((json_int_t)value);
 }
 
+/* Hardware counters, the mean of all runs: {"CATEGORY: NAME (UNIT)": value}. NULL without them. */
+static json_t *gauges_json(const br_profile *profile, int program, int kernel, int calls)
+{
+    json_t *object = profile->gauge_count > 0 ? json_object() : NULL;
+    for (int g = 0; g < profile->gauge_count; g++) {
+        const br_vk_gauge *gauge = &profile->gauges[g];
+        char key[3 * VK_MAX_DESCRIPTION_SIZE];
+        double sum = 0;
+        for (int r = 0; r < profile->run_count; r++)
+            if (profile->runs[r].program == program && profile->runs[r].gauges)
+                sum += profile->runs[r].gauges[(size_t)kernel * (size_t)profile->gauge_count + (size_t)g];
+        snprintf(key, sizeof key, "%s: %s%s%s%s", gauge->category, gauge->name, *gauge->unit ? " (" : "", gauge->unit,
+                 *gauge->unit ? ")" : "");
+        json_object_set_new(object, key, json_real(calls > 0 ? sum / calls : 0));
+    }
+    return object;
+}
+
 /* Sum and extremes of one dispatch over the runs of its program. */
 static json_t *kernel_json(const br_profile *profile, int program, int index)
 {
@@ -38,10 +57,11 @@ static json_t *kernel_json(const br_profile *profile, int program, int index)
     br_prof_kernel_roof(&profile->roof, kernel, &compute, &memory);
     double roof = compute > memory ? compute : memory;
     br_prof_bound bound = roof <= 0 ? BR_PROF_BOUND_UNKNOWN : compute >= memory ? BR_PROF_BOUND_COMPUTE : BR_PROF_BOUND_MEMORY;
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:f, s:f, s:f, s:o, s:o, s:f, s:s}", "path", kernel->path, "op", kernel->op,
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:f, s:f, s:f, s:o, s:o, s:f, s:s, s:o*}", "path", kernel->path, "op", kernel->op,
                      "shader", kernel->shader, "dtype", kernel->f16 ? "f16" : "f32", "calls", calls, "seconds", seconds,
                      "seconds_min", least, "seconds_max", most, "flops", integer(kernel->flops), "bytes", integer(kernel->bytes),
-                     "roof_seconds", roof, "bound", br_prof_bound_name(bound));
+                     "roof_seconds", roof, "bound", br_prof_bound_name(bound), "counters",
+                     gauges_json(profile, program, index, calls));
 }
 
 /* The dispatch at which the most of the arena is in use, and the largest values that are alive there. */

@@ -117,6 +117,8 @@ br_status br_prof_print(const br_profile *profile, FILE *stream, int rows)
     fprintf(stream, "profile: %s%s%s on %s, %s\n", profile->model, *profile->size ? ", " : "", profile->size, profile->device_name,
             profile->mode == BR_PROF_SERIALISED ? "each dispatch alone" : "dispatches as they run");
     print_clock(profile, stream);
+    if (profile->gauge_count > 0)
+        fprintf(stream, "counters: %d of the hardware, in the JSON\n", profile->gauge_count);
     if (profile->roof.bytes > 0)
         fprintf(stream, "roof: matrix product f32 %.1f, f16 %.1f GFLOP/s, copy %.1f GB/s\n", profile->roof.f32_flops * 1e-9,
                 profile->roof.f16_flops * 1e-9, profile->roof.bytes * 1e-9);

@@ -159,6 +159,7 @@ static void query_features(br_vk_physical *physical, const extension_list *exten
     /* The extension requires its feature (Vulkan specification, "Feature Requirements"), so there is no need to ask with a structure that an
      * older validation layer takes for an error. */
     caps->cooperative_matrix = has(extensions, COOPERATIVE_MATRIX);
+    caps->performance_query = has(extensions, VK_KHR_PERFORMANCE_QUERY_EXTENSION_NAME);
     caps->executable_properties = has(extensions, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
     physical->ext_calibrated_timestamps = has(extensions, CALIBRATED_TIMESTAMPS) ? CALIBRATED_TIMESTAMPS
                                           : has(extensions, VK_EXT_CALIBRATED_TIMESTAMPS_EXTENSION_NAME)

@@ -30,6 +30,7 @@ static void apply_params(br_vk_device *device, const br_vk_device_params *params
         caps->f16_storage = caps->f16_arithmetic = false;
     device->capture_representations = caps->executable_properties && params->capture_representations;
     device->capture_statistics = caps->executable_properties && (params->capture_statistics || params->capture_representations);
+    device->want_gauges = params->gauges;
     if (params->force_staging || params->force_bar)
         caps->unified_memory = false;
     if (caps->unified_memory)
@@ -59,6 +60,9 @@ static br_status create_handle(br_vk_device *device)
     if (physical->ext_calibrated_timestamps)
         extensions[extension_count++] = physical->ext_calibrated_timestamps;
 
+    if (device->want_gauges)
+        extensions[extension_count++] = VK_KHR_PERFORMANCE_QUERY_EXTENSION_NAME;
+
     /* A structure goes into the chain only for a feature that is there: a driver without it does not know the structure. */
     VkPhysicalDeviceFeatures2 features = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
     VkPhysicalDevice16BitStorageFeatures storage16 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES, features.pNext,
@@ -84,6 +88,11 @@ static br_status create_handle(br_vk_device *device)
         .pipelineExecutableInfo = VK_TRUE};
     if (device->capture_statistics)
         features.pNext = &executable_properties;
+
+    VkPhysicalDevicePerformanceQueryFeaturesKHR performance_query = {
+        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PERFORMANCE_QUERY_FEATURES_KHR, features.pNext, .performanceCounterQueryPools = VK_TRUE};
+    if (device->want_gauges)
+        features.pNext = &performance_query;
 
     VkDeviceQueueCreateInfo queue = {VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueFamilyIndex = physical->queue_family,
                                      .queueCount = 1, .pQueuePriorities = (const float[]){1}};
@@ -120,8 +129,12 @@ br_status br_vk_device_create(const br_vk_device_params *params, br_vk_device **
     if (!device->counters)
         BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
     apply_params(device, params);
+    if (params->gauges && !physical->caps.performance_query)
+        BR_FAIL_GOTO(BR_ERROR_UNSUPPORTED, "no hardware counters: the driver lacks VK_KHR_performance_query");
     BR_TRY_GOTO(create_handle(device));
     br_vk_clock_init(device);
+    if (params->gauges)
+        BR_TRY_GOTO(br_vk_gauges_init(physical->handle, device->queue_family, &device->gauges));
     BR_TRY_GOTO(br_vk_pipelines_create(device, params->cache_dir));
     if (device->host_access != BR_VK_HOST_SHARES)
         BR_TRY_GOTO(br_vk_staging_ensure(device));
@@ -145,6 +158,7 @@ void br_vk_device_destroy(br_vk_device *device)
         br_vk_memory_finish(device);
         device->fn.vkDestroyDevice(device->handle, NULL);
     }
+    br_vk_gauges_finish(&device->gauges);
     free(device->counters);
     free(device);
 }

@@ -40,6 +40,7 @@ typedef struct br_vk_caps {
     bool i8_storage, i8_arithmetic;
     /* Reported only, not enabled: no shader uses them yet. */
     bool integer_dot, cooperative_matrix;
+    bool performance_query;     /* VK_KHR_performance_query: hardware counters */
     bool executable_properties; /* VK_KHR_pipeline_executable_properties */
     /* What the device claims and the engine does not believe, with the reason; one line each. NULL when there is nothing. */
     const char *distrusted[4];
@@ -92,6 +93,7 @@ typedef struct br_vk_device_params {
     const char *cache_dir;                            /* where the pipeline cache lives; NULL: no cache on disk */
     uint64_t max_storage_range;                       /* lowers the device's own limit (tests); 0: the device's */
     uint32_t max_shared, max_invocations, max_groups; /* likewise */
+    bool gauges;                                      /* hardware counters, see gauges.h; BR_ERROR_UNSUPPORTED without them */
     bool no_f16;                                      /* pretend that there is no 16-bit storage or arithmetic */
     bool force_staging;                               /* pretend that the host does not see device memory */
     bool capture_statistics,

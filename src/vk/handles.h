@@ -7,6 +7,7 @@
 #include "vk/caps.h"
 #include "vk/check.h"
 #include "vk/device.h"
+#include "vk/gauges.h"
 #include "vk/memory.h"
 
 struct br_vk_instance {
@@ -42,6 +43,9 @@ struct br_vk_device {
     bool capture_statistics, capture_representations;       /* of pipelines: asked for, and there */
     br_vk_counters *counters;                               /* owned */
     PFN_vkGetCalibratedTimestampsEXT calibrated_timestamps; /* NULL where the clocks cannot be read together */
+    bool want_gauges;
+    br_vk_gauges gauges;  /* those of one pass; none unless they are wanted */
+    uint32_t gauge_locks; /* recordings that hold the profiling lock */
     br_vk_memory memory;
     br_vk_staging *staging;     /* owned; NULL until something needs it */
     br_vk_pipelines *pipelines; /* owned */

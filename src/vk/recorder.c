@@ -79,6 +79,16 @@ static br_status begin_submission(br_vk_recorder *recorder)
     return NULL;
 }
 
+static br_status create_gauges(uint32_t count, br_vk_recording *recording)
+{
+    br_vk_device *device = recording->device;
+    BR_TRY(br_vk_gauges_lock(device));
+    recording->locked = true;
+    BR_TRY(br_vk_gauges_pool(device, count, &recording->gauges));
+    recording->results = calloc(count, device->gauges.count * sizeof *recording->results);
+    return recording->results ? NULL : br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
+}
+
 static br_status create_pools(const br_vk_recorder_params *params, br_vk_recording *recording)
 {
     br_vk_device *device = params->device;
@@ -89,6 +99,8 @@ static br_status create_pools(const br_vk_recorder_params *params, br_vk_recordi
     VkDescriptorPoolCreateInfo descriptors = {VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO, .maxSets = count, .poolSizeCount = 1,
                                               .pPoolSizes = &size};
     BR_TRY(BR_VK(device->fn.vkCreateDescriptorPool(device->handle, &descriptors, NULL, &recording->descriptors)));
+    if (params->gauges && br_vk_device_gauges(device))
+        BR_TRY(create_gauges(count, recording));
     if (!params->timestamps || device->caps.timestamp_bits == 0)
         return NULL;
     VkQueryPoolCreateInfo queries = {VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, .queryType = VK_QUERY_TYPE_TIMESTAMP,
@@ -122,6 +134,8 @@ br_status br_vk_recorder_create(const br_vk_recorder_params *params, br_vk_recor
     BR_TRY_GOTO(begin_submission(recorder));
     if (recording->queries)
         device->fn.vkCmdResetQueryPool(recorder->commands, recording->queries, 0, 2 * params->dispatch_max);
+    if (recording->gauges)
+        device->fn.vkCmdResetQueryPool(recorder->commands, recording->gauges, 0, params->dispatch_max);
     /* Uploads and earlier recordings; what the host wrote before vkQueueSubmit is visible by that call. */
     global_barrier(recorder, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT,
                    VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
@@ -279,6 +293,13 @@ static int cut_dimension(const uint32_t groups[3])
     return groups[2] > groups[0] ? 2 : 0;
 }
 
+static br_status next_submission(br_vk_recorder *recorder)
+{
+    br_vk_labels_close(&recorder->labels);
+    BR_TRY(BR_VK(recorder->recording->device->fn.vkEndCommandBuffer(recorder->commands)));
+    return begin_submission(recorder);
+}
+
 static br_status record(br_vk_recorder *recorder, const br_vk_dispatch *dispatch)
 {
     br_vk_recording *recording = recorder->recording;
@@ -287,13 +308,16 @@ static br_status record(br_vk_recorder *recorder, const br_vk_dispatch *dispatch
     BR_TRY(make_set(recorder, dispatch, &part.set));
     int cut = cut_dimension(dispatch->groups);
     uint64_t parts = (dispatch->flops + recorder->flops_per_submit - 1) / recorder->flops_per_submit;
-    parts = parts < 1 ? 1 : parts > dispatch->groups[cut] ? dispatch->groups[cut] : parts;
+    parts = parts < 1 || recording->gauges ? 1 : parts > dispatch->groups[cut] ? dispatch->groups[cut] : parts;
     uint64_t flops = dispatch->flops / parts;
+    /* A query over a whole command buffer is its first and its last command, and is reset in another one. */
+    if (recording->gauges) {
+        BR_TRY(next_submission(recorder));
+        recording->device->fn.vkCmdBeginQuery(recorder->commands, recording->gauges, recording->dispatch_count, 0);
+    }
     for (uint64_t i = 0; i < parts; i++) {
-        if (recorder->flops > 0 && recorder->flops + flops > recorder->flops_per_submit) {
-            br_vk_labels_close(&recorder->labels);
-            BR_TRY(BR_VK(recording->device->fn.vkEndCommandBuffer(recorder->commands)));
-            BR_TRY(begin_submission(recorder));
+        if (!recording->gauges && recorder->flops > 0 && recorder->flops + flops > recorder->flops_per_submit) {
+            BR_TRY(next_submission(recorder));
         }
         if (i == 0)
             BR_TRY(order_dispatch(recorder, dispatch));
@@ -304,6 +328,10 @@ static br_status record(br_vk_recorder *recorder, const br_vk_dispatch *dispatch
         part.last = i + 1 == parts;
         record_part(recorder, dispatch, &part);
         recorder->flops += flops;
+    }
+    if (recording->gauges) {
+        br_vk_labels_close(&recorder->labels);
+        recording->device->fn.vkCmdEndQuery(recorder->commands, recording->gauges, recording->dispatch_count);
     }
     recording->dispatch_count++;
     recording->device->counters->recorded_commands++;
@@ -320,6 +348,8 @@ br_status br_vk_recorder_end(br_vk_recorder *recorder, br_vk_recording **out_rec
     br_status status = NULL;
     br_vk_recording *recording = recorder->recording;
     *out_recording = NULL;
+    if (recording->gauges)
+        BR_TRY_GOTO(next_submission(recorder));
     global_barrier(recorder, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT, VK_PIPELINE_STAGE_HOST_BIT,
                    VK_ACCESS_HOST_READ_BIT);
     br_vk_labels_close(&recorder->labels);

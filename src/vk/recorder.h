@@ -37,6 +37,8 @@ typedef struct br_vk_recorder_params {
     uint64_t flops_per_submit; /* 0: chosen by the kind of device, see recorder.c */
     bool timestamps;           /* one pair of timestamps around every dispatch */
     bool serialise;            /* a full barrier before every dispatch: each runs alone */
+    bool
+        gauges; /* hardware counters around every dispatch, where the device was opened with them; each in a submission of its own */
 } br_vk_recorder_params;
 
 BR_MUST_CHECK br_status br_vk_recorder_create(const br_vk_recorder_params *params, br_vk_recorder **out_recorder);
@@ -56,6 +58,8 @@ BR_MUST_CHECK br_status br_vk_recording_run_until(br_vk_recording *recording, br
 /* Number of barriers between dispatches (not the one at each end) and of submissions it consists of (tests, inspect). */
 uint32_t br_vk_recording_barriers(const br_vk_recording *recording);
 uint32_t br_vk_recording_submissions(const br_vk_recording *recording);
+/* Hardware counters of dispatch `index` in the last run, one for each of br_vk_device_gauges. False without them. */
+bool br_vk_recording_gauges(const br_vk_recording *recording, uint32_t index, double *out_values);
 /* When the last run happened on the host, in br_clock_seconds(). */
 typedef struct br_vk_run_times {
     double began, submitted, done; /* before the first submission, after the last, and after waiting for it */

@@ -46,6 +46,13 @@ fail:
             br_status_free(late);
     }
     recording->times.done = br_clock_seconds();
+    recording->have_results = false;
+    if (!status && recording->gauges && recording->dispatch_count > 0) {
+        size_t stride = device->gauges.count * sizeof *recording->results;
+        status = BR_VK(device->fn.vkGetQueryPoolResults(device->handle, recording->gauges, 0, recording->dispatch_count,
+                                                        recording->dispatch_count * stride, recording->results, stride, 0));
+        recording->have_results = !status;
+    }
     if (!status && recording->queries && recording->dispatch_count > 0) {
         size_t size = 2 * (size_t)recording->dispatch_count * sizeof *recording->ticks;
         status = BR_VK(device->fn.vkGetQueryPoolResults(device->handle, recording->queries, 0, 2 * recording->dispatch_count, size,
@@ -69,6 +76,16 @@ uint32_t br_vk_recording_barriers(const br_vk_recording *recording)
 uint32_t br_vk_recording_submissions(const br_vk_recording *recording)
 {
     return recording->submission_count;
+}
+
+bool br_vk_recording_gauges(const br_vk_recording *recording, uint32_t index, double *out_values)
+{
+    if (!recording->have_results || index >= recording->dispatch_count)
+        return false;
+    const br_vk_gauges *gauges = &recording->device->gauges;
+    for (uint32_t i = 0; i < gauges->count; i++)
+        out_values[i] = br_vk_gauge_value(&gauges->list[i], &recording->results[(size_t)index * gauges->count + i]);
+    return true;
 }
 
 uint32_t br_vk_recording_dispatches(const br_vk_recording *recording)
@@ -108,6 +125,10 @@ void br_vk_recording_destroy(br_vk_recording *recording)
     for (uint32_t i = 0; i < recording->submission_count; i++)
         if (recording->submissions[i].fence)
             device->fn.vkDestroyFence(device->handle, recording->submissions[i].fence, NULL);
+    if (recording->gauges)
+        device->fn.vkDestroyQueryPool(device->handle, recording->gauges, NULL);
+    if (recording->locked)
+        br_vk_gauges_unlock(device);
     if (recording->queries)
         device->fn.vkDestroyQueryPool(device->handle, recording->queries, NULL);
     if (recording->descriptors)
@@ -116,5 +137,6 @@ void br_vk_recording_destroy(br_vk_recording *recording)
         device->fn.vkDestroyCommandPool(device->handle, recording->pool, NULL);
     free(recording->submissions);
     free(recording->ticks);
+    free(recording->results);
     free(recording);
 }

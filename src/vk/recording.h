@@ -18,6 +18,9 @@ struct br_vk_recording {
     uint64_t *ticks;              /* owned; [dispatch_count][begin, end] of the last run */
     bool have_ticks;
     br_vk_run_times times;
+    VkQueryPool gauges;                     /* owned; hardware counters, VK_NULL_HANDLE without */
+    VkPerformanceCounterResultKHR *results; /* owned; [dispatch_count][gauges] of the last run */
+    bool locked, have_results;
     br_vk_submission *submissions; /* owned */
     uint32_t submission_count, submission_capacity;
     uint32_t dispatch_count, barrier_count;
