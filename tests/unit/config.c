@@ -1,16 +1,20 @@
-/* Configurations of UNet, VAE and CLIP: what the libraries write is taken, every value that would change the picture and is not supported is refused
+/* Configurations of UNet, VAE, TAESD and CLIP: what the libraries write is taken, every value that would change the picture and is not supported is refused
  * by name, and no value whatever makes the reader or the builder of graphs fall over. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "models/clip_text.h"
 #include "models/config.h"
-#include "pipeline/graphs.h"
+#include "models/taesd.h"
+#include "models/unet.h"
+#include "models/vae.h"
 #include "support/test.h"
 
 typedef union any_config {
     br_unet_config unet;
     br_vae_config vae;
+    br_taesd_config taesd;
     br_clip_text_config text;
 } any_config;
 
@@ -30,36 +34,78 @@ static br_status read_vae(const json_t *object, const char *what, any_config *ou
     return br_vae_config_read(object, what, &out_config->vae);
 }
 
+static br_status read_taesd(const json_t *object, const char *what, any_config *out_config)
+{
+    return br_taesd_config_read(object, what, &out_config->taesd);
+}
+
 static br_status read_text(const json_t *object, const char *what, any_config *out_config)
 {
     return br_clip_text_config_read(object, what, &out_config->text);
 }
 
+/* Two pictures of 5 × 7. */
+static br_value picture(br_graph *graph, int64_t channels)
+{
+    return br_graph_input(graph, "x", BR_F32, br_shape_of(2, 5, 7, channels));
+}
+
 static void build_unet(br_graph *graph, const any_config *config)
 {
-    br_denoise_graph values;
-    br_graph_build_denoise(
-        graph,
-        &(br_denoise_params){
-            .unet = &config->unet, .dtypes = {BR_F32, BR_F32}, .batch = 1, .copies = 2, .height = 5, .width = 7, .tokens = 13},
-        &values);
+    const br_unet_config *unet = &config->unet;
+    br_builder builder;
+    br_builder_init(&builder, graph, BR_F32, BR_F32);
+    br_unet_inputs inputs = {.sample = picture(graph, unet->in_channels),
+                             .step = br_graph_step(graph),
+                             .context = br_graph_input(graph, "context", BR_F32, br_shape_of(2, 13, unet->cross_attention_dim)),
+                             .text_embeds = BR_NONE,
+                             .time_ids = BR_NONE,
+                             .timestep_cond = BR_NONE};
+    if (unet->addition_time_embed_dim) {
+        int64_t ids = 6, pooled = unet->addition_input_dim - ids * unet->addition_time_embed_dim;
+        inputs.text_embeds = br_graph_input(graph, "pooled", BR_F32, br_shape_of(2, pooled < 1 ? 1 : pooled));
+        inputs.time_ids = br_graph_input(graph, "ids", BR_F32, br_shape_of(2, ids));
+    }
+    if (unet->time_cond_proj_dim)
+        inputs.timestep_cond = br_graph_input(graph, "guidance", BR_F32, br_shape_of(1, unet->time_cond_proj_dim));
+    br_unet_build(&builder, unet, &inputs);
 }
 
 static void build_vae(br_graph *graph, const any_config *config)
 {
-    br_decode_graph values;
-    br_graph_build_decode(graph, &config->vae, (br_graph_dtypes){BR_F32, BR_F32}, 3, 5, &values);
+    br_builder builder;
+    br_builder_init(&builder, graph, BR_F32, BR_F32);
+    br_vae_decoder_build(&builder, &config->vae, picture(graph, config->vae.latent_channels));
+}
+
+static void build_taesd(br_graph *graph, const any_config *config)
+{
+    br_builder builder;
+    br_builder_init(&builder, graph, BR_F32, BR_F32);
+    br_value x = br_taesd_decoder_build(&builder, &config->taesd, picture(graph, config->taesd.latent_channels));
+    if (config->taesd.in_channels == config->taesd.out_channels)
+        br_taesd_encoder_build(&builder, &config->taesd, x);
 }
 
 static void build_text(br_graph *graph, const any_config *config)
 {
-    br_text_graph values;
-    br_graph_build_text(graph, &(br_text_params){.config = &config->text, .dtypes = {BR_F32, BR_F32}, .batch = 2, .norm = true},
-                        &values);
+    const br_clip_text_config *text = &config->text;
+    br_builder builder;
+    br_clip_text_outputs values;
+    br_builder_init(&builder, graph, BR_F32, BR_F32);
+    br_clip_text_build(&builder, text,
+                       &(br_clip_text_inputs){
+                           .tokens = br_graph_input(graph, "tokens", BR_I32, br_shape_of(2, text->max_position_embeddings)),
+                           .extra = br_graph_input(graph, "extra", BR_F32, br_shape_of(3, text->hidden_size)),
+                           .pool_rows = text->with_projection ? br_graph_input(graph, "rows", BR_I32, br_shape_of(2, 1)) : BR_NONE,
+                           .skip = 1,
+                           .final_norm = true},
+                       &values);
 }
 
 static const config_part unet_part = {"unet", read_unet, build_unet}, vae_part = {"vae", read_vae, build_vae},
-                         text_part = {"text_encoder", read_text, build_text};
+                         taesd_part = {"vae", read_taesd, build_taesd}, text_part = {"text_encoder", read_text, build_text},
+                         text_2_part = {"text_encoder_2", read_text, build_text};
 
 static json_t *parse(const char *text)
 {
@@ -270,6 +316,32 @@ static void test_vae_refusals(void **state)
     check_refusals(&vae_part, "sd1", refusals);
 }
 
+static void test_taesd_refusals(void **state)
+{
+    (void)state;
+    static const refusal refusals[] = {
+        {"act_fn", "\"silu\"", "relu"},
+        {"upsample_fn", "\"bilinear\"", "nearest"},
+        {"upsampling_scaling_factor", "3", "2"},
+        {"num_decoder_blocks", "[]", "a list of 1 to 8"},
+        {"num_decoder_blocks", "3", "a list of 1 to 8"},
+        {"num_decoder_blocks", "[1, 1, 1, 1, 1, 1, 1, 1, 1]", "a list of 1 to 8"},
+        {"num_decoder_blocks", "[3, 2, 0]", "whole numbers from 1"},
+        {"num_decoder_blocks", "[3, 2, 1000000]", "whole numbers from 1"},
+        {"num_encoder_blocks", "[1, 2]", "a list of 3"},
+        {"encoder_block_out_channels", "[6, 6, 8]", "the same width for every stage"},
+        {"decoder_block_out_channels", "[6, 6]", "a list of 3"},
+        {"decoder_block_out_channels", "6", "a list of 3"},
+        {"decoder_block_out_channels", "[6, [6, 6], 6.5]", "whole numbers"},
+        {"latent_channels", "0", NULL},
+        {"scaling_factor", "0", NULL},
+        {"shift_factor", "\"0\"", NULL},
+        {"a_key_of_tomorrow", "1", NULL},
+        {NULL, NULL, NULL},
+    };
+    check_refusals(&taesd_part, "taesd", refusals);
+}
+
 static void test_text_refusals(void **state)
 {
     (void)state;
@@ -316,12 +388,23 @@ static void take(const config_part *part, json_t *object, any_config *out_config
 static void test_written_by_the_libraries(void **state)
 {
     (void)state;
-    static const char *const models[] = {"sd1", "sd2", "odd", "bare"};
+    static const char *const models[] = {"sd1", "sd2",   "odd",   "bare", "sdxl",     "sdxl_refiner", "inpaint",  "pix2pix",
+                                         "lcm", "taesd", "ssd1b", "vega", "small_sd", "tiny_sd",      "sd_turbo", "sdxl_turbo"};
     any_config config;
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         take(&unet_part, load(&unet_part, models[i]), &config);
-        take(&vae_part, load(&vae_part, models[i]), &config);
-        take(&text_part, load(&text_part, models[i]), &config);
+        bool xl = config.unet.addition_time_embed_dim > 0;
+        bool tiny = strcmp(models[i], "taesd") == 0;
+        take(tiny ? &taesd_part : &vae_part, load(&vae_part, models[i]), &config);
+        if (strcmp(models[i], "sdxl_refiner") != 0) {
+            take(&text_part, load(&text_part, models[i]), &config);
+            assert_false(config.text.with_projection);
+        }
+        if (xl) {
+            take(&text_2_part, load(&text_2_part, models[i]), &config);
+            assert_true(config.text.with_projection);
+            assert_int_equal(config.text.projection_dim, 12);
+        }
     }
 }
 
@@ -433,10 +516,15 @@ static void test_any_value(void **state)
                                          "[16, 16384, 16384]",
                                          "9223372036854775807",
                                          "[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"};
-    static const config_part *const parts[] = {&unet_part, &vae_part, &text_part};
+    static const struct {
+        const config_part *part;
+        const char *model;
+    } parts[] = {{&unet_part, "odd"}, {&vae_part, "odd"},     {&text_part, "odd"},   {&unet_part, "ssd1b"},
+                 {&unet_part, "lcm"}, {&taesd_part, "taesd"}, {&text_2_part, "sdxl"}};
     int taken = 0, refused = 0;
-    for (int p = 0; p < 3; p++) {
-        json_t *object = load(parts[p], "odd");
+    for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
+        const config_part *part = parts[p].part;
+        json_t *object = load(part, parts[p].model);
         const char *key;
         json_t *old;
         json_object_foreach(object, key, old)
@@ -447,11 +535,11 @@ static void test_any_value(void **state)
                 snprintf(text, sizeof text, "{\"%s\": %s}", key, values[v]);
                 json_t *changed = json_copy(object), *change = parse(text);
                 assert_int_equal(json_object_update(changed, change), 0);
-                br_status status = parts[p]->read(changed, "file.json", &config);
+                br_status status = part->read(changed, "file.json", &config);
                 if (!status) {
                     br_graph graph;
                     br_graph_init(&graph);
-                    parts[p]->build(&graph, &config);
+                    part->build(&graph, &config);
                     status = br_graph_verify(&graph);
                     br_graph_finish(&graph);
                 }
@@ -477,6 +565,8 @@ static void test_not_an_object(void **state)
     json_t *list = parse("[1]"), *empty = parse("{}");
     assert_status(unet_part.read(list, "file.json", &config), BR_ERROR_FORMAT, "file.json is not a JSON object");
     assert_status(vae_part.read(list, "file.json", &config), BR_ERROR_FORMAT, "file.json is not a JSON object");
+    assert_status(taesd_part.read(list, "file.json", &config), BR_ERROR_FORMAT, "file.json is not a JSON object");
+    assert_status(taesd_part.read(empty, "file.json", &config), BR_ERROR_UNSUPPORTED, "num_decoder_blocks is missing");
     assert_status(text_part.read(NULL, "file.json", &config), BR_ERROR_FORMAT, "file.json is not a JSON object");
     assert_status(unet_part.read(empty, "file.json", &config), BR_ERROR_UNSUPPORTED, "block_out_channels is missing");
     assert_status(vae_part.read(empty, "file.json", &config), BR_ERROR_UNSUPPORTED, "block_out_channels is missing");
@@ -487,10 +577,15 @@ static void test_not_an_object(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unet_refusals), cmocka_unit_test(test_vae_refusals),
-        cmocka_unit_test(test_text_refusals), cmocka_unit_test(test_written_by_the_libraries),
-        cmocka_unit_test(test_old_files),     cmocka_unit_test(test_null),
-        cmocka_unit_test(test_any_value),     cmocka_unit_test(test_not_an_object),
+        cmocka_unit_test(test_unet_refusals),
+        cmocka_unit_test(test_vae_refusals),
+        cmocka_unit_test(test_text_refusals),
+        cmocka_unit_test(test_taesd_refusals),
+        cmocka_unit_test(test_written_by_the_libraries),
+        cmocka_unit_test(test_old_files),
+        cmocka_unit_test(test_null),
+        cmocka_unit_test(test_any_value),
+        cmocka_unit_test(test_not_an_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
