@@ -85,24 +85,38 @@ vec4 row_sum(vec4 value)
     return sum;
 }
 
-void add_weighted_v(head_place at, uint key0, uint column0, vec4 decay)
+// Quad c of the sums. `c` is written out by the caller: compilers do not unroll a loop around loops, and sums that are found by an index known
+// only when running live in memory (NVK) or cost a ladder of moves (Honeykrisp).
+void add_weighted_quad(head_place at, uint key0, uint column0, vec4 decay, uint c)
 {
     uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX;
-    [[unroll]] for (uint c = 0; c < QUADS; c++) {
-        barrier();
-        for (uint i = lid; i < KEYS * TX; i += gl_WorkGroupSize.x) {
-            uint key = i / TX;
-            slab[i] = load_v(key0 + key < p.keys, at.v_row + (key0 + key) * p.width, column0 + (c * TX + i % TX) * 4);
-        }
-        barrier();
-        [[unroll]] for (uint r = 0; r < 4; r++)
-            sums[c * 4 + r] *= decay[r];
-        for (uint key = 0; key < KEYS; key++) {
+    barrier();
+    for (uint i = lid; i < KEYS * TX; i += gl_WorkGroupSize.x) {
+        uint key = i / TX;
+        slab[i] = load_v(key0 + key < p.keys, at.v_row + (key0 + key) * p.width, column0 + (c * TX + i % TX) * 4);
+    }
+    barrier();
+    [[unroll]] for (uint r = 0; r < 4; r++)
+        sums[c * 4 + r] *= decay[r];
+    // All 32 at once cost Honeykrisp registers, then spills; four hide the loop.
+    [[dont_unroll]] for (uint first = 0; first < KEYS; first += 4)
+        [[unroll]] for (uint i = 0; i < 4; i++) {
+            uint key = first + i;
             vec4 w = weights[key * P_STRIDE + ty], value = slab[key * TX + tx];
             [[unroll]] for (uint r = 0; r < 4; r++)
                 sums[c * 4 + r] += w[r] * value;
         }
-    }
+}
+
+void add_weighted_v(head_place at, uint key0, uint column0, vec4 decay)
+{
+    add_weighted_quad(at, key0, column0, decay, 0);
+    if (QUADS > 1)
+        add_weighted_quad(at, key0, column0, decay, min(1, QUADS - 1));
+    if (QUADS > 2)
+        add_weighted_quad(at, key0, column0, decay, min(2, QUADS - 1));
+    if (QUADS > 3)
+        add_weighted_quad(at, key0, column0, decay, min(3, QUADS - 1));
 }
 
 void main()
