@@ -52,6 +52,20 @@ fail:
     return status;
 }
 
+br_vk_pipeline_params br_program_pipeline(const br_op_dispatch *dispatch)
+{
+    const br_shader *shader = &br_shaders[dispatch->shader];
+    br_vk_pipeline_params params = {.name = shader->name,
+                                    .words = shader->words,
+                                    .size = shader->size,
+                                    .binding_count = dispatch->operand_count,
+                                    .push_size = dispatch->push_size,
+                                    .spec_count = dispatch->spec_count};
+    for (uint32_t i = 0; i < dispatch->spec_count; i++)
+        params.spec[i] = dispatch->spec[i];
+    return params;
+}
+
 void br_program_destroy(br_program *program)
 {
     if (!program)

@@ -17,6 +17,8 @@ typedef struct br_program {
 
 /* Verifies and plans `graph` (built by br_graph_init and constructors) and consumes it, on failure too. `caps` is read only during the call. */
 BR_MUST_CHECK br_status br_program_create(br_graph *graph, const char *name, const br_vk_caps *caps, br_program **out_program);
+/* The pipeline that a dispatch runs. */
+br_vk_pipeline_params br_program_pipeline(const br_op_dispatch *dispatch);
 void br_program_destroy(br_program *program);
 
 #endif

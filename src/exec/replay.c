@@ -25,15 +25,7 @@ static br_location locate(const br_replay_params *params, br_value value)
 
 static br_status record_dispatch(const br_replay_params *params, br_vk_recorder *recorder, const br_op_dispatch *dispatch)
 {
-    const br_shader *shader = &br_shaders[dispatch->shader];
-    br_vk_pipeline_params pipeline = {.name = shader->name,
-                                      .words = shader->words,
-                                      .size = shader->size,
-                                      .binding_count = dispatch->operand_count,
-                                      .push_size = dispatch->push_size,
-                                      .spec_count = dispatch->spec_count};
-    for (uint32_t i = 0; i < dispatch->spec_count; i++)
-        pipeline.spec[i] = dispatch->spec[i];
+    br_vk_pipeline_params pipeline = br_program_pipeline(dispatch);
     br_vk_dispatch command = {.name = dispatch->name,
                               .binding_count = dispatch->operand_count,
                               .push = dispatch->push,

@@ -66,6 +66,11 @@ class Bench(support.Case):
                 self.assertGreater(result["activation_bytes"], 0)
                 self.assertEqual(result["size"], [64, 64])
 
+    def test_all_stages(self):
+        result = support.json.loads(self.succeeds("bench", "--stage", "all", "--runs", "1", "--json", "-q").out)
+        self.assertEqual([stage["stage"] for stage in result["stages"]], ["text", "unet", "vae"])
+        self.assertTrue(all(stage["seconds_median"] > 0 for stage in result["stages"]))
+
     def test_stage_table(self):
         text = self.succeeds("bench", "--stage", "text", "--runs", "2").out.decode()
         for words in ("time", "median", "FLOP/s", "memory", "host"):
@@ -73,6 +78,50 @@ class Bench(support.Case):
 
     def test_stage_size(self):
         self.fails("bench", "--stage", "unet", "-W", "63", contains="63", alone=False)
+
+
+class Shaders(support.Case):
+    def test_json(self):
+        result = support.json.loads(self.succeeds("shaders", "--stats", "--json", "--dtype", "f32").out)
+        self.assertEqual((result["dtype"], result["width"], result["height"], result["batch_size"]), ("f32", 64, 64, 1))
+        shaders = result["shaders"]
+        # The same dispatches as the plan counts.
+        plan = support.json.loads(self.succeeds("inspect", "--json", "--dtype", "f32").out)["memory"]["stages"]
+        for stage, name in zip(plan, ("text", "unet", "vae")):
+            self.assertEqual(sum(shader["dispatches"][name] for shader in shaders), stage["dispatches"], name)
+            self.assertEqual(sum(shader["flops"][name] for shader in shaders), stage["flops"], name)
+        self.assertGreater(sum(shader["dispatches"]["encode"] for shader in shaders), 0)
+        self.assertEqual(len({(shader["shader"], str(shader["constants"])) for shader in shaders}), len(shaders))
+        work = [sum(shader["flops"].values()) for shader in shaders]
+        self.assertEqual(work, sorted(work, reverse=True))
+        for shader in shaders:
+            self.assertIn("local_size_x", shader["constants"])
+            self.assertGreater(shader["spirv_bytes"], 0)
+            self.assertTrue(shader["layer"])
+            self.assertEqual(bool(shader["executables"]), result["has_statistics"])
+        self.assertTrue(all(shader["constants"]["TM"] for shader in shaders if shader["shader"].startswith("conv2d")))
+
+    def test_table(self):
+        text = self.succeeds("shaders", "--stats").out.decode()
+        self.assertIn("pipelines", text.splitlines()[0])
+        self.assertIn("conv2d", text)
+        if '"has_statistics": false' in self.succeeds("shaders", "--json").out.decode():
+            self.assertIn("VK_KHR_pipeline_executable_properties", text)
+
+    def test_spirv(self):
+        (self.dir / "out").mkdir()
+        listed = support.json.loads(self.succeeds("shaders", "--spirv", "out", "--json").out)["shaders"]
+        for shader in listed:
+            words = (self.dir / "out" / (shader["shader"] + ".spv")).read_bytes()
+            self.assertEqual(words[:4], b"\x03\x02\x23\x07", "SPIR-V's first word")
+            self.assertEqual(len(words), shader["spirv_bytes"])
+        self.assertEqual(len(list((self.dir / "out").iterdir())), len({shader["shader"] for shader in listed}))
+        self.fails("shaders", "--spirv", "nowhere", contains="nowhere")
+
+    def test_arguments(self):
+        self.fails("shaders", "--arch", "sd99", code=2, contains=["sd99", "sd15"])
+        self.fails("shaders", "--arch", "sd15", "-m", "model", contains=["model", "sd15"])
+        self.fails("shaders", "-W", "63", contains="63")
 
 
 class Roof(support.Case):
