@@ -1,10 +1,10 @@
 /* Times one op at one shape, for comparing variants of its shader in one run:
  *
- *     bench_ops [-r RUNS] [-h] [-g] linear M N K | conv2d B H W I O KERNEL | attention B TQ TK HEADS WIDTH
+ *     bench_ops [-r RUNS] [-h] [-g] [-w TYPE] linear M N K | conv2d B H W I O KERNEL | attention B TQ TK HEADS WIDTH
  *
  * One warm-up run, then RUNS (5) timed ones, submission and waiting included; prints the least and the middle time, the rate at the least, and
  * the rate by the process's CPU time, which on a CPU device is what other programs disturb least. -h: f16 storage. -g: the forms that a
- * discrete GPU gets, whatever the device is. The values are ordinary ones: NaN and subnormal numbers cost CPU devices time of their own. */
+ * discrete GPU gets, whatever the device is. -w: the type of linear's matrix (q8_0, q4_k, ...). The values are ordinary ones: NaN and subnormal numbers cost CPU devices time of their own. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +23,12 @@ static br_value matrix(br_graph *graph, const char *name, br_dtype dtype, br_sha
     return br_graph_input(graph, name, dtype, shape);
 }
 
-static bool build(br_graph *graph, const char *op, br_dtype dtype, const int *n, int count)
+static bool build(br_graph *graph, const char *op, br_dtype dtype, br_dtype w_dtype, const int *n, int count)
 {
     br_value y = BR_NONE;
     if (strcmp(op, "linear") == 0 && count == 3) {
-        br_value x = matrix(graph, "x", dtype, br_shape_of(n[0], n[2])), w = matrix(graph, "w", dtype, br_shape_of(n[1], n[2]));
+        br_value x = matrix(graph, "x", dtype, br_shape_of(n[0], n[2]));
+        br_value w = br_graph_weight(graph, "w", w_dtype, br_shape_of(n[1], n[2]), BR_WEIGHT_PLAIN);
         y = br_op_linear(graph, op, &(br_linear_params){.x = x, .weight = w, .bias = BR_NONE, .residual = BR_NONE});
     } else if (strcmp(op, "conv2d") == 0 && count == 6) {
         int pad = n[5] / 2;
@@ -109,10 +110,20 @@ fail:
     return status;
 }
 
+/* -1: none has this name. */
+static int find_dtype(const char *name)
+{
+    for (int i = BR_F32; i <= BR_Q6_K; i++)
+        if (strcmp(br_dtype_name((br_dtype)i), name) == 0)
+            return i;
+    return -1;
+}
+
 int main(int argc, char **argv)
 {
     int runs = 5, at = 1, shape[SHAPE_MAX], count = 0;
     br_dtype dtype = BR_F32;
+    int w_dtype = -1;
     bool gpu = false;
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (strcmp(argv[at], "-h") == 0)
@@ -121,15 +132,17 @@ int main(int argc, char **argv)
             gpu = true;
         else if (strcmp(argv[at], "-r") == 0 && at + 1 < argc)
             runs = atoi(argv[++at]);
+        else if (strcmp(argv[at], "-w") == 0 && at + 1 < argc)
+            w_dtype = find_dtype(argv[++at]);
     }
     const char *op = at < argc ? argv[at++] : "";
     for (; at < argc && count < SHAPE_MAX; at++)
         shape[count++] = atoi(argv[at]);
     br_graph graph;
     br_graph_init(&graph);
-    if (runs < 1 || runs > RUNS_MAX || !build(&graph, op, dtype, shape, count)) {
-        fprintf(stderr,
-                "usage: bench_ops [-r RUNS] [-h] [-g] linear M N K | conv2d B H W I O KERNEL | attention B TQ TK HEADS WIDTH\n");
+    if (runs < 1 || runs > RUNS_MAX || !build(&graph, op, dtype, w_dtype < 0 ? dtype : (br_dtype)w_dtype, shape, count)) {
+        fprintf(stderr, "usage: bench_ops [-r RUNS] [-h] [-g] [-w TYPE] linear M N K | conv2d B H W I O KERNEL | attention B TQ TK "
+                        "HEADS WIDTH\n");
         return 2;
     }
     br_test_device *device = br_test_device_open(NULL);
