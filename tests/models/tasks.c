@@ -42,7 +42,7 @@ static void open_model(const char *name)
     br_log silent = {0};
     close_model();
     snprintf(path, sizeof path, "tests/data/tiny/%s", name);
-    assert_status_ok(br_model_load(br_test_path(path), &silent, &shared.model));
+    assert_status_ok(br_model_load(&(br_checkpoint_params){.path = br_test_path(path)}, &silent, &shared.model));
     assert_status_ok(br_pipeline_open(shared.device->device, shared.model, BR_PRECISION_F32, &shared.pipeline));
     shared.open_name = name;
 }
