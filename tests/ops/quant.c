@@ -141,35 +141,42 @@ static void test_lowered_limits(void **state)
     check_some(devices->limited, 3, 67, 1, BR_F32);
 }
 
+/* With positions, five extra rows too: plain numbers both. */
 static void check_embedding(br_test_device *device, br_dtype dtype, br_dtype table_dtype, bool positions)
 {
-    const int64_t pictures = 2, length = 13, vocabulary = 89, width = 3 * br_dtype_block(table_dtype);
+    const int64_t pictures = 2, length = 13, vocabulary = 89, extra = 5, width = 3 * br_dtype_block(table_dtype);
     if (dtype == BR_F16 && !br_test_has_f16(device))
         return;
     quantized table = make_matrix(table_dtype, vocabulary, width);
     size_t count = (size_t)(pictures * length * width);
-    float ids[26], *shift = test_malloc((size_t)(length * width) * sizeof *shift), *actual = test_malloc(count * sizeof *actual);
+    float *shift = test_malloc((size_t)(length * width) * sizeof *shift),
+          *rows = test_malloc((size_t)(extra * width) * sizeof *rows);
+    float ids[26], *actual = test_malloc(count * sizeof *actual);
     double *expected = test_malloc(count * sizeof *expected);
     br_test_random(shift, (size_t)(length * width), 3);
+    br_test_random(rows, (size_t)(extra * width), 4);
     for (int i = 0; i < 26; i++)
-        ids[i] = (float)(i * 37 % (vocabulary + 4) - 2);
+        ids[i] = (float)(i * 37 % (vocabulary + extra + 4) - 2);
     br_graph graph;
     br_graph_init(&graph);
     br_embedding_params params = {
         .tokens = br_graph_input(&graph, "tokens", BR_I32, br_shape_of(pictures, length)),
         .table = br_graph_weight(&graph, "table", table_dtype, br_shape_of(vocabulary, width), BR_WEIGHT_PLAIN),
         .positions = positions ? br_graph_input(&graph, "positions", BR_F32, br_shape_of(length, width)) : BR_NONE,
-        .extra = BR_NONE,
+        .extra = positions ? br_graph_input(&graph, "extra", BR_F32, br_shape_of(extra, width)) : BR_NONE,
         .dtype = dtype,
     };
     br_value y = br_op_embedding(&graph, "embed", &params);
     br_graph_output(&graph, y, "y");
-    br_test_tensor inputs[] = {{params.tokens, ids, NULL}, {params.table, NULL, table.words}, {params.positions, shift, NULL}};
+    br_test_tensor inputs[] = {
+        {params.tokens, ids, NULL}, {params.table, NULL, table.words}, {params.positions, shift, NULL}, {params.extra, rows, NULL}};
     br_test_tensor output = {y, actual, NULL};
-    assert_status_ok(br_test_run(&(br_test_run_params){device, &graph, inputs, positions ? 3 : 2, &output, 1, 0}));
+    assert_status_ok(br_test_run(&(br_test_run_params){device, &graph, inputs, positions ? 4 : 2, &output, 1, 0}));
     br_ref_embedding(&(br_ref_embedding_params){.tokens = ids,
                                                 .table = table.values,
                                                 .positions = positions ? shift : NULL,
+                                                .extra = rows,
+                                                .extra_count = positions ? (size_t)extra : 0,
                                                 .pictures = (size_t)pictures,
                                                 .length = (size_t)length,
                                                 .vocabulary = (size_t)vocabulary,
@@ -180,6 +187,7 @@ static void check_embedding(br_test_device *device, br_dtype dtype, br_dtype tab
         fail_msg("%s: relative error %g", br_dtype_name(table_dtype), error);
     br_graph_finish(&graph);
     test_free(shift);
+    test_free(rows);
     test_free(actual);
     test_free(expected);
     free_matrix(&table);
