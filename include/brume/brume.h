@@ -10,6 +10,7 @@
 #include "brume/image.h"
 #include "brume/log.h"
 #include "brume/model.h"
+#include "brume/profile.h"
 #include "brume/shaders.h"
 #include "brume/status.h"
 #include "brume/version.h"

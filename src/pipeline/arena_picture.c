@@ -7,6 +7,7 @@
 #include "image/font.h"
 #include "image/plot.h"
 #include "image/png.h"
+#include "prof/peak.h"
 
 /* Pixels. */
 #define WIDTH 1200
@@ -91,25 +92,17 @@ static void draw_axes(br_canvas *canvas, const br_prof_program *program, int top
 static void draw_panel(br_canvas *canvas, const br_prof_program *program, int top)
 {
     char line[512];
-    int peak = 0;
-    uint64_t bytes = 0;
-    for (int i = 0; i < program->kernel_count; i++) {
-        uint64_t live = br_prof_live_bytes(program, i);
-        if (live > bytes) {
-            bytes = live;
-            peak = i;
-        }
-    }
+    br_prof_peak peak = br_prof_find_peak(program);
     snprintf(line, sizeof line, "%s: arena %.1f MiB, %d values, %d dispatches", program->name,
              (double)program->arena_bytes / (1 << 20), program->value_count, program->kernel_count);
     write_text(canvas, line, MARGIN + AXIS, top - HEADER + 2 * TEXT_SIZE, BR_TEXT_LEFT, ink);
-    snprintf(line, sizeof line, "most in use: %.1f MiB at dispatch %d, %s", (double)bytes / (1 << 20), peak,
-             program->kernels[peak].path);
+    snprintf(line, sizeof line, "most in use: %.1f MiB at dispatch %d, %s", (double)peak.bytes / (1 << 20), peak.dispatch,
+             program->kernels[peak.dispatch].path);
     write_text(canvas, line, MARGIN + AXIS, top - HEADER + 4 * TEXT_SIZE, BR_TEXT_LEFT, peak_ink);
     draw_axes(canvas, program, top);
     for (int i = 0; i < program->value_count; i++)
         fill_value(canvas, program, top, &program->values[i]);
-    br_canvas_fill(canvas, (br_rect){(int)map_x(program, peak), top, 2, PANEL}, peak_ink);
+    br_canvas_fill(canvas, (br_rect){(int)map_x(program, peak.dispatch), top, 2, PANEL}, peak_ink);
 }
 
 br_status br_arena_picture_write(const br_profile *profile, const char *path)

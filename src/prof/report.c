@@ -6,10 +6,8 @@
 
 #include "base/file.h"
 #include "prof/page.h"
+#include "prof/peak.h"
 #include "prof/summary.h"
-
-/* Values that are reported for the peak of a stage. */
-#define HOLDERS_MAX 12
 
 static br_status out_of_memory(void)
 {
@@ -64,46 +62,26 @@ static json_t *kernel_json(const br_profile *profile, int program, int index)
                      gauges_json(profile, program, index, calls));
 }
 
-/* The dispatch at which the most of the arena is in use, and the largest values that are alive there. */
+/* What is alive at each dispatch, where each value lies, and the peak with the largest values that make it. */
 static json_t *memory_json(const br_prof_program *program)
 {
     json_t *live = json_array(), *values = json_array(), *holders = json_array();
-    int peak = 0;
-    uint64_t peak_bytes = 0;
-    for (int i = 0; i < program->kernel_count; i++) {
-        uint64_t bytes = br_prof_live_bytes(program, i);
-        json_array_append_new(live, integer(bytes));
-        if (bytes > peak_bytes) {
-            peak_bytes = bytes;
-            peak = i;
-        }
-    }
+    br_prof_peak peak = br_prof_find_peak(program);
+    for (int i = 0; i < program->kernel_count; i++)
+        json_array_append_new(live, integer(br_prof_live_bytes(program, i)));
     for (int i = 0; i < program->value_count; i++) {
         const br_prof_value *value = &program->values[i];
         json_array_append_new(values, json_pack("[s, o, o, i, i]", value->name, integer(value->offset), integer(value->bytes),
                                                 value->first, value->last));
     }
-    uint64_t below = UINT64_MAX;
-    for (int n = 0; n < HOLDERS_MAX; n++) {
-        /* The next smaller size, then all values of that size. */
-        uint64_t size = 0;
-        for (int i = 0; i < program->value_count; i++) {
-            const br_prof_value *value = &program->values[i];
-            if (value->first <= peak && peak <= value->last && value->bytes < below && value->bytes > size)
-                size = value->bytes;
-        }
-        for (int i = 0; i < program->value_count && size > 0; i++) {
-            const br_prof_value *value = &program->values[i];
-            if (value->first <= peak && peak <= value->last && value->bytes == size && json_array_size(holders) < HOLDERS_MAX)
-                json_array_append_new(holders, json_pack("{s:s, s:o}", "name", value->name, "bytes", integer(size)));
-        }
-        below = size;
-    }
+    for (int i = 0; i < peak.value_count; i++)
+        json_array_append_new(holders,
+                              json_pack("{s:s, s:o}", "name", peak.values[i]->name, "bytes", integer(peak.values[i]->bytes)));
     return json_pack("{s:o, s:o, s:o, s:o, s:i, s:s, s:o, s:o, s:o}", "arena_bytes", integer(program->arena_bytes),
                      "lower_bound_bytes", integer(program->lower_bound_bytes), "weight_bytes", integer(program->weight_bytes),
-                     "peak_bytes", integer(peak_bytes), "peak_dispatch", peak, "peak_path",
-                     program->kernel_count ? program->kernels[peak].path : "", "peak_values", holders, "live_bytes", live, "values",
-                     values);
+                     "peak_bytes", integer(peak.bytes), "peak_dispatch", peak.dispatch, "peak_path",
+                     program->kernel_count ? program->kernels[peak.dispatch].path : "", "peak_values", holders, "live_bytes", live,
+                     "values", values);
 }
 
 static json_t *stage_json(const br_profile *profile, int index)

@@ -2,10 +2,13 @@
 
 #include <string.h>
 
+#include "prof/peak.h"
 #include "prof/summary.h"
 
 /* Wide enough for most names; longer ones lose their beginning, which the neighbours share. */
 #define NAME_WIDTH 44
+/* Of the values that are alive at the peak of a stage. */
+#define HOLDERS_SHOWN 5
 
 static const struct {
     br_prof_group group;
@@ -70,6 +73,25 @@ static br_status print_stages(const br_profile *profile, FILE *stream)
     return NULL;
 }
 
+static void print_memory(const br_profile *profile, FILE *stream)
+{
+    fprintf(stream, "\nmemory\n");
+    for (int i = 0; i < profile->program_count; i++) {
+        const br_prof_program *program = &profile->programs[i];
+        bool ran = false;
+        for (int r = 0; r < profile->run_count && !ran; r++)
+            ran = profile->runs[r].program == i;
+        if (!ran || program->kernel_count == 0)
+            continue;
+        br_prof_peak peak = br_prof_find_peak(program);
+        fprintf(stream, "  %s: weights %.2f MiB, arena %.2f MiB, at most %.2f MiB of it in use, at %s\n", program->name,
+                (double)program->weight_bytes / (1 << 20), (double)program->arena_bytes / (1 << 20), (double)peak.bytes / (1 << 20),
+                program->kernels[peak.dispatch].path);
+        for (int v = 0; v < peak.value_count && v < HOLDERS_SHOWN; v++)
+            fprintf(stream, "    %10.2f MiB  %s\n", (double)peak.values[v]->bytes / (1 << 20), peak.values[v]->name);
+    }
+}
+
 static void print_spans(const br_profile *profile, FILE *stream)
 {
     /* Spans of one name are added up: twenty denoising steps are one line. */
@@ -127,6 +149,7 @@ br_status br_prof_print(const br_profile *profile, FILE *stream, int rows)
         for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++)
             BR_TRY(print_group(profile, groups[i].group, groups[i].title, stream, rows));
     }
+    print_memory(profile, stream);
     print_spans(profile, stream);
     return NULL;
 }
