@@ -57,6 +57,11 @@ BR_API const char *br_model_format(const br_model *model);
 /* What is missing or unusual, a sentence each: index 0 .. until NULL. */
 BR_API const char *br_model_note(const br_model *model, int index);
 
+/* Textual inversion: in prompts `name` stands for the vectors of a file, as a whole word, case aside; NULL: the file's name without folder and ending. Of a
+ * folder, every file that fits the model, and `name` is NULL. Forms of files: docs/prompts.md. Not while the model is drawn with. Errors:
+ * BR_ERROR_NOT_FOUND, BR_ERROR_FORMAT (vectors of another width: both are named), BR_ERROR_UNSUPPORTED. */
+BR_API BR_MUST_CHECK br_status br_model_add_embedding(br_model *model, const char *name, const char *path);
+
 typedef struct br_component_info {
     const char *name;       /* "unet" */
     const char *class_name; /* "UNet2DConditionModel" */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/context.h"
+#include "base/file.h"
 #include "base/place.h"
 #include "pipeline/architecture.h"
 #include "pipeline/memory.h"
@@ -53,6 +54,15 @@ const char *br_prediction_list(int index)
 const char *br_architecture_list(int index)
 {
     return br_architecture_name(index);
+}
+
+br_status br_model_add_embedding(br_model *model, const char *name, const char *path)
+{
+    if (!br_file_is_dir(path))
+        return br_embeddings_add(model, name, path);
+    if (name)
+        return br_fail(BR_ERROR_ARGUMENT, "%s is a folder, expected a file for the embedding \"%s\"", path, name);
+    return br_embeddings_add_folder(model, path);
 }
 
 void br_model_close(br_model *model)

@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -149,6 +150,51 @@ br_status br_dir_create(const char *path)
     if (mkdir(path, 0777) && (errno != EEXIST || !br_file_is_dir(path)))
         return br_fail(BR_ERROR_IO, "cannot create the folder %s: %s", path, strerror(errno));
     return NULL;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static br_status add_name(const char *path, const char *name, br_file_names *names)
+{
+    char **items = realloc(names->items, (size_t)(names->count + 1) * sizeof *items);
+    names->items = items ? items : names->items;
+    char *copy = items ? strdup(name) : NULL;
+    if (!copy)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", path);
+    names->items[names->count++] = copy;
+    return NULL;
+}
+
+br_status br_dir_list(const char *path, br_file_names *out_names)
+{
+    *out_names = (br_file_names){0};
+    DIR *folder = opendir(path);
+    if (!folder)
+        return fail_errno(path, "list", errno);
+    br_status status = NULL;
+    errno = 0;
+    for (const struct dirent *entry; !status && (entry = readdir(folder)) != NULL;)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            status = add_name(path, entry->d_name, out_names);
+    if (!status && errno)
+        status = fail_errno(path, "list", errno);
+    closedir(folder);
+    if (status)
+        br_file_names_finish(out_names);
+    else if (out_names->count)
+        qsort(out_names->items, (size_t)out_names->count, sizeof *out_names->items, compare_names);
+    return status;
+}
+
+void br_file_names_finish(br_file_names *names)
+{
+    for (int i = 0; i < names->count; i++)
+        free(names->items[i]);
+    free(names->items);
+    *names = (br_file_names){0};
 }
 
 char *br_path_join(const char *folder, const char *name)

@@ -31,6 +31,13 @@ bool br_file_exists(const char *path);
 bool br_file_is_dir(const char *path);
 /* One folder; not an error when it exists already. Errors: BR_ERROR_IO with path and reason. */
 BR_MUST_CHECK br_status br_dir_create(const char *path);
+/* Names in a folder but "." and "..", in the order of strcmp. Errors: BR_ERROR_NOT_FOUND, BR_ERROR_IO. */
+typedef struct br_file_names {
+    char **items; /* owned */
+    int count;
+} br_file_names;
+BR_MUST_CHECK br_status br_dir_list(const char *path, br_file_names *out_names);
+void br_file_names_finish(br_file_names *names);
 /* "a/b" + "c" -> "a/b/c"; malloc'd, NULL when out of memory. */
 char *br_path_join(const char *folder, const char *name);
 

@@ -84,6 +84,16 @@ static void fill_params(work *w)
     w->params = (br_generate_params){
         .prompt = o->prompt,
         .negative_prompt = o->negative,
+        .literal_prompt = o->no_prompt_weights,
+        .clip_skip = (int)o->clip_skip,
+        .original_width = (int)o->original_size[0],
+        .original_height = (int)o->original_size[1],
+        .crop_x = (int)o->crop[0],
+        .crop_y = (int)o->crop[1],
+        .target_width = (int)o->target_size[0],
+        .target_height = (int)o->target_size[1],
+        .aesthetic_score = o->aesthetic_score,
+        .negative_aesthetic_score = o->negative_aesthetic_score,
         .width = o->width < 0 ? 0 : (int)o->width,
         .height = o->height < 0 ? 0 : (int)o->height,
         .steps = o->steps < 0 ? 0 : (int)o->steps,
@@ -111,6 +121,24 @@ static void fill_params(work *w)
     };
 }
 
+static br_status add_embeddings(work *w)
+{
+    const br_draw_options *o = w->options;
+    if (o->embeddings_dir) {
+        if (!br_file_is_dir(o->embeddings_dir))
+            return br_fail(BR_ERROR_NOT_FOUND, "--embeddings-dir: there is no folder %s", o->embeddings_dir);
+        BR_TRY(br_model_add_embedding(w->session.model, NULL, o->embeddings_dir));
+    }
+    for (int i = 0; i < o->embeddings.count; i++) {
+        const char *word = o->embeddings.items[i], *equals = strchr(word, '=');
+        char name[256];
+        if (equals && (size_t)snprintf(name, sizeof name, "%.*s", (int)(equals - word), word) >= sizeof name)
+            return br_fail(BR_ERROR_ARGUMENT, "--embedding: the name in \"%.60s...\" is too long", word);
+        BR_TRY(br_model_add_embedding(w->session.model, equals ? name : NULL, equals ? equals + 1 : word));
+    }
+    return NULL;
+}
+
 /* Everything that can go wrong before the long work begins. */
 static br_status prepare(br_call *call, br_draw_options *o, work *w)
 {
@@ -126,6 +154,7 @@ static br_status prepare(br_call *call, br_draw_options *o, work *w)
     if (o->preview)
         BR_TRY(br_image_check_path(o->preview));
     BR_TRY(br_session_open_model(&w->session));
+    BR_TRY(add_embeddings(w));
     BR_TRY(br_generate_check(w->session.model, &w->params));
     br_model_defaults defaults = br_model_get_defaults(w->session.model);
     if (o->init_noise)

@@ -1,12 +1,15 @@
 #include "cli/draw_options.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The default of what every model brings along. */
 #define THE_MODELS "the model's"
 /* Rows of the table below and of a command's own. */
 #define ROWS_MAX 64
+/* As for pictures. */
+#define SIDE_MAX 16384
 
 static const char *rng_list(int index)
 {
@@ -25,6 +28,30 @@ void br_draw_options_init(br_draw_options *options)
                                  .batch_size = 1,
                                  .preview_every = 5,
                                  .rng = "cpu"};
+}
+
+/* "640x480" or "0,16"; nothing where `text` is NULL. */
+static br_status parse_pair(br_call *call, const char *what, const char *text, int64_t min, int64_t out_values[2])
+{
+    char list[48];
+    int count;
+    if (!text)
+        return NULL;
+    size_t length = strcspn(text, "x,");
+    if ((size_t)snprintf(list, sizeof list, "%s", text) >= sizeof list || !text[length])
+        return br_wrong_usage(call, "%s: \"%s\" given, expected two numbers", what, text);
+    list[length] = ',';
+    BR_TRY(br_parse_int_list(
+        call, &(br_int_list){.what = what, .text = list, .min = min, .max = SIDE_MAX, .capacity = 2, .values = out_values},
+        &count));
+    return count == 2 ? NULL : br_wrong_usage(call, "%s: \"%s\" given, expected two numbers", what, text);
+}
+
+static br_status parse_sizes(br_call *call, br_draw_options *o)
+{
+    BR_TRY(parse_pair(call, "--original-size", o->original_size_text, 1, o->original_size));
+    BR_TRY(parse_pair(call, "--crop", o->crop_text, 0, o->crop));
+    return parse_pair(call, "--target-size", o->target_size_text, 1, o->target_size);
 }
 
 /* What cannot be right whatever the model. */
@@ -48,6 +75,13 @@ br_status br_draw_options_parse(br_call *call, const br_draw_rows *own, br_draw_
     const br_option common[] = {
         {"prompt", 'p', BR_OPTION_TEXT, &o->prompt, "TEXT", "what to draw"},
         {"negative", 'n', BR_OPTION_TEXT, &o->negative, "TEXT", "what to keep out of the picture"},
+        {"clip-skip", 0, BR_OPTION_INT, &o->clip_skip, "N",
+         "layer of the text encoders to listen to, from the end: 1 the last, 2 the\none before", "2 for SDXL, else 1", 1, 256},
+        {"no-prompt-weights", 0, BR_OPTION_FLAG, &o->no_prompt_weights, NULL,
+         "take (), [], \\ and BREAK in prompts as text: \"(a:1.3)\", \"[b]\" and so on\nmean nothing"},
+        {"embedding", 0, BR_OPTION_WORDS, &o->embeddings, "[NAME=]FILE",
+         "textual inversion: NAME in a prompt means what is in FILE; may be there\nagain and again. Without NAME it is the file's"},
+        {"embeddings-dir", 0, BR_OPTION_TEXT, &o->embeddings_dir, "DIR", "the same for every file of a folder that fits the model"},
         {"output", 'o', BR_OPTION_TEXT, &o->output, "FILE.png", "where the picture goes", "output.png"},
         BR_ROWS_MODEL(o->session),
         {"width", 'W', BR_OPTION_INT, &o->width, "N", "of the picture, in pixels", THE_MODELS, 1, INT_MAX},
@@ -79,6 +113,14 @@ br_status br_draw_options_parse(br_call *call, const br_draw_rows *own, br_draw_
         {"preview", 0, BR_OPTION_TEXT, &o->preview, "FILE.png",
          "write what the picture looks like so far, again and again\n(of a batch: FILE-000.png, FILE-001.png, ...)"},
         {"preview-every", 0, BR_OPTION_INT, &o->preview_every, "N", "steps between previews", NULL, 1, INT_MAX},
+        {"original-size", 0, BR_OPTION_TEXT, &o->original_size_text, "WxH",
+         "SDXL: size that the picture is said to have had before it was scaled", "the picture's"},
+        {"crop", 0, BR_OPTION_TEXT, &o->crop_text, "X,Y", "SDXL: corner at which it is said to be cropped", "0,0"},
+        {"target-size", 0, BR_OPTION_TEXT, &o->target_size_text, "WxH", "SDXL: size it is said to have", "the picture's"},
+        {"aesthetic-score", 0, BR_OPTION_NUMBER, &o->aesthetic_score, "X", "SDXL's refiner: how good the picture is to be", "6",
+         -1000, 1000},
+        {"negative-aesthetic-score", 0, BR_OPTION_NUMBER, &o->negative_aesthetic_score, "X", "and how good it is not to be", "2.5",
+         -1000, 1000},
         BR_ROW_PROFILE(o->session),
         BR_ROW_JSON(o->session),
         BR_ROW_QUIET(o->session),
@@ -100,5 +142,6 @@ br_status br_draw_options_parse(br_call *call, const br_draw_rows *own, br_draw_
         return br_wrong_usage(call, "unexpected \"%s\": the prompt was given with -p", words[0]);
     if (words[0])
         o->prompt = words[0];
+    BR_TRY(parse_sizes(call, o));
     return check(call, o);
 }

@@ -18,6 +18,13 @@ typedef struct br_draw_options {
     const char *sampler, *schedule, *rng;
     bool grid, batch_size_given;
     const char *init_noise, *dump_dir, *preview;
+    int64_t clip_skip; /* 0: the model's */
+    bool no_prompt_weights;
+    br_words embeddings; /* [NAME=]FILE */
+    const char *embeddings_dir;
+    const char *original_size_text, *crop_text, *target_size_text;
+    int64_t original_size[2], crop[2], target_size[2]; /* of those texts: width, height or x, y; 0: the picture's */
+    double aesthetic_score, negative_aesthetic_score;  /* 0: the default */
 } br_draw_options;
 
 /* Rows of options that not every command has; their values are fields of the same br_draw_options. */

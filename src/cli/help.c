@@ -36,6 +36,7 @@ static void print_default(FILE *stream, const br_option *option)
     }
     switch (option->type) {
     case BR_OPTION_FLAG:
+    case BR_OPTION_WORDS:
         break;
     case BR_OPTION_TEXT:
     case BR_OPTION_MAYBE:

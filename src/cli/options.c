@@ -124,6 +124,13 @@ static br_status store(parser *p, const br_option *option, const char *what, con
     case BR_OPTION_TEXT:
         *(const char **)option->value = text;
         return NULL;
+    case BR_OPTION_WORDS: {
+        br_words *words = option->value;
+        if (words->count == BR_WORDS_MAX)
+            return br_wrong_usage(p->call, "%s is there more than %d times", what, BR_WORDS_MAX);
+        words->items[words->count++] = text;
+        return NULL;
+    }
     case BR_OPTION_INT: {
         /* A double holds every bound that is written in a table; the largest stands for "any". */
         int64_t max = option->max >= (double)INT64_MAX ? INT64_MAX : (int64_t)option->max;

@@ -7,8 +7,16 @@
 #include "cli/command.h"
 #include "cli/suggest.h"
 
+/* Borrowed from argv. */
+#define BR_WORDS_MAX 64
+typedef struct br_words {
+    const char *items[BR_WORDS_MAX];
+    int count;
+} br_words;
+
 typedef enum br_option_type {
     BR_OPTION_FLAG,   /* bool; takes no value */
+    BR_OPTION_WORDS,  /* br_words: may be given again and again */
     BR_OPTION_TEXT,   /* const char *, borrowed from argv */
     BR_OPTION_MAYBE,  /* the same, but the value may be left out (--name or --name=value): "" then */
     BR_OPTION_INT,    /* int64_t, min .. max */

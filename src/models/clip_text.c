@@ -107,7 +107,7 @@ int br_clip_text_pool_position(const br_clip_text_config *config, const int32_t 
                 return i;
     } else {
         for (int i = 1; i < count; i++)
-            if (tokens[i] > tokens[position])
+            if (tokens[i] > tokens[position] && tokens[i] < config->vocab_size)
                 position = i;
     }
     return position;

@@ -19,7 +19,7 @@ typedef struct br_clip_text_config {
 BR_MUST_CHECK br_status br_clip_text_config_read(const json_t *object, const char *what, br_clip_text_config *out_config);
 
 /* Position whose state is pooled: the first eos_token_id, or 0 where there is none. With eos_token_id = 2, which old files have wrongly, transformers takes the
- * first of the largest id, and so do we. */
+ * first of the largest id, and so do we; but not among those of textual inversion, which lie above. */
 int br_clip_text_pool_position(const br_clip_text_config *config, const int32_t *tokens, int count);
 
 typedef struct br_clip_text_inputs {

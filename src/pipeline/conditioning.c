@@ -126,10 +126,32 @@ static void place_states(const conditioning *it, const encoding *e, int64_t offs
         memcpy(it->context + t * it->width + offset, e->states + t * e->config->hidden_size, size);
 }
 
+static br_status write_vectors(const conditioning *it, const encoding *e)
+{
+    const br_embeddings *embeddings = &it->pipeline->model->embeddings;
+    br_value extra = it->pipeline->text_values[e->component].extra;
+    size_t width = (size_t)e->config->hidden_size;
+    if (extra == BR_NONE)
+        return NULL;
+    float *all = malloc((size_t)embeddings->vectors * width * sizeof *all);
+    if (!all)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %d embeddings", embeddings->count);
+    for (int i = 0; i < embeddings->count; i++) {
+        const br_embedding *embedding = &embeddings->items[i];
+        memcpy(all + (size_t)embedding->first * width, embedding->vectors[e->component],
+               (size_t)embedding->count * width * sizeof *all);
+    }
+    br_status status =
+        br_stage_write_floats(&it->pipeline->text[e->component], extra, all, (int64_t)embeddings->vectors * (int64_t)width);
+    free(all);
+    return status;
+}
+
 static br_status encode(conditioning *it, encoding *e)
 {
     int64_t width = e->config->hidden_size, pooled = it->pipeline->model->pooled;
     bool is_pooled = it->pipeline->text_values[e->component].pooled != BR_NONE;
+    BR_TRY(write_vectors(it, e));
     for (int first = 0; first < e->rows; first += e->batch)
         BR_TRY(run_batch(it, e, first));
     for (int kind = 0; kind < BR_PROMPT_COUNT; kind++)

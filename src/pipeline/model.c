@@ -264,6 +264,7 @@ void br_model_unload(br_model *model)
     }
     for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
         br_clip_bpe_destroy(model->text[i].tokenizer);
+    br_embeddings_finish(&model->embeddings);
     br_schedule_finish(&model->schedule);
     for (int i = 0; i < model->odd_count; i++)
         free(model->odd[i]);

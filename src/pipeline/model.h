@@ -12,6 +12,7 @@
 #include "models/clip_text.h"
 #include "models/unet.h"
 #include "models/vae.h"
+#include "pipeline/embeddings.h"
 #include "tokenizer/clip_bpe.h"
 #include "weights/weights.h"
 
@@ -59,8 +60,9 @@ struct br_model {
     br_schedule schedule;
     br_sampler sampler; /* of scheduler_config.json */
     br_sigmas sigmas;
-    int pooled;       /* width of the pooled text of TEXT_2 that the UNet takes (SDXL); 0: none */
-    int time_ids;     /* numbers that it takes besides: 6 for sizes and crop, 5 for size, crop and aesthetic score (refiner) */
+    int pooled;   /* width of the pooled text of TEXT_2 that the UNet takes (SDXL); 0: none */
+    int time_ids; /* numbers that it takes besides: 6 for sizes and crop, 5 for size, crop and aesthetic score (refiner) */
+    br_embeddings embeddings;
     bool force_zeros; /* without a negative prompt its states are zeros instead of those of an empty text */
     br_model_defaults defaults;
     const char *format;  /* as br_checkpoint has them, and those: */

@@ -1,9 +1,26 @@
 #include "pipeline/prompts.h"
 
+#include <stdlib.h>
+
 static br_status cut(const br_prompts_params *params, const br_prompt *prompt, br_component component, br_chunks *out_chunks)
 {
-    const br_clip_bpe *tokenizer = params->model->text[component].tokenizer;
-    BR_TRY(br_chunks_init(&(br_chunks_params){.tokenizer = tokenizer, .prompt = prompt}, out_chunks));
+    const br_model_text *text = &params->model->text[component];
+    const br_embeddings *embeddings = &params->model->embeddings;
+    br_placeholder *placeholders = malloc(((size_t)embeddings->count + 1) * sizeof *placeholders);
+    if (!placeholders)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %d embeddings", embeddings->count);
+    for (int i = 0; i < embeddings->count; i++) {
+        const br_embedding *embedding = &embeddings->items[i];
+        placeholders[i] = (br_placeholder){
+            .name = embedding->ids[component], .first = text->config.vocab_size + embedding->first, .count = embedding->count};
+    }
+    br_status status = br_chunks_init(&(br_chunks_params){.tokenizer = text->tokenizer,
+                                                          .prompt = prompt,
+                                                          .placeholders = placeholders,
+                                                          .placeholder_count = (size_t)embeddings->count},
+                                      out_chunks);
+    free(placeholders);
+    BR_TRY(status);
     if (out_chunks->count > BR_PROMPTS_CHUNKS_MAX)
         return br_fail(BR_ERROR_ARGUMENT, "%d chunks of %d tokens, expected at most %d", out_chunks->count, out_chunks->length - 2,
                        BR_PROMPTS_CHUNKS_MAX);

@@ -150,6 +150,7 @@ static br_status resolve_text(const br_model *model, const br_generate_params *p
         &prompts));
     request->size.chunks = prompts.count;
     br_prompts_finish(&prompts);
+    request->size.vectors = model->embeddings.vectors;
     request->size.clip_skip = params->clip_skip;
     for (int i = 0; i < BR_MODEL_TEXT_MAX; i++) {
         int layers = model->text[i].config.num_hidden_layers;

@@ -11,7 +11,7 @@
 
 /* A word that stands for vectors of its own (textual inversion): `count` ids from `first` on, where its name's ids are. */
 typedef struct br_placeholder {
-    br_clip_ids name; /* owned; not empty */
+    br_clip_ids name; /* borrowed; not empty */
     int32_t first;
     int count; /* 1 to T - 2 */
 } br_placeholder;
