@@ -35,8 +35,8 @@ int br_name_vae_scan(const br_weights *file, const char *prefix)
 
 static br_name_place place(char *out_name, const char *half, const char *where, const char *rest)
 {
-    snprintf(out_name, BR_NAME_MAX, "%s.%s%s", half, where, rest);
-    return BR_NAME_PLACED;
+    int length = snprintf(out_name, BR_NAME_MAX, "%s.%s%s", half, where, rest);
+    return length > 0 && length < BR_NAME_MAX ? BR_NAME_PLACED : BR_NAME_UNKNOWN;
 }
 
 static br_name_place attention(const char *half, const char *tail, char *out_name)
