@@ -23,7 +23,7 @@ br_status br_model_open(const br_model_params *params, br_model **out_model)
                        params->architecture);
     if (params->architecture)
         return br_model_load_architecture(params->architecture, &log, out_model);
-    br_checkpoint_params files = {.path = params->path, .config_path = params->config};
+    br_checkpoint_params files = {.path = params->path, .config_path = params->config, .vae_path = params->vae};
     if (params->prediction) {
         files.prediction = strcmp(params->prediction, "v") == 0 ? "v_prediction" : params->prediction;
         bool known = false;

@@ -45,6 +45,7 @@ br_status br_session_open_model(br_session *session)
     int span = br_profile_begin(session->profile, "load");
     const br_model_params params = {.path = session->options.model,
                                     .config = session->options.config,
+                                    .vae = session->options.vae,
                                     .prediction = session->options.prediction,
                                     .architecture = session->options.arch,
                                     .log = br_bar_log,

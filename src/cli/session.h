@@ -12,6 +12,7 @@
 typedef struct br_session_options {
     const char *model, *device; /* NULL: the default ones */
     const char *config;         /* of a model in a single file; NULL: from its tensors */
+    const char *vae;            /* in place of the model's; NULL: none */
     const char *prediction;     /* NULL: the model's */
     const char *arch;           /* instead of a model; NULL: none */
     const char *dtype;          /* of br_precision_list */
@@ -36,6 +37,12 @@ typedef struct br_session_options {
          .meta = "FOLDER",                                                                                             \
          .help = "for a single file: a diffusers folder with its configurations,\ntokenizer, and parts that it lacks", \
          .fallback = "what the tensors say"},                                                                          \
+        {.name = "vae",                                                                                                \
+         .type = BR_OPTION_TEXT,                                                                                       \
+         .value = &(session).vae,                                                                                      \
+         .meta = "VAE",                                                                                                \
+         .help = "another VAE, or TAESD: a file or a diffusers folder",                                                \
+         .fallback = "the model's"},                                                                                   \
     {                                                                                                                  \
         .name = "prediction", .type = BR_OPTION_CHOICE, .value = &(session).prediction, .meta = "KIND",                \
         .help = "what the UNet's output is: one of", .choices = br_prediction_list, .fallback = "the model's"          \

@@ -238,6 +238,20 @@ static br_status open_folder(const br_checkpoint_params *params, br_checkpoint *
     return set_family(checkpoint, &inferred);
 }
 
+/* The latents belong to the UNet, so their scale is that of the VAE which is replaced, or the family's. TAESD knows its own. */
+static br_status replace_vae(const char *path, br_checkpoint *checkpoint)
+{
+    const json_t *scaling = json_object_get(checkpoint->vae.config, "scaling_factor");
+    br_inferred family = {.family = checkpoint->text_encoder_2.weights ? BR_FAMILY_SDXL : BR_FAMILY_SD1};
+    br_checkpoint_part part;
+    BR_TRY(br_status_prefix(
+        br_checkpoint_open_vae(path, json_is_number(scaling) ? json_number_value(scaling) : br_inferred_scaling(&family), &part),
+        "VAE"));
+    br_checkpoint_part_finish(&checkpoint->vae);
+    checkpoint->vae = part;
+    return NULL;
+}
+
 br_status br_checkpoint_open(const br_checkpoint_params *params, br_checkpoint *out_checkpoint)
 {
     *out_checkpoint = (br_checkpoint){0};
@@ -250,6 +264,8 @@ br_status br_checkpoint_open(const br_checkpoint_params *params, br_checkpoint *
         BR_TRY_GOTO(copy_text(params->path, params->path, &out_checkpoint->path));
         BR_TRY_GOTO(open_file(params, out_checkpoint));
     }
+    if (params->vae_path)
+        BR_TRY_GOTO(replace_vae(params->vae_path, out_checkpoint));
     if (params->prediction && json_object_set_new(out_checkpoint->scheduler, "prediction_type", json_string(params->prediction)))
         BR_TRY_GOTO(OUT_OF_MEMORY(params->path));
     return NULL;

@@ -8,6 +8,7 @@ typedef struct br_checkpoint_params {
     const char *path; /* a diffusers folder, or a file of any format that br_weight_file_open knows */
     const char *
         config_path; /* a diffusers folder: configurations, tokenizers, scheduler and missing parts of a single file. NULL: from its tensors */
+    const char *vae_path;   /* takes the place of the model's own VAE; as br_checkpoint_open_vae; NULL: none */
     const char *prediction; /* "epsilon", "v_prediction", "sample" in place of what the model says; NULL: as it says */
 } br_checkpoint_params;
 

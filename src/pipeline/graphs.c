@@ -108,34 +108,34 @@ void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br
     *out_values = values;
 }
 
-void br_graph_build_decode(br_graph *graph, const br_vae_config *config, br_graph_dtypes dtypes, int height, int width,
+void br_graph_build_decode(br_graph *graph, br_graph_vae vae, br_graph_dtypes dtypes, int height, int width,
                            br_decode_graph *out_values)
 {
     br_builder builder;
     begin(&builder, graph, dtypes);
-    out_values->latents = br_graph_input(graph, "latents", BR_F32, br_shape_of(1, height, width, config->latent_channels));
+    out_values->latents = br_graph_input(graph, "latents", BR_F32, br_shape_of(1, height, width, vae.config->latent_channels));
     br_value x = br_op_convert(graph, "unscale",
                                &(br_convert_params){.x = out_values->latents,
                                                     .dtype = dtypes.activations,
-                                                    .scale = 1 / config->scaling_factor,
-                                                    .shift = config->shift_factor});
-    x = br_vae_decoder_build(&builder, config, x);
+                                                    .scale = 1 / vae.config->scaling_factor,
+                                                    .shift = vae.config->shift_factor});
+    x = vae.tiny ? br_taesd_decoder_build(&builder, vae.tiny, x) : br_vae_decoder_build(&builder, vae.config, x);
     x = br_op_convert(graph, "picture",
                       &(br_convert_params){.x = x, .dtype = BR_F32, .layout = BR_LAYOUT_NHWC_TO_NCHW, .scale = 1});
     br_graph_output(graph, x, "picture");
     out_values->picture = x;
 }
 
-void br_graph_build_encode(br_graph *graph, const br_vae_config *config, br_graph_dtypes dtypes, int height, int width,
+void br_graph_build_encode(br_graph *graph, br_graph_vae vae, br_graph_dtypes dtypes, int height, int width,
                            br_encode_graph *out_values)
 {
     br_builder builder;
     begin(&builder, graph, dtypes);
-    out_values->picture = br_graph_input(graph, "picture", BR_F32, br_shape_of(1, config->in_channels, height, width));
+    out_values->picture = br_graph_input(graph, "picture", BR_F32, br_shape_of(1, vae.config->in_channels, height, width));
     br_value x = br_op_convert(
         graph, "to_nhwc",
         &(br_convert_params){.x = out_values->picture, .dtype = dtypes.activations, .layout = BR_LAYOUT_NCHW_TO_NHWC, .scale = 1});
-    x = br_vae_encoder_build(&builder, config, x);
+    x = vae.tiny ? br_taesd_encoder_build(&builder, vae.tiny, x) : br_vae_encoder_build(&builder, vae.config, x);
     x = br_op_convert(graph, "moments",
                       &(br_convert_params){.x = x, .dtype = BR_F32, .layout = BR_LAYOUT_NHWC_TO_NCHW, .scale = 1});
     br_graph_output(graph, x, "moments");

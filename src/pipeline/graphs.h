@@ -3,6 +3,7 @@
 #define BR_PIPELINE_GRAPHS_H
 
 #include "models/clip_text.h"
+#include "models/taesd.h"
 #include "models/unet.h"
 #include "models/vae.h"
 
@@ -62,19 +63,26 @@ typedef struct br_denoise_graph {
 /* One evaluation of the model and the sampler's update of x. */
 void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br_denoise_graph *out_values);
 
+/* Both borrowed. */
+typedef struct br_graph_vae {
+    const br_vae_config *config;
+    const br_taesd_config *tiny; /* built in its place, `config` holding what both have; NULL: an AutoencoderKL */
+} br_graph_vae;
+
 typedef struct br_decode_graph {
     br_value latents; /* INPUT f32 [1, h, w, C], as the sampler leaves them */
     br_value picture; /* OUTPUT f32 [1, 3, H, W], about [-1, 1] */
 } br_decode_graph;
-void br_graph_build_decode(br_graph *graph, const br_vae_config *config, br_graph_dtypes dtypes, int height, int width,
+void br_graph_build_decode(br_graph *graph, br_graph_vae vae, br_graph_dtypes dtypes, int height, int width,
                            br_decode_graph *out_values);
 
 typedef struct br_encode_graph {
     br_value picture; /* INPUT f32 [1, 3, H, W], [-1, 1] */
-    br_value moments; /* OUTPUT f32 [1, 2C, h, w]: mean, log variance, not multiplied by scaling_factor */
+    br_value
+        moments; /* OUTPUT f32 [1, 2C, h, w]: mean, log variance, not multiplied by scaling_factor; [1, C, h, w], the mean, of a tiny one */
 } br_encode_graph;
 /* height, width: of the picture, multiples of br_vae_factor. */
-void br_graph_build_encode(br_graph *graph, const br_vae_config *config, br_graph_dtypes dtypes, int height, int width,
+void br_graph_build_encode(br_graph *graph, br_graph_vae vae, br_graph_dtypes dtypes, int height, int width,
                            br_encode_graph *out_values);
 
 #endif

@@ -113,8 +113,8 @@ static br_status check_parts(const br_checkpoint *checkpoint)
     if (missing)
         return br_fail(BR_ERROR_NOT_FOUND, "%s has no %s: give a model folder that has one with --config%s", checkpoint->path,
                        missing, checkpoint->vae.weights ? "" : ", or a VAE with --vae");
-    if (strcmp(checkpoint->vae.class_name, "AutoencoderKL") != 0)
-        return br_fail(BR_ERROR_UNSUPPORTED, "%s: vae is a %s, expected AutoencoderKL", checkpoint->path,
+    if (strcmp(checkpoint->vae.class_name, "AutoencoderKL") != 0 && strcmp(checkpoint->vae.class_name, "AutoencoderTiny") != 0)
+        return br_fail(BR_ERROR_UNSUPPORTED, "%s: vae is a %s, expected AutoencoderKL or AutoencoderTiny", checkpoint->path,
                        checkpoint->vae.class_name);
     return NULL;
 }
@@ -144,12 +144,29 @@ static br_status read_text(const br_checkpoint *checkpoint, br_component compone
     return br_clip_bpe_open_shipped(second ? checkpoint->tokenizer_2_pad : checkpoint->tokenizer_pad, &text->tokenizer);
 }
 
+static br_status read_vae(br_model *model, const br_checkpoint *checkpoint)
+{
+    const br_checkpoint_part *part = &checkpoint->vae;
+    model->tiny_vae = strcmp(model->parts[BR_COMPONENT_VAE].class_name, "AutoencoderTiny") == 0;
+    if (!model->tiny_vae)
+        return br_vae_config_read(part->config, part->config_path, &model->vae);
+    br_taesd_config *tiny = &model->taesd;
+    BR_TRY(br_taesd_config_read(part->config, part->config_path, tiny));
+    model->vae = (br_vae_config){.in_channels = tiny->in_channels,
+                                 .out_channels = tiny->out_channels,
+                                 .latent_channels = tiny->latent_channels,
+                                 .block_count = tiny->stage_count,
+                                 .scaling_factor = tiny->scaling_factor,
+                                 .shift_factor = tiny->shift_factor};
+    return NULL;
+}
+
 static br_status read_configs(br_model *model, const br_checkpoint *checkpoint)
 {
     for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
         BR_TRY(read_text(checkpoint, (br_component)i, model));
     BR_TRY(br_unet_config_read(checkpoint->unet.config, checkpoint->unet.config_path, &model->unet));
-    BR_TRY(br_vae_config_read(checkpoint->vae.config, checkpoint->vae.config_path, &model->vae));
+    BR_TRY(read_vae(model, checkpoint));
     BR_TRY(br_scheduler_config_read(checkpoint->scheduler, checkpoint->scheduler_path, &model->log, &model->schedule,
                                     &model->sampler));
     BR_TRY(check_fit(model));

@@ -10,6 +10,7 @@
 #include "diffusion/schedule.h"
 #include "models/checkpoint_open.h"
 #include "models/clip_text.h"
+#include "models/taesd.h"
 #include "models/unet.h"
 #include "models/vae.h"
 #include "pipeline/embeddings.h"
@@ -57,6 +58,8 @@ struct br_model {
     br_model_text text[BR_MODEL_TEXT_MAX];
     br_unet_config unet;
     br_vae_config vae;
+    bool tiny_vae; /* an AutoencoderTiny: `vae` holds what it has in common with an AutoencoderKL */
+    br_taesd_config taesd;
     br_schedule schedule;
     br_sampler sampler; /* of scheduler_config.json */
     br_sigmas sigmas;

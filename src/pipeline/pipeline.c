@@ -87,6 +87,11 @@ static br_denoise_params denoise_params(const br_model *model, const br_pipeline
                                .time_ids = model->time_ids};
 }
 
+br_graph_vae br_pipeline_vae(const br_model *model)
+{
+    return (br_graph_vae){.config = &model->vae, .tiny = model->tiny_vae ? &model->taesd : NULL};
+}
+
 br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const br_pipeline_dtypes *dtypes,
                            const br_picture_size *size, br_pipeline_programs *out_programs)
 {
@@ -109,7 +114,7 @@ br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const 
     BR_TRY_GOTO(br_program_create(&graph, "denoising step", caps, &programs.denoise));
 
     br_graph_init(&graph);
-    br_graph_build_decode(&graph, &model->vae, dtypes->vae, size->height, size->width, &programs.decode_values);
+    br_graph_build_decode(&graph, br_pipeline_vae(model), dtypes->vae, size->height, size->width, &programs.decode_values);
     BR_TRY_GOTO(br_program_create(&graph, "VAE decoder", caps, &programs.decode));
     *out_programs = programs;
     return NULL;
@@ -169,7 +174,7 @@ static br_status upload_weights(br_pipeline *pipeline)
 
     br_decode_graph decode;
     br_graph_init(&graph);
-    br_graph_build_decode(&graph, &model->vae, pipeline->dtypes.vae, WEIGHTS_ONLY_SIZE, WEIGHTS_ONLY_SIZE, &decode);
+    br_graph_build_decode(&graph, br_pipeline_vae(model), pipeline->dtypes.vae, WEIGHTS_ONLY_SIZE, WEIGHTS_ONLY_SIZE, &decode);
     return bind_weights(pipeline, BR_COMPONENT_VAE, &graph, &pipeline->decoder_weights);
 }
 
@@ -290,7 +295,7 @@ br_status br_pipeline_prepare_encode(br_pipeline *pipeline, int height, int widt
     if (pipeline->encode_size.height == height && pipeline->encode_size.width == width)
         return NULL;
     drop_encode(pipeline);
-    const br_vae_config *vae = &pipeline->model->vae;
+    br_graph_vae vae = br_pipeline_vae(pipeline->model);
     br_graph graph;
     br_program *program = NULL;
     if (!pipeline->encoder_weights && !pipeline->model->weightless) {
@@ -340,8 +345,12 @@ br_status br_pipeline_encode(br_pipeline *pipeline, const float *picture, float 
     int64_t height = pipeline->encode_size.height, width = pipeline->encode_size.width, factor = br_vae_factor(vae);
     BR_TRY(br_stage_write_floats(&pipeline->encode, pipeline->encode_values.picture, picture, height * width * vae->in_channels));
     BR_TRY(br_stage_run(&pipeline->encode));
-    return br_stage_read_floats(&pipeline->encode, pipeline->encode_values.moments, out_moments,
-                                2 * (height / factor) * (width / factor) * vae->latent_channels);
+    int64_t count = (height / factor) * (width / factor) * vae->latent_channels;
+    if (!pipeline->model->tiny_vae)
+        return br_stage_read_floats(&pipeline->encode, pipeline->encode_values.moments, out_moments, 2 * count);
+    for (int64_t i = 0; i < count; i++)
+        out_moments[count + i] = -INFINITY;
+    return br_stage_read_floats(&pipeline->encode, pipeline->encode_values.moments, out_moments, count);
 }
 
 void br_pipeline_latents(const br_pipeline *pipeline, const float *moments, const float *noise, float *out_latents)

@@ -56,6 +56,8 @@ int br_pipeline_context_length(const br_model *model);
 /* Chunks that a text stage takes at once: those of both prompts, unless that is too many. */
 int br_pipeline_text_batch(const br_picture_size *size);
 
+br_graph_vae br_pipeline_vae(const br_model *model);
+
 /* Planned, not yet on a device: what a size will take. All are owned by the caller. */
 typedef struct br_pipeline_programs {
     br_program *text[BR_MODEL_TEXT_MAX], *denoise, *decode; /* NULL for an encoder that the model has not */
@@ -78,10 +80,11 @@ BR_MUST_CHECK br_status br_pipeline_prepare_encode(br_pipeline *pipeline, int he
 
 /* Latents [C, h, w] as the sampler leaves them -> picture [3, H, W] about [-1, 1]. Needs br_pipeline_prepare. */
 BR_MUST_CHECK br_status br_pipeline_decode(br_pipeline *pipeline, const float *latents, float *out_picture);
-/* Picture [3, H, W] in [-1, 1] -> distribution of its latents [2C, h, w]: mean, then log variance, not scaled. Needs
- * br_pipeline_prepare_encode. */
+/* Picture [3, H, W] in [-1, 1] -> distribution of its latents [2C, h, w]: mean, then log variance, not scaled. A tiny VAE's latents are certain: their
+ * log variance is -INFINITY. Needs br_pipeline_prepare_encode. */
 BR_MUST_CHECK br_status br_pipeline_encode(br_pipeline *pipeline, const float *picture, float *out_moments);
-/* Latents [C, h, w] of such a distribution, scaled for the UNet: drawn with standard normal `noise` [C, h, w], or its mean when that is NULL. */
+/* Latents [C, h, w] of such a distribution, scaled for the UNet: drawn with standard normal `noise` [C, h, w], or its mean when that is NULL, as it is for
+ * a tiny VAE. */
 void br_pipeline_latents(const br_pipeline *pipeline, const float *moments, const float *noise, float *out_latents);
 
 #endif

@@ -88,7 +88,7 @@ static br_status count_encoder(shader_lister *lister, const br_pipeline_dtypes *
     br_encode_graph values;
     br_program *program;
     br_graph_init(&graph);
-    br_graph_build_encode(&graph, &lister->params->model->vae, dtypes->vae, request->height, request->width, &values);
+    br_graph_build_encode(&graph, br_pipeline_vae(lister->params->model), dtypes->vae, request->height, request->width, &values);
     BR_TRY(br_program_create(&graph, "VAE encoder", br_vk_device_caps(lister->params->device), &program));
     br_status status = count_program(lister, program, STAGE_ENCODE);
     br_program_destroy(program);

@@ -103,8 +103,10 @@ static br_status encode(start *it)
 static void draw_latents(start *it, int index, const float *moments, float *out_latents)
 {
     br_run *run = it->run;
-    br_rng_normal(&run->rngs[index], it->draw, (size_t)run->request.latent_count);
-    br_pipeline_latents(run->pipeline, moments, it->draw, out_latents + index * run->request.latent_count);
+    bool certain = run->pipeline->model->tiny_vae; /* nothing is drawn for it */
+    if (!certain)
+        br_rng_normal(&run->rngs[index], it->draw, (size_t)run->request.latent_count);
+    br_pipeline_latents(run->pipeline, moments, certain ? NULL : it->draw, out_latents + index * run->request.latent_count);
 }
 
 /* Everything random, in the order in which diffusers' pipelines ask a picture's generator for it. */
@@ -124,7 +126,8 @@ static void draw_numbers(start *it, int index)
         br_rng_normal(&run->rngs[index], noise, count);
     if (it->task == BR_TASK_INPAINT)
         draw_latents(it, index, it->masked, it->beside);
-    else if (run->request.size.keep) /* diffusers draws the masked picture's latents here too, and leaves them unused */
+    else if (run->request.size.keep &&
+             !run->pipeline->model->tiny_vae) /* diffusers draws the masked picture's latents here too, and leaves them unused */
         br_rng_normal(&run->rngs[index], it->draw, count);
 }
 

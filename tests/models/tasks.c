@@ -146,6 +146,55 @@ static void batch_is_single_runs(void **state)
     }
 }
 
+static float *expected_of(const br_weights *file, const char *name, size_t *out_count)
+{
+    const br_tensor_view *view = br_weights_find(file, name);
+    assert_non_null(view);
+    float *values = test_malloc(view->count * sizeof *values);
+    br_weight_to_f32(view, 0, view->count, values);
+    *out_count = view->count;
+    return values;
+}
+
+/* TAESD in the pipeline, as the model's own VAE and in place of another: decoder and encoder as diffusers' (tests/data/tiny/taesd), 1e-4 a stage. */
+static void tiny_vae(void **state)
+{
+    (void)state;
+    br_weights *file;
+    size_t latent_count, image_count, encoded_count;
+    assert_status_ok(br_safetensors_open(br_test_path("tests/data/tiny/taesd/expected.safetensors"), &file));
+    float *latents = expected_of(file, "latents", &latent_count), *image = expected_of(file, "image", &image_count);
+    float *encoded = expected_of(file, "encoded", &encoded_count);
+    for (int replaced = 0; replaced < 2; replaced++) {
+        br_model *model;
+        br_pipeline *pipeline;
+        br_log silent = {0};
+        br_checkpoint_params files = {.path = br_test_path(replaced ? "tests/data/tiny/inpaint" : "tests/data/tiny/taesd"),
+                                      .vae_path = replaced ? br_test_path("tests/data/tiny/taesd/vae") : NULL};
+        assert_status_ok(br_model_load(&files, &silent, &model));
+        assert_int_equal(model->defaults.size_multiple, 4);
+        assert_status_ok(br_pipeline_open(shared.device->device, model, BR_PRECISION_F32, &pipeline));
+        assert_status_ok(br_pipeline_prepare(pipeline, &(br_picture_size){.height = 6, .width = 10, .batch = 1, .copies = 1}));
+        float *ours = test_malloc(image_count * sizeof *ours), *moments = test_malloc(2 * encoded_count * sizeof *moments);
+        assert_status_ok(br_pipeline_decode(pipeline, latents, ours));
+        assert_true(br_test_relative_error_f32(ours, image, image_count) <= 1e-4);
+        for (size_t i = 0; i < image_count; i++)
+            ours[i] = fminf(fmaxf(image[i], -1), 1);
+        assert_status_ok(br_pipeline_prepare_encode(pipeline, 24, 40));
+        assert_status_ok(br_pipeline_encode(pipeline, ours, moments));
+        assert_true(br_test_relative_error_f32(moments, encoded, encoded_count) <= 1e-4);
+        assert_true(moments[encoded_count] == -INFINITY && moments[2 * encoded_count - 1] == -INFINITY);
+        test_free(ours);
+        test_free(moments);
+        br_pipeline_close(pipeline);
+        br_model_unload(model);
+    }
+    test_free(latents);
+    test_free(image);
+    test_free(encoded);
+    br_weights_destroy(file);
+}
+
 /* What a model cannot do with what it is given is said before anything is built. */
 static void refuses(void **state)
 {
@@ -208,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_diffusers_draws),
         cmocka_unit_test(batch_is_single_runs),
+        cmocka_unit_test(tiny_vae),
         cmocka_unit_test(refuses),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

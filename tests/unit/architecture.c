@@ -91,7 +91,7 @@ static void check_all(const br_vk_caps *caps, br_graph_dtypes dtypes)
     assert_int_equal(br_vae_factor(&vae), 8);
     br_decode_graph decode;
     br_graph_init(&graph);
-    br_graph_build_decode(&graph, &vae, dtypes, 64, 64, &decode);
+    br_graph_build_decode(&graph, (br_graph_vae){.config = &vae}, dtypes, 64, 64, &decode);
     program = plan(&graph, "decoder", caps);
     assert_true(fabs((double)program->flops / DECODER_FLOPS - 1) < FLOPS_TOLERANCE);
     br_program_destroy(program);
