@@ -616,18 +616,20 @@ static void test_taesdxl(void **state)
     json_decref(config);
 }
 
-/* The first mark that ends the text, or with the number that old files have, the first of the largest ids. */
+/* The first mark that ends the text, or with the number that old files have, the first of the largest ids of the vocabulary. */
 static void test_pool_position(void **state)
 {
     (void)state;
     static const int32_t ids[] = {524, 3, 525, 525, 700, 7, 700, 2};
-    br_clip_text_config config = {.eos_token_id = 525};
+    br_clip_text_config config = {.eos_token_id = 525, .vocab_size = 701};
     assert_int_equal(br_clip_text_pool_position(&config, ids, 8), 2);
     config.eos_token_id = 7;
     assert_int_equal(br_clip_text_pool_position(&config, ids, 8), 5);
     assert_int_equal(br_clip_text_pool_position(&config, ids, 5), 0);
     config.eos_token_id = 2;
     assert_int_equal(br_clip_text_pool_position(&config, ids, 8), 4);
+    config.vocab_size = 526; /* 700 is of textual inversion */
+    assert_int_equal(br_clip_text_pool_position(&config, ids, 8), 2);
 }
 
 /* What a graph lacks is said before anything is built. */
