@@ -12,6 +12,9 @@
 /* What is drawn with when neither folder nor caller says: the usual settings of Stable Diffusion 1.x. */
 #define DEFAULT_STEPS 25
 #define DEFAULT_GUIDANCE 7.0
+/* Of what is distilled, as its authors' examples and diffusers' LatentConsistencyModelPipeline have it. */
+#define FEW_STEPS 4
+#define LCM_GUIDANCE 8.5
 /* As for requests. */
 #define GUIDANCE_MAX 1000.0
 /* Latent side when the UNet's config has no sample_size. */
@@ -173,6 +176,22 @@ static br_status read_configs(br_model *model, const br_checkpoint *checkpoint)
     return read_force_zeros(model, checkpoint);
 }
 
+/* Models distilled to a few steps without guidance (SD-Turbo, SDXL-Turbo): no others come with Euler steps on trailing timesteps of the plain noise
+ * schedule. A single file brings no scheduler, so there its name has to tell. */
+static bool is_turbo(br_model *model)
+{
+    br_schedule_params *schedule = &model->schedule.params;
+    if (strcmp(model->format, "diffusers folder") != 0) {
+        if (!strstr(model->name, "turbo"))
+            return false;
+        schedule->spacing = BR_SPACING_TRAILING;
+        return true;
+    }
+    return (model->sampler == BR_SAMPLER_EULER || model->sampler == BR_SAMPLER_EULER_A) &&
+           schedule->spacing == BR_SPACING_TRAILING && schedule->prediction == BR_PREDICTION_EPSILON &&
+           !schedule->zero_terminal_snr;
+}
+
 static br_status read_defaults(br_model *model, const json_t *drawing)
 {
     int factor = br_vae_factor(&model->vae);
@@ -180,6 +199,14 @@ static br_status read_defaults(br_model *model, const json_t *drawing)
     int width = (model->unet.sample_width ? model->unet.sample_width : DEFAULT_SAMPLE_SIZE) * factor;
     br_model_defaults defaults = {
         .width = width, .height = height, .size_multiple = factor, .steps = DEFAULT_STEPS, .guidance = DEFAULT_GUIDANCE};
+    if (model->unet.time_cond_proj_dim) {
+        defaults.steps = FEW_STEPS;
+        defaults.guidance = LCM_GUIDANCE;
+        model->sampler = BR_SAMPLER_LCM;
+    } else if (is_turbo(model)) {
+        defaults.steps = FEW_STEPS;
+        defaults.guidance = 1;
+    }
     if (drawing) {
         br_config config;
         char sampler[32], schedule[32];

@@ -5,6 +5,7 @@ import pty
 import resource
 import select
 import signal
+import struct
 import time
 
 import support
@@ -91,6 +92,43 @@ class Files(Draw):
         self.draw("-s", "1", "--preview", "p.png", "--preview-every", "1", "-o", "a.png")
         self.assertEqual(self.files(), ["a.png", "p.png"])
         self.assertEqual(support.read_png(self.dir / "p.png")[:2], (64, 64))
+
+
+class Pictures(support.Case):
+    """img2img and inpaint: pictures in, pictures out, and what is said about those that are none."""
+
+    def data(self, name):
+        return str(support.SOURCE / "tests/data" / name)
+
+    def test_img2img(self):
+        common = ["red apple", "-i", self.data("tasks/picture.png"), "--steps", "4", *SMALLEST, "-s", "3"]
+        self.succeeds("img2img", *common, "--strength", "0.5", "-o", "a.png")
+        self.assertEqual(support.read_png(self.dir / "a.png")[:2], (16, 16))
+        self.assertIn("Denoising strength: 0.5", support.png_text(self.dir / "a.png"))
+        self.succeeds("img2img", *common, "--strength", "0.25", "-o", "b.png")
+        self.assertNotEqual((self.dir / "a.png").read_bytes(), (self.dir / "b.png").read_bytes())
+        self.fails("img2img", *common, "--strength", "0.2", contains=["strength 0.2 of 4 steps leaves none", "0.25"])
+
+    def test_any_png(self):
+        # The picture's own size where none is given, or as much of its shape as the model is used to; 16 bits, alpha, grey.
+        for name in ("image/rgb16.png", "image/gray_alpha8.png"):
+            self.succeeds("img2img", "x", "-i", self.data(name), "--steps", "1", "--strength", "1", "-o", "c.png")
+            with open(self.data(name), "rb") as file:
+                width, height = struct.unpack(">II", file.read(24)[16:])
+            self.assertEqual(support.read_png(self.dir / "c.png")[:2], (max(4, width // 4 * 4), max(4, height // 4 * 4)))
+
+    def test_inpaint(self):
+        picture, mask = self.data("tasks/picture.png"), self.data("tasks/mask.png")
+        self.succeeds("inpaint", "red apple", "-i", picture, "--mask", mask, "--steps", "2", *SMALLEST, "-o", "d.png")
+        self.assertEqual(support.read_png(self.dir / "d.png")[:2], (16, 16))
+        self.fails("inpaint", "x", "-i", picture, "--mask", self.data("image/rgb8.png"), contains="expected the picture's 96x96")
+
+    def test_no_picture(self):
+        (self.dir / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(99)))
+        self.fails("img2img", "x", "-i", "x.png", contains="x.png")
+        self.fails("img2img", "x", "-i", "none.png", contains="none.png")
+        self.fails("txt2img", "x", "-m", self.data("tiny/inpaint"), contains="brume inpaint -i PICTURE --mask MASK")
+        self.fails("txt2img", "x", "-m", self.data("tiny/pix2pix"), contains="brume img2img -i PICTURE")
 
 
 class Repeat(Draw):

@@ -63,6 +63,16 @@ class WrongUsage(support.Case):
         self.wrong("forward", "a.png", "b.png", contains="b.png")
         for value in ("", "1,,2", "1,x", "-1", ",".join("1" * 65)):
             self.wrong("forward", "a.png", "--at", value, contains="--at")
+        self.wrong("img2img", "words", contains="which picture?")
+        self.wrong("img2img", "-i", "a.png", contains="what should be drawn? brume img2img")
+        self.wrong("img2img", "-i", "a.png", "x", "--mask", "b.png", contains="--mask")
+        for value in ("0", "1.1", "nan", "-1"):
+            self.wrong("img2img", "-i", "a.png", "x", "--strength", value, contains="--strength")
+        self.wrong("img2img", "-i", "a.png", "x", "--image-cfg", "0.5", contains="--image-cfg")
+        self.wrong("inpaint", "-i", "a.png", "x", contains="which mask?")
+        self.wrong("inpaint", "--mask", "a.png", "x", contains="which picture?")
+        self.wrong("txt2img", "x", "-i", "a.png", contains="-i")
+        self.wrong("txt2img", "x", "--guidance-rescale", "2", contains="--guidance-rescale")
         self.wrong("devices", "x", contains='"x"')
         self.wrong("inspect", "a", "b", contains='"b"')
         self.wrong("inspect", "a", "-m", "b", contains="-m")
@@ -86,11 +96,11 @@ class Help(support.Case):
     def test_overview(self):
         texts = {self.succeeds(*args).out for args in (["help"], ["--help"], ["-h"], ["help", "help"])}
         self.assertEqual(len(texts), 1)
-        for command in ("txt2img", "forward", "devices", "inspect", "convert", "bench"):
+        for command in ("txt2img", "img2img", "inpaint", "forward", "devices", "inspect", "convert", "bench"):
             self.assertIn(command.encode(), next(iter(texts)))
 
     def test_each_command(self):
-        for command in ("txt2img", "forward", "devices", "inspect", "convert", "bench"):
+        for command in ("txt2img", "img2img", "inpaint", "forward", "devices", "inspect", "convert", "bench"):
             with self.subTest(command):
                 text = self.succeeds(command, "--help").out.decode()
                 self.assertEqual(text, self.succeeds("help", command).out.decode())
