@@ -26,6 +26,7 @@ struct br_vk_recorder {
     uint64_t flops_per_submit, flops; /* of the submission being recorded */
     VkCommandBuffer commands;         /* borrowed; the one being recorded */
     bool serialise;
+    bool stamped; /* a dispatch of this submission has ended: the next one begins there */
     br_vk_labels labels;
     const br_vk_pipeline *bound; /* in `commands` */
 };
@@ -76,6 +77,7 @@ static br_status begin_submission(br_vk_recorder *recorder)
     recorder->labels.commands = submission->commands;
     recorder->bound = NULL;
     recorder->flops = 0;
+    recorder->stamped = false;
     return NULL;
 }
 
@@ -107,7 +109,8 @@ static br_status create_pools(const br_vk_recorder_params *params, br_vk_recordi
                                      .queryCount = 2 * count};
     BR_TRY(BR_VK(device->fn.vkCreateQueryPool(device->handle, &queries, NULL, &recording->queries)));
     recording->ticks = calloc(count, 2 * sizeof *recording->ticks);
-    return recording->ticks ? NULL : br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
+    recording->stamps = calloc(count, sizeof *recording->stamps);
+    return recording->ticks && recording->stamps ? NULL : br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
 }
 
 br_status br_vk_recorder_create(const br_vk_recorder_params *params, br_vk_recorder **out_recorder)
@@ -256,17 +259,39 @@ typedef struct dispatch_part {
     bool first, last;
 } dispatch_part;
 
+static uint32_t write_timestamp(br_vk_recorder *recorder)
+{
+    br_vk_recording *recording = recorder->recording;
+    recording->device->fn.vkCmdWriteTimestamp(recorder->commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, recording->queries,
+                                              recording->query_count);
+    return recording->query_count++;
+}
+
+/* A dispatch begins when the ones before it have left the compute stage: durations of dispatches that overlap do not count twice. That is where the one
+ * before it ended, so one timestamp does for both, unless there is a barrier of ours between them whose time is nobody's. */
+static void begin_time(br_vk_recorder *recorder)
+{
+    br_vk_recording *recording = recorder->recording;
+    bool shared = recorder->stamped && !recorder->serialise;
+    recording->stamps[recording->dispatch_count][0] = shared ? recording->query_count - 1 : write_timestamp(recorder);
+}
+
+static void end_time(br_vk_recorder *recorder)
+{
+    br_vk_recording *recording = recorder->recording;
+    recording->stamps[recording->dispatch_count][1] = write_timestamp(recorder);
+    recorder->stamped = true;
+}
+
 static void record_part(br_vk_recorder *recorder, const br_vk_dispatch *dispatch, const dispatch_part *part)
 {
     const br_vk_recording *recording = recorder->recording;
     const struct VolkDeviceTable *fn = &recording->device->fn;
     const br_vk_pipeline *pipeline = dispatch->pipeline;
-    const VkPipelineStageFlagBits stage = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
     VkCommandBuffer commands = recorder->commands;
     br_vk_labels_begin(&recorder->labels, dispatch->name);
-    /* A dispatch begins when the ones before it have left the compute stage: durations of dispatches that overlap do not count twice. */
     if (recording->queries && part->first)
-        fn->vkCmdWriteTimestamp(commands, stage, recording->queries, 2 * recording->dispatch_count);
+        begin_time(recorder);
     if (recorder->bound != pipeline)
         fn->vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->handle);
     recorder->bound = pipeline;
@@ -280,7 +305,7 @@ static void record_part(br_vk_recorder *recorder, const br_vk_dispatch *dispatch
         fn->vkCmdDispatchBase(commands, part->base[0], part->base[1], part->base[2], part->groups[0], part->groups[1],
                               part->groups[2]);
     if (recording->queries && part->last)
-        fn->vkCmdWriteTimestamp(commands, stage, recording->queries, 2 * recording->dispatch_count + 1);
+        end_time(recorder);
     br_vk_labels_end(&recorder->labels);
 }
 

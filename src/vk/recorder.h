@@ -35,7 +35,7 @@ typedef struct br_vk_recorder_params {
     const char *name;
     uint32_t dispatch_max;     /* how many dispatches will be recorded at the most */
     uint64_t flops_per_submit; /* 0: chosen by the kind of device, see recorder.c */
-    bool timestamps;           /* one pair of timestamps around every dispatch */
+    bool timestamps;           /* around every dispatch; where dispatches follow each other, one between them */
     bool serialise;            /* a full barrier before every dispatch: each runs alone */
     bool
         gauges; /* hardware counters around every dispatch, where the device was opened with them; each in a submission of its own */

@@ -54,11 +54,11 @@ fail:
         recording->have_results = !status;
     }
     if (!status && recording->queries && recording->dispatch_count > 0) {
-        size_t size = 2 * (size_t)recording->dispatch_count * sizeof *recording->ticks;
-        status = BR_VK(device->fn.vkGetQueryPoolResults(device->handle, recording->queries, 0, 2 * recording->dispatch_count, size,
+        size_t size = recording->query_count * sizeof *recording->ticks;
+        status = BR_VK(device->fn.vkGetQueryPoolResults(device->handle, recording->queries, 0, recording->query_count, size,
                                                         recording->ticks, sizeof *recording->ticks, VK_QUERY_RESULT_64_BIT));
         recording->have_ticks = !status;
-        br_vk_ticks_unwrap(&device->caps, recording->ticks, 2 * (size_t)recording->dispatch_count);
+        br_vk_ticks_unwrap(&device->caps, recording->ticks, recording->query_count);
     }
     return status;
 }
@@ -112,8 +112,8 @@ bool br_vk_recording_time(const br_vk_recording *recording, uint32_t index, doub
         return false;
     double period = recording->device->caps.timestamp_period;
     const uint64_t *ticks = recording->ticks;
-    *out_begin = (double)(int64_t)(ticks[2 * (size_t)index] - ticks[0]) * period;
-    *out_end = (double)(int64_t)(ticks[2 * (size_t)index + 1] - ticks[0]) * period;
+    *out_begin = (double)(int64_t)(ticks[recording->stamps[index][0]] - ticks[0]) * period;
+    *out_end = (double)(int64_t)(ticks[recording->stamps[index][1]] - ticks[0]) * period;
     return true;
 }
 
@@ -137,6 +137,7 @@ void br_vk_recording_destroy(br_vk_recording *recording)
         device->fn.vkDestroyCommandPool(device->handle, recording->pool, NULL);
     free(recording->submissions);
     free(recording->ticks);
+    free(recording->stamps);
     free(recording->results);
     free(recording);
 }

@@ -15,7 +15,9 @@ struct br_vk_recording {
     VkCommandPool pool;           /* owned */
     VkDescriptorPool descriptors; /* owned */
     VkQueryPool queries;          /* owned; VK_NULL_HANDLE without timestamps */
-    uint64_t *ticks;              /* owned; [dispatch_count][begin, end] of the last run */
+    uint64_t *ticks;              /* owned; [query_count] of the last run, in the order in which they were written */
+    uint32_t (*stamps)[2];        /* owned; [dispatch_count]: the queries at which a dispatch begins and ends */
+    uint32_t query_count;
     bool have_ticks;
     br_vk_run_times times;
     VkQueryPool gauges;                     /* owned; hardware counters, VK_NULL_HANDLE without */
