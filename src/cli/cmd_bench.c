@@ -7,8 +7,6 @@
 #include "cli/session.h"
 
 #define OP_SIZES_MAX 16
-/* text, text_2, unet, vae: what a picture takes. The encoder, last in stage_list before "all", is not part of it. */
-#define STAGES_MAX 4
 
 typedef struct arguments {
     br_session_options session;
@@ -19,12 +17,6 @@ typedef struct arguments {
     int64_t width, height, batch_size, runs;
     bool roof, list;
 } arguments;
-
-static const char *stage_list(int index)
-{
-    static const char *const names[] = {"text", "text_2", "unet", "vae", "encode", "all"};
-    return index >= 0 && index < 6 ? names[index] : NULL;
-}
 
 /* "linear" of "linear M,N,K". */
 static bool is_op(const char *usage, const char *name)
@@ -52,7 +44,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
     *a = (arguments){.session = {.dtype = "auto"}, .width = -1, .height = -1, .batch_size = 1, .runs = 5};
     const char *words[2] = {NULL, NULL}, *model = "the model's";
     const br_option rows[] = {
-        {"stage", 0, BR_OPTION_CHOICE, &a->stage, "NAME", "time a stage of a model, one of", "", .choices = stage_list},
+        {"stage", 0, BR_OPTION_CHOICE, &a->stage, "NAME", "time a stage of a model, one of", "", .choices = br_stage_list},
         {"roof", 0, BR_OPTION_FLAG, &a->roof, NULL, "measure what the device can do: a large matrix product, a large copy"},
         {"list", 0, BR_OPTION_FLAG, &a->list, NULL, "list the ops and what their sizes mean"},
         {"runs", 0, BR_OPTION_INT, &a->runs, "N", "timed runs, after one that is not counted", NULL, 1, 100000},
@@ -197,17 +189,7 @@ static br_status time_op(br_session *session, const arguments *a, br_bench_resul
     return br_bench_op(&params, out_result);
 }
 
-/* Whether a picture of this model takes the stage: one of two text encoders may be missing. */
-static bool takes_stage(const br_model *model, const char *stage)
-{
-    const char *part = strcmp(stage, "text") == 0 ? "text_encoder" : strcmp(stage, "text_2") == 0 ? "text_encoder_2" : NULL;
-    for (int i = 0; part && i < br_model_component_count(model); i++)
-        if (strcmp(br_model_component(model, i).name, part) == 0)
-            return true;
-    return part == NULL;
-}
-
-/* Up to STAGES_MAX results; the names of their stages, or NULL for an op, go to `stages`. */
+/* Up to BR_PICTURE_STAGES results; the names of their stages, or NULL for an op, go to `stages`. */
 static br_status time_all(br_session *session, arguments *a, const char **stages, br_bench_result *results, int *out_count)
 {
     *out_count = 0;
@@ -221,9 +203,9 @@ static br_status time_all(br_session *session, arguments *a, const char **stages
         return br_session_open_device(session);
     BR_TRY(open_model(session, a));
     bool all = strcmp(a->stage, "all") == 0;
-    for (int i = 0; all ? i < STAGES_MAX : i < 1; i++) {
-        const char *stage = all ? stage_list(i) : a->stage;
-        if (all && !takes_stage(session->model, stage))
+    for (int i = 0; all ? i < BR_PICTURE_STAGES : i < 1; i++) {
+        const char *stage = all ? br_stage_list(i) : a->stage;
+        if (all && !br_session_takes_stage(session, stage))
             continue;
         stages[*out_count] = stage;
         BR_TRY(time_stage(session, a, stage, &results[*out_count]));
@@ -234,8 +216,8 @@ static br_status time_all(br_session *session, arguments *a, const char **stages
 
 static br_status bench(br_session *session, arguments *a)
 {
-    const char *stages[STAGES_MAX];
-    br_bench_result results[STAGES_MAX];
+    const char *stages[BR_PICTURE_STAGES];
+    br_bench_result results[BR_PICTURE_STAGES];
     int count;
     br_bench_roof roof_storage, *roof = a->roof ? &roof_storage : NULL;
     BR_TRY(time_all(session, a, stages, results, &count));

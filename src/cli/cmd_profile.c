@@ -6,9 +6,6 @@
 #include "cli/interrupt.h"
 #include "cli/session.h"
 
-/* text, unet, vae: what a picture takes. The encoder, last in stage_list before "all", is not part of it. */
-#define STAGES_OF_A_PICTURE 3
-
 typedef struct arguments {
     br_session_options session;
     const char *stage, *size, *mode;
@@ -18,12 +15,6 @@ typedef struct arguments {
     int width, height;
     bool compare, random_weights, no_roof;
 } arguments;
-
-static const char *stage_list(int index)
-{
-    static const char *const names[] = {"text", "unet", "vae", "encode", "all"};
-    return index >= 0 && index < 5 ? names[index] : NULL;
-}
 
 static const char *mode_list(int index)
 {
@@ -55,7 +46,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
         BR_ROWS_MODEL(a->session),
         BR_ROW_ARCH(a->session),
         {"random-weights", 0, BR_OPTION_FLAG, &a->random_weights, NULL, "noise for weights; what --arch always has"},
-        {"stage", 0, BR_OPTION_CHOICE, &a->stage, "NAME", "what to run, one of", NULL, .choices = stage_list},
+        {"stage", 0, BR_OPTION_CHOICE, &a->stage, "NAME", "what to run, one of", NULL, .choices = br_stage_list},
         {"size", 0, BR_OPTION_TEXT, &a->size, "WxH", "of the picture, in pixels", "the model's"},
         {"batch-size", 0, BR_OPTION_INT, &a->batch_size, "N", "pictures at once", NULL, 1, INT_MAX},
         {"mode", 0, BR_OPTION_CHOICE, &a->mode, "MODE", "each dispatch alone, or as they run", .choices = mode_list},
@@ -82,10 +73,12 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
 static br_status run_stages(br_session *session, const arguments *a)
 {
     bool all = strcmp(a->stage, "all") == 0;
-    for (int i = 0; all ? i < STAGES_OF_A_PICTURE : i < 1; i++) {
+    for (int i = 0; all ? i < BR_PICTURE_STAGES : i < 1; i++) {
+        if (all && !br_session_takes_stage(session, br_stage_list(i)))
+            continue;
         BR_TRY(br_interrupt_check());
         BR_TRY(br_profile_stage(&(br_profile_stage_params){.pipeline = session->pipeline,
-                                                           .stage = all ? stage_list(i) : a->stage,
+                                                           .stage = all ? br_stage_list(i) : a->stage,
                                                            .width = a->width,
                                                            .height = a->height,
                                                            .batch_size = (int)a->batch_size,

@@ -16,6 +16,21 @@ br_precision br_precision_named(const char *name)
     return strcmp(name, "f32") == 0 ? BR_PRECISION_F32 : strcmp(name, "f16") == 0 ? BR_PRECISION_F16 : BR_PRECISION_AUTO;
 }
 
+const char *br_stage_list(int index)
+{
+    static const char *const names[] = {"text", "text_2", "unet", "vae", "encode", "all"};
+    return index >= 0 && index < 6 ? names[index] : NULL;
+}
+
+bool br_session_takes_stage(const br_session *session, const char *stage)
+{
+    const char *part = strcmp(stage, "text") == 0 ? "text_encoder" : strcmp(stage, "text_2") == 0 ? "text_encoder_2" : NULL;
+    for (int i = 0; part && i < br_model_component_count(session->model); i++)
+        if (strcmp(br_model_component(session->model, i).name, part) == 0)
+            return true;
+    return part == NULL;
+}
+
 void br_session_init(br_session *session, const br_session_options *options)
 {
     *session = (br_session){.options = *options};

@@ -82,6 +82,9 @@ typedef struct br_session_options {
                 "in ui.perfetto.dev, FILE.json\nis for machines"                                                             \
     }
 
+/* "text", "text_2", "unet", "vae", which make a picture; "encode", "all" */
+#define BR_PICTURE_STAGES 4
+const char *br_stage_list(int index);
 /* "auto", "f32", "f16" */
 const char *br_precision_list(int index);
 br_precision br_precision_named(const char *name);
@@ -102,6 +105,8 @@ void br_session_finish(br_session *session);
 
 /* Also begins the profile that was asked for. */
 BR_MUST_CHECK br_status br_session_open_model(br_session *session);
+/* Whether a picture of the open model takes this stage: one of "text", "text_2", "unet", "vae". */
+bool br_session_takes_stage(const br_session *session, const char *stage);
 BR_MUST_CHECK br_status br_session_open_context(br_session *session);
 /* Opens the context too. */
 BR_MUST_CHECK br_status br_session_open_device(br_session *session);

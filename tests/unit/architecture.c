@@ -61,6 +61,9 @@ static br_program *plan(br_graph *graph, const char *name, const br_vk_caps *cap
 #define TEXT_PARAMETERS 123060480u
 /* SD 2.1's, of stabilityai/stable-diffusion-2-1. */
 #define SD21_UNET_PARAMETERS 865910724u
+#define SDXL_UNET_PARAMETERS 2567463684u
+/* The states before the last layer: without its weights and those of the norm after it. */
+#define SDXL_TEXT_PARAMETERS (TEXT_PARAMETERS - 7087872u - 1536u)
 #define SD21_TEXT_PARAMETERS 340387840u
 #define UNET_FLOPS 0.803e12
 #define DECODER_FLOPS 2.51e12
@@ -133,10 +136,10 @@ static void test_large_device(void **state)
 static void test_named(void **state)
 {
     (void)state;
-    static const uint64_t unets[] = {UNET_PARAMETERS, SD21_UNET_PARAMETERS};
-    static const uint64_t texts[] = {TEXT_PARAMETERS, SD21_TEXT_PARAMETERS};
+    static const uint64_t unets[] = {UNET_PARAMETERS, SD21_UNET_PARAMETERS, SDXL_UNET_PARAMETERS};
+    static const uint64_t texts[] = {TEXT_PARAMETERS, SD21_TEXT_PARAMETERS, SDXL_TEXT_PARAMETERS};
     const br_log silent = {0};
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         br_model *model;
         br_pipeline_dtypes dtypes;
         br_pipeline_programs programs;
@@ -154,7 +157,7 @@ static void test_named(void **state)
         br_model_unload(model);
     }
     br_model *model;
-    assert_status(br_model_load_architecture("sd16", &silent, &model), BR_ERROR_NOT_FOUND, "sd15, sd21");
+    assert_status(br_model_load_architecture("sd16", &silent, &model), BR_ERROR_NOT_FOUND, "sd15, sd21, sdxl");
     assert_null(model);
 }
 
