@@ -32,6 +32,20 @@ class Arguments(support.Case):
             self.refused(text, contains=["prompt", "UTF-8"])
             self.refused("x", "-n", text, contains=["negative", "UTF-8"])
 
+    def test_prompts(self):
+        self.refused("a (cat:2000)", contains=["prompt", "cat", "2000", "1000"])
+        self.refused("x", "-n", "(" * 400 + "cat", contains=["negative prompt", "256"])
+        self.refused("BREAK " * 300, contains=["300 chunks", "256"])
+        self.refused("x", "--clip-skip", "60", contains=["clip skip", "60", "text_encoder"])
+        for option, value in (("--original-size", "640"), ("--crop", "3"), ("--target-size", "0x5"), ("--crop", "-1,2"), ("--target-size", "axb")):
+            self.refused("x", f"{option}={value}", contains=option, code=2)
+
+    def test_embeddings(self):
+        self.refused("x", "--embedding", "none.safetensors", contains="none.safetensors")
+        self.refused("x", "--embeddings-dir", "none", contains=["--embeddings-dir", "none"])
+        ornament = str(pathlib.Path(__file__).parents[1] / "data" / "prompts" / "ornament.safetensors")
+        self.refused("x", "--embedding", f"it={ornament}", contains=["[3, 24]", "128", "text_encoder"])
+
     def test_init_noise(self):
         self.refused("x", "--init-noise", "none.npy", contains="none.npy")
         (self.dir / "text.npy").write_text("hello")

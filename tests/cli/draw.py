@@ -161,6 +161,15 @@ class Repeat(Draw):
             seen.add(support.read_png(self.dir / "a.png")[2])
         self.assertEqual(len(seen), 6)
 
+    def test_prompts(self):
+        pictures = {}
+        for prompt, *extra in (("a (red:1.5) apple",), ("a red apple",), ("a red BREAK apple",), ("a (red) apple", "--no-prompt-weights"),
+                               ("a \\(red\\) apple",), ("a red apple", "--clip-skip", "2")):
+            self.succeeds("txt2img", "-p", prompt, *extra, *STEPS, *SMALLEST, "-s", "11", "-o", "a.png")
+            pictures[prompt, *extra] = support.read_png(self.dir / "a.png")[2]
+        self.assertEqual(len(set(pictures.values())), 5)
+        self.assertEqual(pictures["a (red) apple", "--no-prompt-weights"], pictures["a \\(red\\) apple",])
+
 
 class Dump(Draw):
     def test_files(self):

@@ -9,6 +9,8 @@ That repository has the webui's parser, its cutting into chunks, its embedding l
 imported as they are. What of ComfyUI they import is not called here and is replaced by empty modules. The states are transformers' of the
 token ids, by tests/data/tiny/sd1 and sd2, whose embedding table is resized for the vectors of the embeddings.
 
+In forms/ are the same vectors in other forms of file, and an embedding for tests/data/tiny/sdxl.
+
 cases.json:
     cases   [{prompt, pieces: [[text, weight] or null for BREAK], chunks: [[ids]], weights: [[...]]}]; ids are the emoji tokenizer's, without bos, eos and padding
     states  [{name, model, prompt, clip_skip, embeddings}]; name is the tensor's, [n · T, D]; embeddings are files beside this one
@@ -161,6 +163,13 @@ def make_embeddings(width):
     files = {"ornament": {"emb_params": make(3, width)}, "speck": {"<speck>": make(width)}, "ornament-2": {"emb_params": make(2, width).half()}}
     for name, tensors in files.items():
         safetensors.torch.save_file(tensors, OUT / f"{name}.safetensors")
+    # The same vectors in torch's files: as the webui saves them, as textual inversion's own code did, as old diffusers did; and SDXL's form.
+    forms, ornament = OUT / "forms", files["ornament"]["emb_params"]
+    forms.mkdir(exist_ok=True)
+    torch.save({"string_to_token": {"*": 265}, "string_to_param": {"*": ornament}, "name": "ornament", "step": 0, "sd_checkpoint": None}, forms / "webui.pt")
+    torch.save({"string_to_token": {"*": torch.tensor(265)}, "string_to_param": torch.nn.ParameterDict({"*": torch.nn.Parameter(ornament)})}, forms / "original.pt")
+    torch.save({"<ornament>": ornament}, forms / "learned_embeds.bin")
+    safetensors.torch.save_file({"clip_l": make(2, 16), "clip_g": make(2, 20)}, forms / "xl.safetensors")
     return {name: torch.atleast_2d(next(iter(tensors.values()))).float() for name, tensors in files.items()}
 
 
