@@ -103,7 +103,8 @@ br_status br_architecture_checkpoint(const char *name, br_checkpoint *out_checkp
                                     strdup(found->text_encoder_2 ? "StableDiffusionXLPipeline" : "StableDiffusionPipeline"),
                                 .scheduler_path = strdup("scheduler"),
                                 .tokenizer_pad = found->tokenizer_pad,
-                                .tokenizer_2_pad = found->tokenizer_2_pad};
+                                .tokenizer_2_pad = found->tokenizer_2_pad,
+                                .format = "architecture"};
     if (!checkpoint.path || !checkpoint.class_name || !checkpoint.scheduler_path)
         BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
     BR_TRY_GOTO(make_part("text_encoder", "CLIPTextModel", found->text_encoder, &checkpoint.text_encoder));

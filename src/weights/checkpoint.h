@@ -27,9 +27,9 @@ typedef struct br_checkpoint {
     json_t *scheduler;                               /* owned */
     json_t *index;                                   /* owned; model_index.json: "force_zeros_for_empty_prompt", … */
     json_t *drawing;                                 /* owned; brume.json, the folder's drawing defaults; NULL: none */
-    const char *format;                              /* a literal: "diffusers folder", "safetensors", "gguf", "ckpt" */
-    char *family;                                    /* owned; "Stable Diffusion 2, v-prediction"; NULL: not known */
-    char **odd;                                      /* owned; sentences about what has no place or is not as usual */
+    const char *format; /* a literal: "diffusers folder", "safetensors", "gguf", "ckpt", "architecture" */
+    char *family;       /* owned; "Stable Diffusion 2, v-prediction"; NULL: not known */
+    char **odd;         /* owned; sentences about what has no place or is not as usual */
     int odd_count;
 } br_checkpoint;
 
