@@ -33,6 +33,7 @@ static const struct {
     {"text_encoder_2.", BR_NAMED_TEXT_2},
     {"text_encoder.", BR_NAMED_TEXT},
     {"te2.", BR_NAMED_TEXT_2},
+    {"te.1.", BR_NAMED_TEXT_2},
     {"te1.", BR_NAMED_TEXT},
     {"te.1.", BR_NAMED_TEXT_2},
     {"te.", BR_NAMED_TEXT},

@@ -1,7 +1,6 @@
 /* Checkpoints of true size: each .safetensors, .gguf and .ckpt file of the folder BRUME_FULL_SIZE (tools/reference/full_size.py) is put on the device, in less than
  * twice the time that reading it takes and with no more host memory than HOST_BYTES. Skipped without that variable. */
 #include <dirent.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,29 +34,71 @@ static double read_seconds(const char *path)
     FILE *file = fopen(path, "rb");
     assert_non_null(block);
     assert_non_null(file);
-    int64_t begin = br_clock_ns();
+    double begin = br_clock_seconds();
     while (fread(block, 1, BLOCK, file) == BLOCK)
         continue;
-    double seconds = (double)(br_clock_ns() - begin) * 1e-9;
+    double seconds = br_clock_seconds() - begin;
     fclose(file);
     free(block);
     return seconds;
 }
 
-static void check_file(br_test_device *test, const char *path)
+static double device_bytes(const br_pipeline *pipeline)
+{
+    double bytes =
+        (double)br_bound_weights_bytes(pipeline->unet_weights) + (double)br_bound_weights_bytes(pipeline->decoder_weights);
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
+        if (pipeline->text_weights[i])
+            bytes += (double)br_bound_weights_bytes(pipeline->text_weights[i]);
+    return bytes;
+}
+
+static void check_file(const br_test_device *test, const char *path)
 {
     static const br_log silent = {.write = NULL};
     br_model *model;
     br_pipeline *pipeline;
-    double reading = read_seconds(path), before = anonymous();
-    int64_t begin = br_clock_ns();
+    double reading = read_seconds(path), before = anonymous(), begin = br_clock_seconds();
     assert_status_ok(br_model_load(&(br_checkpoint_params){.path = path}, &silent, &model));
-    double opened = (double)(br_clock_ns() - begin) * 1e-9, host = anonymous() - before;
-    assert_status_ok(br_pipeline_create(&(br_pipeline_params){.model = model, .device = test->device}, &pipeline));
-    double loaded = (double)(br_clock_ns() - begin) * 1e-9;
-    print_message("%s: read in %.2f s, opened in %.3f s with %.1f MiB, loaded in %.2f s (%.2f times) with %.0f MiB\n", path, reading,
-                  opened, host / (1 << 20), loaded, loaded / reading, (anonymous() - before) / (1 << 20));
-    br_pipeline_destroy(pipeline);
+    double opened = br_clock_seconds() - begin;
+    assert_status_ok(br_pipeline_open(test->device, model, BR_PRECISION_AUTO, &pipeline));
+    double loaded = br_clock_seconds() - begin, weights = device_bytes(pipeline), grown = anonymous() - before;
+    double host = test->caps->type == VK_PHYSICAL_DEVICE_TYPE_CPU ? grown - weights : grown;
+    print_message(
+        "%s: read in %.2f s, opened in %.3f s, loaded in %.2f s (%.2f times), %.0f MiB on the device, %.1f MiB beside them\n", path,
+        reading, opened, loaded, loaded / reading, weights / (1 << 20), host / (1 << 20));
+    br_pipeline_close(pipeline);
     br_model_unload(model);
     assert_true(host < HOST_BYTES);
+    assert_true(loaded < 2 * reading);
+}
+
+static void test_each_file(void **state)
+{
+    const char *folder = getenv("BRUME_FULL_SIZE");
+    const struct dirent *entry;
+    char path[1024];
+    int count = 0;
+    DIR *files = opendir(folder);
+    assert_non_null(files);
+    while ((entry = readdir(files))) {
+        const char *end = strrchr(entry->d_name, '.');
+        if (!end || (strcmp(end, ".safetensors") != 0 && strcmp(end, ".gguf") != 0 && strcmp(end, ".ckpt") != 0))
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        check_file(*state, path);
+        count++;
+    }
+    closedir(files);
+    assert_true(count > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_file)};
+    if (!getenv("BRUME_FULL_SIZE")) {
+        print_message("skipped: BRUME_FULL_SIZE names no folder of checkpoints\n");
+        return BR_TEST_SKIP;
+    }
+    return cmocka_run_group_tests(tests, br_test_device_setup, br_test_device_teardown);
 }
