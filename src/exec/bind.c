@@ -276,6 +276,17 @@ static br_status collect(const br_bind_params *params, br_bound_weights *weights
     return NULL;
 }
 
+br_status br_bound_weights_check(const br_graph *graph, const br_weights *weights, const char *name)
+{
+    for (br_value i = 0; i < graph->value_count; i++) {
+        const br_value_info *info = &graph->values[i];
+        bound_tensor tensor = {.name = (char *)info->name, .dtype = info->dtype, .shape = info->shape, .layout = info->layout};
+        if (info->kind == BR_VALUE_WEIGHT && info->alias == BR_NONE)
+            BR_TRY(check_source(name, weights, &tensor));
+    }
+    return NULL;
+}
+
 br_status br_bound_weights_create(const br_bind_params *params, br_bound_weights **out_weights)
 {
     *out_weights = NULL;

@@ -25,6 +25,8 @@ typedef struct br_bind_params {
  * at once, in the order of the file, whose pages leave our memory when they are done. Errors: BR_ERROR_FORMAT (missing tensor, wrong shape or blocks),
  * BR_ERROR_OUT_OF_DEVICE_MEMORY. */
 BR_MUST_CHECK br_status br_bound_weights_create(const br_bind_params *params, br_bound_weights **out_weights);
+/* The checks alone: no device is needed. */
+BR_MUST_CHECK br_status br_bound_weights_check(const br_graph *graph, const br_weights *weights, const char *name);
 void br_bound_weights_destroy(br_bound_weights *weights);
 /* By the tensor's name, dtype and layout, so graphs of other sizes of the same model share one upload. {NULL} when it is not there. */
 br_location br_bound_weights_find(const br_bound_weights *weights, const br_value_info *info);

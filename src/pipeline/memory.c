@@ -43,6 +43,18 @@ static br_stage_info describe(const char *name, br_dtype dtype, const br_program
     };
 }
 
+/* That the model's tensors are those that the programs call for. */
+static br_status check_tensors(const br_model *model, const br_pipeline_programs *programs)
+{
+    if (model->weightless)
+        return NULL;
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
+        if (programs->text[i])
+            BR_TRY(br_bound_weights_check(programs->text[i]->graph, model->parts[i].weights, model->parts[i].name));
+    BR_TRY(br_bound_weights_check(programs->denoise->graph, model->parts[BR_COMPONENT_UNET].weights, "unet"));
+    return br_bound_weights_check(programs->decode->graph, model->parts[BR_COMPONENT_VAE].weights, "vae");
+}
+
 br_status br_memory_plan(const br_memory_plan_params *params, br_memory_info *out_info)
 {
     *out_info = (br_memory_info){0};
@@ -71,7 +83,10 @@ br_status br_memory_plan(const br_memory_plan_params *params, br_memory_info *ou
             info.stages[info.stage_count++] = describe(names[i], dtypes.text[i].activations, programs.text[i]);
     info.stages[info.stage_count++] = describe("denoise", dtypes.unet.activations, programs.denoise);
     info.stages[info.stage_count++] = describe("decode", dtypes.vae.activations, programs.decode);
+    br_status status = check_tensors(params->model, &programs);
     br_pipeline_programs_finish(&programs);
+    if (status)
+        return status;
     for (int i = 0; i < info.stage_count; i++) {
         info.weight_bytes += info.stages[i].weight_bytes;
         if (info.stages[i].activation_bytes > info.activation_bytes)

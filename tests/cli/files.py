@@ -8,6 +8,7 @@ import struct
 import support
 
 LISTS = support.SOURCE / "tests/data/full_size"
+UNET = "model.diffusion_model."
 XL = "Stable Diffusion XL"
 # Family, and the size it draws. Where the number of the UNet's parameters is well known, that too.
 KNOWN = {
@@ -89,6 +90,8 @@ class Recognised(support.Case):
             ({"lora_unet_down.lora_up.weight": [4, 4]}, "is a LoRA"),
             ({"double_blocks.0.img_attn.qkv.weight": [4, 4]}, "is a Flux model"),
             ({"strange": [1]}, "none of its 1 tensors is known, such as strange"),
+            ({name: shape for name, shape in shapes.items() if name != UNET + "out.2.bias"}, "unet has no tensor conv_out.bias, expected [4]"),
+            ({**shapes, UNET + "out.2.bias": [5]}, "unet: tensor conv_out.bias is [5], expected [4]"),
             ({**shapes, "edm_mean": [4]}, "models of the EDM formulation are not supported"),
             ({**shapes, "scaled_fp8": [0]}, "weights with scales beside them are not supported"),
         ]

@@ -10,6 +10,7 @@ the part's. --round rounds floats to a type first, --dtype stores them as one (f
 writes it, with what trainers leave beside the weights. Needs nothing but Python."""
 
 import argparse
+import bisect
 import collections
 import io
 import json
@@ -99,7 +100,8 @@ def nearest_fp8(dtype):
     def code(value):
         if value not in known:
             size = abs(value)
-            best = min(range(len(table)), key=lambda i: (abs(table[i] - size), i % 2))
+            above = min(bisect.bisect_left(table, size), len(table) - 1)
+            best = min((max(above - 1, 0), above), key=lambda i: (abs(table[i] - size), i % 2))
             known[value] = best | (128 if math.copysign(1, value) < 0 else 0)
         return known[value]
     return code
