@@ -1,5 +1,5 @@
 /* Hardware counters of a device, VK_KHR_performance_query: which there are, those that can be read together in one pass, and a query pool of them. Written
- * against the specification of Vulkan 1.3, section "Performance Query"; no driver within reach of the project's tests has the extension. */
+ * against the specification of Vulkan 1.3, section "Performance Query"; ran only where nothing is executed (Turnip on a stub of its kernel driver). */
 #ifndef BR_VK_GAUGES_H
 #define BR_VK_GAUGES_H
 
