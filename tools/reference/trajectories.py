@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Writes trajectories.safetensors beside the small models of tests/data/tiny: where every sampler takes their latents.
+
+    python3 tools/reference/trajectories.py tests/data/tiny/sd1 tests/data/tiny/sd2 ...
+
+Run after tiny_models.py, from whose expected.safetensors the text states and the starting noise are. The schedulers are those of samplers.py, with the
+model's own scheduler_config.json as diffusers' from_config takes it over; instead of the made-up model there the UNet predicts, in float32, with the guidance of
+case.json and, beside x, the channels that inpainting and instruct-pix2pix give it. Step noise is drawn, a whole picture's at a time and only when a sampler uses it, from torch's generator with seed SEED.
+One tensor a sampler, [C, h, w] float32; the file's metadata tell steps and seed."""
+
+import inspect
+import json
+import pathlib
+import sys
+
+import safetensors.torch
+import torch
+from diffusers import UNet2DConditionModel  # before samplers, which puts stand-ins in scipy's place
+
+import samplers
+
+SEED, STEPS = 11, 4
+# Sampler: class of diffusers and what it is given beside the model's configuration; or a function of samplers.SAMPLERS along a class's noise levels.
+CLASSES = {
+    "ddim": ("DDIMScheduler", {}),
+    "ddpm": ("DDPMScheduler", {}),
+    "pndm": ("PNDMScheduler", {"skip_prk_steps": True}),
+    "lms": ("LMSDiscreteScheduler", {}),
+    "euler": ("EulerDiscreteScheduler", {}),
+    "euler_a": ("EulerAncestralDiscreteScheduler", {}),
+    "heun": ("HeunDiscreteScheduler", {}),
+    "dpm2": ("KDPM2DiscreteScheduler", {}),
+    "dpm2_a": ("EulerDiscreteScheduler", {"_sampler": "dpm2_a"}),
+    "dpmpp_2s_a": ("EulerDiscreteScheduler", {"_sampler": "dpmpp_2s_a"}),
+    "dpmpp_2m": ("DPMSolverMultistepScheduler", {}),
+    "dpmpp_2m_sde": ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
+    "dpmpp_3m_sde": ("EulerDiscreteScheduler", {"_sampler": "dpmpp_3m_sde"}),
+    "dpmpp_sde": ("DPMSolverSDEScheduler", {}),
+    "unipc": ("UniPCMultistepScheduler", {}),
+    "deis": ("DEISMultistepScheduler", {}),
+    "ipndm": ("EulerDiscreteScheduler", {"_sampler": "ipndm"}),
+    "lcm": ("LCMScheduler", {}),
+    "tcd": ("TCDScheduler", {}),
+}
+
+
+class SeededNoise:
+    """samplers.noise, drawn in the order in which it is used."""
+
+    def __init__(self, start):
+        self.start, self.generator = start, torch.Generator().manual_seed(SEED)
+
+    def __call__(self, k):
+        return (self.start if k < 0 else torch.randn(self.start.shape, generator=self.generator)).flatten().double()
+
+
+def config_for(scheduler, name, extra):
+    known = inspect.signature(samplers.CLASSES[name].__init__).parameters
+    kept = {k: v for k, v in scheduler.items() if k in known and not k.startswith("_")}
+    return {"_class_name": name, **kept, **extra}
+
+
+def predictor(unet, expected, case):
+    """(x flat float64, t) -> the guided prediction of the UNet, flat float64."""
+    shape = expected["noise"].shape
+    extra = expected["unet_in"][None, shape[0] :] if "unet_in" in expected else torch.zeros(1, 0, *shape[1:])
+
+    def inputs(row):
+        arguments = {"encoder_hidden_states": expected["text" + row][None]}
+        if "pooled" in expected:
+            arguments["added_cond_kwargs"] = {"text_embeds": expected["pooled" + row][None], "time_ids": expected["time_ids" + row][None]}
+        if "timestep_cond" in expected:
+            arguments["timestep_cond"] = expected["timestep_cond"][None]
+        return arguments
+
+    def predict(x, t):
+        shown = x.float().reshape(1, *shape)
+
+        def output(row, beside):
+            return unet(torch.cat([shown, beside], dim=1), t, **inputs(row)).sample
+
+        out = output("", extra)
+        if "eps_image" in expected:
+            image, neither = output("_uncond", extra), output("_uncond", torch.zeros_like(extra))
+            out = neither + case["guidance"] * (out - image) + case["image_guidance"] * (image - neither)
+        elif "eps_uncond" in expected:
+            neither = output("_uncond", extra)
+            out = neither + case["guidance"] * (out - neither)
+        return out.double().flatten()
+
+    return predict
+
+
+@torch.no_grad()
+def write(folder):
+    case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+    half = {p.name for p in (folder / "unet").glob("*.fp16*")}
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", variant="fp16" if half else None, torch_dtype=torch.float32).eval()
+    scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8"))
+    expected = safetensors.torch.load_file(folder / "expected.safetensors")
+    out = {}
+    samplers.SIZE = expected["noise"].numel()
+    samplers.model = predictor(unet, expected, case)
+    for sampler, (name, extra) in CLASSES.items():
+        samplers.noise = SeededNoise(expected["noise"])
+        config = config_for(scheduler, name, extra)
+        if "_sampler" in config:
+            x, _ = samplers.draw_from_k_diffusion(config, config["_sampler"], STEPS, {}, torch.float32)
+        else:
+            x = samplers.draw(samplers.prepare(config, STEPS), config, {}, torch.float32)
+        out[sampler] = x.reshape(expected["noise"].shape).float().contiguous()
+    print(folder.name, {k: f"{v.std():.2f}" for k, v in out.items()})
+    safetensors.torch.save_file(out, folder / "trajectories.safetensors", {"steps": str(STEPS), "seed": str(SEED)})
+
+
+if __name__ == "__main__":
+    for folder in sys.argv[1:]:
+        write(pathlib.Path(folder))
