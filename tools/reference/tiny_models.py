@@ -196,6 +196,30 @@ CASES = {
         "sampler": "ddim",
         "moving": {"unet": {"attention_head_dim": 3, "flip_sin_to_cos": False}, "text": {"num_attention_heads": 3}},
     },
+    # Rows of 64 to 512: what quantized types need, GGUF's K types 256. As narrow as that allows.
+    "wide": {
+        "dtype": torch.float16,
+        "save": {},
+        "latent": (8, 8),
+        "prompts": ("the cat and the sea", ""),
+        "steps": 3,
+        "guidance": 2.0,
+        "tokens": {"model_max_length": 77},
+        "text": {"hidden_size": 256, "intermediate_size": 512, "num_attention_heads": 4, "num_hidden_layers": 1},
+        "unet": {
+            "sample_size": 8,
+            "block_out_channels": (32, 64),
+            "down_block_types": (CROSS_DOWN, CROSS_DOWN),
+            "up_block_types": (CROSS_UP, CROSS_UP),
+            "layers_per_block": 1,
+            "attention_head_dim": 4,
+            "norm_num_groups": 8,
+        },
+        "vae": {"block_out_channels": (8, 16), "layers_per_block": 1, "norm_num_groups": 4, "sample_size": 16},
+        "scheduler": EulerDiscreteScheduler(**LATENT, timestep_spacing="leading", steps_offset=1),
+        "sampler": "euler",
+        "moving": {"unet": {"attention_head_dim": 2}},
+    },
 }
 
 
