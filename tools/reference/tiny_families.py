@@ -22,7 +22,7 @@ pipeline is called with a generator of seed SEED; a hook notes what the UNet is 
         image               [3, H, W]     the decoder's output, about -1 .. 1
         moments             [2C, h, w]    the encoder's output for the image clamped to -1 .. 1; `encoded` [C, h, w] for AutoencoderTiny
         picture, mask       [3, H, W], [H, W]  -1 .. 1 in steps of 1 / 127.5; 0 and 1: what the pipeline is given, or
-        picture_latents, masked_latents [C, h, w]  the same encoded (the mean), scaled as the UNet sees it
+        picture_latents     [C, h, w]     the same encoded (the mean), scaled as the UNet sees it
 
 Computed in float32 on the CPU from the weights as stored. A UNet's input that hardly matters makes the script fail.
 """
@@ -326,8 +326,7 @@ def picture_inputs(case, pipe, out):
     mask = torch.zeros((1, 1, height, width))
     mask[..., 3 : height - 5, width // 3 :] = 1
     out["mask"] = mask[0]
-    out["masked_latents"] = encode(pipe.vae, out["picture"] * (mask < 0.5)) * pipe.vae.config.scaling_factor
-    return {"image": picture, "mask_image": mask, "masked_image_latents": out["masked_latents"], "height": height, "width": width}
+    return {"image": picture, "mask_image": mask, "height": height, "width": width}
 
 
 def take_noise(case, pipe):

@@ -5,7 +5,7 @@
 
 Run after tiny_models.py, from whose expected.safetensors the text states and the starting noise are. The schedulers are those of samplers.py, with the
 model's own scheduler_config.json as diffusers' from_config takes it over; instead of the made-up model there the UNet predicts, in float32, with the guidance of
-case.json and, beside x, the channels that inpainting and instruct-pix2pix give it. Step noise is drawn, a whole picture's at a time and only when a sampler uses it, from torch's generator with seed SEED.
+case.json and, beside x, the channels that inpainting and instruct-pix2pix give it. Noise is drawn, a whole picture's at a time and only when a sampler uses it, from torch's generator with seed SEED.
 One tensor a sampler, [C, h, w] float32; the file's metadata tell steps and seed."""
 
 import inspect
@@ -19,7 +19,7 @@ from diffusers import UNet2DConditionModel  # before samplers, which puts stand-
 
 import samplers
 
-SEED, STEPS = 11, 4
+SEED, STEPS = 7, 4
 # Sampler: class of diffusers and what it is given beside the model's configuration; or a function of samplers.SAMPLERS along a class's noise levels.
 CLASSES = {
     "ddim": ("DDIMScheduler", {}),
@@ -45,10 +45,15 @@ CLASSES = {
 
 
 class SeededNoise:
-    """samplers.noise, drawn in the order in which it is used."""
+    """samplers.noise, drawn in the order in which it is used: after the starting noise where that is the seed's, and after the noise of the latents of an
+    inpainted picture."""
 
-    def __init__(self, start):
-        self.start, self.generator = start, torch.Generator().manual_seed(SEED)
+    def __init__(self, case, expected):
+        self.start, self.generator = expected["noise"], torch.Generator().manual_seed(SEED)
+        if "seed" in case:
+            assert case["seed"] == SEED and torch.equal(torch.randn(self.start.shape, generator=self.generator), self.start)
+        if "mask" in expected:
+            torch.randn(self.start.shape, generator=self.generator)
 
     def __call__(self, k):
         return (self.start if k < 0 else torch.randn(self.start.shape, generator=self.generator)).flatten().double()
@@ -102,7 +107,7 @@ def write(folder):
     samplers.SIZE = expected["noise"].numel()
     samplers.model = predictor(unet, expected, case)
     for sampler, (name, extra) in CLASSES.items():
-        samplers.noise = SeededNoise(expected["noise"])
+        samplers.noise = SeededNoise(case, expected)
         config = config_for(scheduler, name, extra)
         if "_sampler" in config:
             x, _ = samplers.draw_from_k_diffusion(config, config["_sampler"], STEPS, {}, torch.float32)
