@@ -100,7 +100,8 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
     uint32_t size = emitter->caps->subgroup_size;
     attention_tile tile = lanes ? (attention_tile){size, LANES_ROWS, 4 * size} : gpu_tile;
     uint32_t column_blocks = (head_width + tile.columns - 1) / tile.columns;
-    uint32_t quads = column_blocks < QUADS_MAX ? column_blocks : QUADS_MAX;
+    uint32_t quads_max = br_gemm_few_registers(emitter->caps) ? 1 : QUADS_MAX;
+    uint32_t quads = column_blocks < quads_max ? column_blocks : quads_max;
     uint32_t parts = (column_blocks + quads - 1) / quads;
     uint32_t row_blocks = (uint32_t)((piece.rows + tile.rows - 1) / tile.rows);
 

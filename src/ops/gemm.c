@@ -31,6 +31,13 @@ bool br_gemm_has_lanes(const br_vk_caps *caps)
            LANES_ROWS % size == 0 && caps->subgroup_min == caps->subgroup_max;
 }
 
+#define VENDOR_ARM 0x13b5
+
+bool br_gemm_few_registers(const br_vk_caps *caps)
+{
+    return caps->vendor_id == VENDOR_ARM;
+}
+
 br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
 {
     /* 128 × 64: 15 KiB of shared memory, 64 sums an invocation. Large tiles are slow or worse on mobile GPUs. */
@@ -38,12 +45,16 @@ br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
     const br_gemm_tile medium = {.threads = 128, .threads_n = 16, .rows = 8, .columns = 4, .quads = 4}; /* 64 × 64, 10 KiB */
     const br_gemm_tile small = {.threads = 64, .threads_n = 8, .rows = 4, .columns = 4, .quads = 4};    /* 32 × 32, 5 KiB */
     const br_gemm_tile narrow = {.threads = 64, .threads_n = 4, .rows = 8, .columns = 2, .quads = 4};   /* 128 × 8, 11 KiB */
+    const br_gemm_tile slim = {.threads = 64, .threads_n = 4, .rows = 4, .columns = 2, .quads = 4};     /* 64 × 8, 6 KiB */
     if (br_gemm_has_lanes(caps)) {
         uint32_t size = caps->subgroup_size;
         uint32_t columns = n < LANES_COLUMNS * size ? (uint32_t)((n + size - 1) / size) : LANES_COLUMNS;
         return (br_gemm_tile){
             .threads = size, .threads_n = size, .rows = LANES_ROWS, .columns = columns, .quads = 1, .lanes = true};
     }
+    if (br_gemm_few_registers(
+            caps)) /* PanVK's compiler spills 50 values of `medium`, 23 of `narrow`, none of these (docs/shader-stats.md) */
+        return n <= br_gemm_tile_n(slim) ? slim : small;
     if (n <= br_gemm_tile_n(narrow)) /* the last convolution of a model has 3 or 4 channels */
         return narrow;
     if (caps->type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU && groups(large, m, n) >= LARGE_TILE_MIN_GROUPS)

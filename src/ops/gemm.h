@@ -15,6 +15,8 @@ typedef struct br_gemm_tile {
 
 /* Whether this is a CPU device on which a workgroup of subgroup_size invocations is one subgroup whose lanes can read each other. */
 bool br_gemm_has_lanes(const br_vk_caps *caps);
+/* Whether an invocation has so few registers (Mali: 64) that a large tile spills. */
+bool br_gemm_few_registers(const br_vk_caps *caps);
 /* For m × n outputs. Fits every device that has 128 invocations and 16 KiB of shared memory. */
 br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n);
 uint32_t br_gemm_tile_m(br_gemm_tile tile);
