@@ -1,0 +1,60 @@
+"""tools/device-lab as far as it goes without its roots; a command on a driver of this system where there is a build for it."""
+
+import subprocess
+
+import support
+
+TOOL = str(support.SOURCE / "tools/device-lab")
+
+
+class Lab(support.Case):
+    def run_tool(self, *args):
+        # An empty folder for roots: nothing that happens to be on this machine counts.
+        return subprocess.run([TOOL, "--root", str(self.dir / "roots"), *args], capture_output=True, text=True, timeout=support.TIMEOUT,
+                              check=False)
+
+    def test_list(self):
+        result = self.run_tool("list", "-v")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        names = [line.split()[0] for line in result.stdout.splitlines() if not line.startswith(" ")]
+        self.assertEqual(len(names), len(set(names)))
+        for name in ("lavapipe", "swiftshader", "lavapipe-sid", "radv-navi31", "nvk-ampere", "turnip-740", "honeykrisp-m1", "panvk-g610",
+                     "powervr-bxs"):
+            self.assertIn(name, names)
+        stubbed = [line for line in result.stdout.splitlines() if " stubbed " in line]
+        self.assertTrue(all("run tools/device-lab setup" in line or "qemu" in line for line in stubbed))
+
+    def test_missing_root_is_skipped(self):
+        result = self.run_tool("run", "radv-navi31", "nvk-ampere", "--", "brume", "devices")
+        self.assertEqual(result.returncode, support.SKIPPED, result.stderr)
+        self.assertEqual(result.stdout.splitlines(), ["radv-navi31: skipped: run tools/device-lab setup",
+                                                      "nvk-ampere: skipped: run tools/device-lab setup"])
+
+    def test_wrong_usage(self):
+        for args, code, words in ((["run", "radv-navi99", "--", "brume"], 1, "radv-navi99"), (["run", "all"], 2, "COMMAND"),
+                                  (["fly"], 2, "fly"), ([], 2, "COMMAND"), (["run", "--", "brume"], 2, "DEVICE")):
+            with self.subTest(args):
+                result = self.run_tool(*args)
+                self.assertEqual(result.returncode, code)
+                self.assertIn(words, result.stderr)
+                self.assertEqual(result.stdout, "")
+
+
+class Ready(support.Case):
+    """The lab itself, on machines where it was set up."""
+
+    def test_stubbed_device(self):
+        listed = subprocess.run([TOOL, "list"], capture_output=True, text=True, check=True).stdout
+        ready = [line.split()[0] for line in listed.splitlines() if " stubbed " in line and line.endswith(" ready")]
+        if not ready:
+            self.skipTest("no roots here: run tools/device-lab setup")
+        result = subprocess.run([TOOL, "run", ready[0], "--", "brume", "shaders", "--stats", "--json"], capture_output=True, text=True,
+                                timeout=support.TIMEOUT, check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        report = support.json.loads(result.stdout[:result.stdout.rindex("}") + 1])
+        self.assertTrue(report["has_statistics"])
+        self.assertTrue(all("registers" in shader["numbers"] for shader in report["shaders"]))
+
+
+if __name__ == "__main__":
+    support.main()

@@ -1,0 +1,214 @@
+"""What `tools/device-lab matrix` checks on each device, and the documents it writes of it."""
+
+import datetime
+import json
+import struct
+import subprocess
+import zlib
+
+PICTURE = ["--steps", "4", "-s", "7", "a red apple"]
+SD15 = ["--arch", "sd15", "-W", "512", "-H", "512"]
+
+
+def one_line(text):
+    """The last line that says what went wrong."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    return (errors or lines or [""])[-1].strip()[:300]
+
+
+def check(lab, device, run_on, args):
+    """Runs every check and keeps the results in the lab's folder."""
+    folder = lab.folder / "results"
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = lab.missing(device)
+    if missing:
+        print(f"{device.name}: skipped: {missing}", flush=True)
+        return
+    picture = folder / f"{device.name}.png"
+    picture.unlink(missing_ok=True)
+    checks = {
+        "devices": ["brume", "devices", "--json"],
+        "picture": ["brume", "txt2img", "-q", "-o", str(picture), *PICTURE],
+        "shaders": ["brume", "shaders", "--stats", "--json", *SD15],
+    }
+    if not device.executes or args.slow:
+        checks["sd15"] = ["brume", "bench", *SD15, "--stage", "all", "--runs", "1", "--json"]
+    results = {"date": datetime.date.today().isoformat()}
+    for name, words in checks.items():
+        code, seconds, result = run_on(lab, device, words, args.timeout, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out = (result.stdout or b"").decode(errors="replace")
+        entry = {"code": code, "seconds": round(seconds, 1), "error": one_line((result.stderr or b"").decode(errors="replace"))}
+        if code == 0:
+            del entry["error"]
+            if words[-1] == "--json" or "--json" in words:
+                entry["json"] = json.loads(out)
+        results[name] = entry
+        said = "timed out" if code is None else "ok" if code == 0 else f"failed with {code}: {entry['error']}"
+        print(f"{device.name}: {name}: {said}, {seconds:.1f} s", flush=True)
+        (folder / f"{device.name}.json").write_text(json.dumps(results))
+
+
+# ---- the documents ----
+
+DEVICES_HEAD = """# Devices
+
+Every Vulkan driver of the [device lab](device-lab.md), and how far Brume gets on it. `tools/device-lab matrix` writes this page and
+[shader-stats.md](shader-stats.md); what is below was measured, nothing is assumed.
+
+- **executes** devices run the work; their pictures are compared with lavapipe's of this system.
+- **stubbed** devices are the real drivers, with their real compilers, on Mesa's DRM shims: everything is planned, compiled, recorded and submitted, and
+  the work itself is a no-op. That finds limits, missing features, compiler failures and spills; it says nothing about results or speed.
+- *small picture*: a whole `brume txt2img` of the model that ships, 4 steps. *SD1.5 512×512*: text encoder, UNet step with guidance and decoder of the real
+  shape with noise for weights (`brume bench --arch sd15 --stage all`), planned, recorded and submitted twice. Seconds are of the host, compiling included.
+- Intel is missing: its shim is not packaged, and no Intel device was at hand. ANV's statistics are mapped by its source alone.
+"""
+
+STATS_HEAD = """# What the drivers' compilers make of the shaders
+
+Every pipeline of Stable Diffusion 1.5 at 512×512 (text encoder, a UNet step with guidance, decoder, encoder) on every driver of the
+[device lab](device-lab.md): `brume shaders --arch sd15 -W 512 -H 512 --stats`, written by `tools/device-lab matrix`. Most work first; *work* is the share of all
+multiplications and additions. A dash: the driver does not say.
+
+*registers* are of 32 bits an invocation (Adreno's vectors of 4 and Apple's halves are converted), *spills* what the driver calls so (Adreno: stores to private
+memory), *scratch* bytes of memory an invocation, *waves* the subgroups (Apple: invocations) that a core holds at once by the driver's estimate, *cycles* its
+static estimate, which counts loops in its own way: compare builds of one shader on one driver, not drivers.
+"""
+
+# Hot shaders do not spill; where one does, the reason stands below its table. Device: words.
+BEFORE = ("measured with tiles that Mali no longer gets (`br_gemm_few_registers` in src/ops/gemm.c): the spills found here are why; "
+          "to be measured again")
+REASONS = {"panvk-g610": BEFORE, "panvk-g72": BEFORE}
+
+
+def picture_verdict(results, device, lab):
+    """Of a device that executes: how far its picture is from lavapipe's."""
+    reference, own = lab.folder / "results/lavapipe.png", lab.folder / f"results/{device.name}.png"
+    if device.name == "lavapipe":
+        return "the reference"
+    if not reference.exists() or not own.exists():
+        return ""
+    left, right = read_png(reference), read_png(own)
+    if left[:2] != right[:2]:
+        return "another size"
+    differences = [abs(a - b) for a, b in zip(left[2], right[2])]
+    return f"largest difference {max(differences)} of 255, mean {sum(differences) / len(differences):.3f}"
+
+
+def read_png(path):
+    """(width, height, RGB bytes) of an 8-bit RGB picture as Brume writes it."""
+    data, position, packed = path.read_bytes(), 8, b""
+    while position < len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        body = data[position + 8:position + 8 + length]
+        if kind == b"IHDR":
+            width, height = struct.unpack_from(">II", body)
+        elif kind == b"IDAT":
+            packed += body
+        position += 12 + length
+    raw, stride, rows, above = zlib.decompress(packed), 3 * width, [], bytes(3 * width)
+    for y in range(height):
+        kind, row = raw[y * (stride + 1)], bytearray(raw[y * (stride + 1) + 1:(y + 1) * (stride + 1)])
+        for x in range(stride):
+            a, b, c = row[x - 3] if x >= 3 else 0, above[x], above[x - 3] if x >= 3 else 0
+            nearest = min((abs(b - c), 0, a), (abs(a - c), 1, b), (abs(a + b - 2 * c), 2, c))[2]
+            row[x] = row[x] + (0, a, b, (a + b) // 2, nearest)[kind] & 255
+        rows.append(bytes(row))
+        above = rows[-1]
+    return width, height, b"".join(rows)
+
+
+def cell(entry):
+    if entry is None:
+        return "not run"
+    if entry["code"] == 0:
+        return f"ok, {entry['seconds']:.0f} s"
+    return "timed out" if entry["code"] is None else f"**failed**: {entry['error']}"
+
+
+def limits(info):
+    subgroups = str(info["subgroup_min"])
+    if info["subgroup_max"] != info["subgroup_min"]:
+        subgroups += f"–{info['subgroup_max']}"
+    extras = [word for key, word in (("f16_arithmetic", "f16 arithmetic"), ("integer_dot", "int dot"), ("cooperative_matrix", "coop. matrix"))
+              if info[key]]
+    return (f"{info['dtype']}{', ' if extras else ''}{', '.join(extras)} | {subgroups} | {info['max_invocations']} | "
+            f"{info['max_shared_bytes'] // 1024} KiB | {info['max_binding_bytes'] / 2**30:.3g} GiB")
+
+
+def write_devices(lab, devices, all_results, path):
+    lines = [DEVICES_HEAD, "| device | kind | driver | uses | subgroups | invocations | shared | binding |", "|---|---|---|---|---|---|---|---|"]
+    for device in devices:
+        results = all_results.get(device.name)
+        if results and results["devices"]["code"] == 0:
+            info = results["devices"]["json"]["devices"][0]
+            lines.append(f"| {device.title} (`{device.name}`) | {'executes' if device.executes else 'stubbed'} | {info['driver']}, "
+                         f"{info['driver_info']} | {limits(info)} |")
+        else:
+            lines.append(f"| {device.title} (`{device.name}`) | not run | | | | | | |")
+    lines += ["", "| device | devices | shaders | small picture | SD1.5 512×512 | |", "|---|---|---|---|---|---|"]
+    for device in devices:
+        results = all_results.get(device.name, {})
+        sd15 = results.get("sd15")
+        last = "not run: it executes, see below" if device.executes and results and not sd15 else cell(sd15)
+        words = [picture_verdict(results, device, lab) if device.executes and results.get("picture", {}).get("code") == 0 else "", device.note]
+        lines.append(f"| `{device.name}` | {cell(results.get('devices'))} | {shader_cell(results.get('shaders'))} | {cell(results.get('picture'))} | {last} | "
+                     f"{'; '.join(word for word in words if word)} |")
+    dates = sorted({results["date"] for results in all_results.values()})
+    lines += ["", "SD1.5 on a device that executes takes minutes (lavapipe) to hours (SwiftShader): `tools/device-lab matrix --slow`.", "",
+              f"Measured {' to '.join(sorted({dates[0], dates[-1]})) if dates else 'never'}. Debian sid's Mesa moves; `tools/device-lab setup --again` follows it."]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def shader_cell(entry):
+    if not entry or entry["code"] != 0:
+        return cell(entry)
+    report = entry["json"]
+    spilling = sum(1 for shader in report["shaders"] if shader["numbers"].get("spills"))
+    said = f"{spilling} spill" if spilling else "no spills" if report["has_statistics"] else "no statistics"
+    return f"{len(report['shaders'])} pipelines, {said}"
+
+
+def number(shader, *names):
+    for name in names:
+        if name in shader["numbers"]:
+            return f"{shader['numbers'][name]:g}" if shader["numbers"][name] < 1e5 else f"{shader['numbers'][name]:.0f}"
+    return "–"
+
+
+def write_stats(devices, all_results, path):
+    lines = [STATS_HEAD]
+    for device in devices:
+        entry = all_results.get(device.name, {}).get("shaders")
+        lines += [f"## {device.title} (`{device.name}`)", ""]
+        if device.note:
+            lines += [device.note[0].upper() + device.note[1:] + ".", ""]
+        if not entry or entry["code"] != 0:
+            lines += [f"{cell(entry).capitalize() if entry else 'Not run'}.", ""]
+            continue
+        report = entry["json"]
+        total = sum(sum(shader["flops"].values()) for shader in report["shaders"])
+        seconds = sum(shader["compile_seconds"] for shader in report["shaders"])
+        lines += [f"{report['device']}, {report['driver']}, {report['dtype']}: {len(report['shaders'])} pipelines, compiled in {seconds:.1f} s.", ""]
+        if not report["has_statistics"]:
+            lines += ["The driver has no `VK_KHR_pipeline_executable_properties`, so it tells nothing about its code.", ""]
+            continue
+        lines += ["| work | shader | constants | text, unet, vae, encode | registers | spills | scratch | waves | instructions | cycles | bytes |",
+                  "|--:|---|---|---|--:|--:|--:|--:|--:|--:|--:|"]
+        for shader in report["shaders"]:
+            constants = " ".join(f"{name}={value}" for name, value in shader["constants"].items()).replace("local_size_x", "X")
+            uses = ", ".join(str(count) for count in shader["dispatches"].values())
+            lines.append(f"| {100 * sum(shader['flops'].values()) / total:.2f} % | {shader['shader']} | {constants} | {uses} | " + " | ".join(
+                [number(shader, "registers"), number(shader, "spills"), number(shader, "scratch_bytes"), number(shader, "waves", "threads"),
+                 number(shader, "instructions"), number(shader, "cycles"), number(shader, "code_bytes")]) + " |")
+        spilling = sorted({shader["shader"] for shader in report["shaders"] if shader["numbers"].get("spills")})
+        lines += [""] + ([f"Spills in {', '.join(spilling)}: {REASONS.get(device.name, 'no reason known')}.", ""] if spilling else [])
+    path.write_text("\n".join(lines))
+
+
+def write(lab, devices, docs):
+    folder = lab.folder / "results"
+    all_results = {d.name: json.loads((folder / f"{d.name}.json").read_text()) for d in devices if (folder / f"{d.name}.json").exists()}
+    write_devices(lab, devices, all_results, docs / "devices.md")
+    write_stats(devices, all_results, docs / "shader-stats.md")
+    print(f"wrote {docs / 'devices.md'} and {docs / 'shader-stats.md'}")
