@@ -6,7 +6,7 @@
 Run after tiny_models.py, from whose expected.safetensors the text states and the starting noise are. The schedulers are those of samplers.py, with the
 model's own scheduler_config.json as diffusers' from_config takes it over; instead of the made-up model there the UNet predicts, in float32, with the guidance of
 case.json and, beside x, the channels that inpainting and instruct-pix2pix give it. Noise is drawn, a whole picture's at a time and only when a sampler uses it, from torch's generator with seed SEED.
-One tensor a sampler, [C, h, w] float32; the file's metadata tell steps and seed."""
+One tensor a sampler, [C, h, w] float32; the file's metadata tell steps, seed, and the relative error of diffusers' own UNet in 16-bit floats."""
 
 import inspect
 import json
@@ -65,24 +65,26 @@ def config_for(scheduler, name, extra):
     return {"_class_name": name, **kept, **extra}
 
 
+def inputs_of(expected, row):
+    """What the UNet is told beside x and t: for the prompt (row "") or the other one ("_uncond")."""
+    arguments = {"encoder_hidden_states": expected["text" + row][None]}
+    if "pooled" in expected:
+        arguments["added_cond_kwargs"] = {"text_embeds": expected["pooled" + row][None], "time_ids": expected["time_ids" + row][None]}
+    if "timestep_cond" in expected:
+        arguments["timestep_cond"] = expected["timestep_cond"][None]
+    return arguments
+
+
 def predictor(unet, expected, case):
     """(x flat float64, t) -> the guided prediction of the UNet, flat float64."""
     shape = expected["noise"].shape
     extra = expected["unet_in"][None, shape[0] :] if "unet_in" in expected else torch.zeros(1, 0, *shape[1:])
 
-    def inputs(row):
-        arguments = {"encoder_hidden_states": expected["text" + row][None]}
-        if "pooled" in expected:
-            arguments["added_cond_kwargs"] = {"text_embeds": expected["pooled" + row][None], "time_ids": expected["time_ids" + row][None]}
-        if "timestep_cond" in expected:
-            arguments["timestep_cond"] = expected["timestep_cond"][None]
-        return arguments
-
     def predict(x, t):
         shown = x.float().reshape(1, *shape)
 
         def output(row, beside):
-            return unet(torch.cat([shown, beside], dim=1), t, **inputs(row)).sample
+            return unet(torch.cat([shown, beside], dim=1), t, **inputs_of(expected, row)).sample
 
         out = output("", extra)
         if "eps_image" in expected:
@@ -96,11 +98,25 @@ def predictor(unet, expected, case):
     return predict
 
 
+def half_error(folder, expected, case):
+    """What the first prediction loses where diffusers itself computes in float16."""
+    unet = load_unet(folder, torch.float16)
+    arguments = {name: value.half() for name, value in inputs_of(expected, "").items() if torch.is_tensor(value)}
+    if "pooled" in expected:
+        arguments["added_cond_kwargs"] = {name: value.half() for name, value in inputs_of(expected, "")["added_cond_kwargs"].items()}
+    out = unet(expected["unet_in"][None].half(), case["timestep"], **arguments).sample[0].float()
+    return float((out - expected["eps_cond"]).norm() / expected["eps_cond"].norm())
+
+
+def load_unet(folder, dtype):
+    half = any((folder / "unet").glob("*.fp16*"))
+    return UNet2DConditionModel.from_pretrained(folder / "unet", variant="fp16" if half else None, torch_dtype=dtype).eval()
+
+
 @torch.no_grad()
 def write(folder):
     case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
-    half = {p.name for p in (folder / "unet").glob("*.fp16*")}
-    unet = UNet2DConditionModel.from_pretrained(folder / "unet", variant="fp16" if half else None, torch_dtype=torch.float32).eval()
+    unet = load_unet(folder, torch.float32)
     scheduler = json.loads((folder / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8"))
     expected = safetensors.torch.load_file(folder / "expected.safetensors")
     out = {}
@@ -115,7 +131,10 @@ def write(folder):
             x = samplers.draw(samplers.prepare(config, STEPS), config, {}, torch.float32)
         out[sampler] = x.reshape(expected["noise"].shape).float().contiguous()
     print(folder.name, {k: f"{v.std():.2f}" for k, v in out.items()})
-    safetensors.torch.save_file(out, folder / "trajectories.safetensors", {"steps": str(STEPS), "seed": str(SEED)})
+    about = {"steps": str(STEPS), "seed": str(SEED)}
+    if "unet_in" in expected:
+        about["f16_error"] = f"{half_error(folder, expected, case):.2e}"
+    safetensors.torch.save_file(out, folder / "trajectories.safetensors", about)
 
 
 if __name__ == "__main__":
