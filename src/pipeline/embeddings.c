@@ -30,7 +30,7 @@ void br_embeddings_finish(br_embeddings *embeddings)
 
 /* ---- one file ---- */
 
-/* The vectors for one encoder of a model that has two (`two`) or one. NULL when they are not there. */
+/* The vectors for one encoder of SDXL's kind (`xl`) or of Stable Diffusion 1 and 2. NULL when they are not there. */
 static const br_tensor_view *find_vectors(const br_weights *weights, br_component component, bool xl)
 {
     if (xl)

@@ -4,13 +4,10 @@
 
 #include "tokenizer/chunks.h"
 
-/* A word's vectors are tokens of one chunk. */
-#define BR_EMBEDDING_VECTORS_MAX 4096
-
 /* Indices are those of br_model.text; encoders that the model has not have neither ids nor vectors. */
 typedef struct br_embedding {
     char *name;         /* owned */
-    int count;          /* n */
+    int count;          /* n: of one chunk's tokens */
     int first;          /* row of its first vector among those of all embeddings */
     br_clip_ids ids[2]; /* owned; of the name */
     float *vectors[2];  /* owned, [n, D] */

@@ -77,7 +77,7 @@ static br_status add_shard(const char *folder, const char *name, br_weights *wei
         return br_fail(BR_ERROR_FORMAT, "%s: shard \"%s\" is not a plain file name", folder, name);
     char *path;
     BR_TRY(join(folder, name, &path));
-    br_status status = br_safetensors_add(weights, path);
+    br_status status = br_weights_add_file(weights, path, br_safetensors_parse);
     free(path);
     return status;
 }

@@ -440,28 +440,7 @@ fail:
     return status;
 }
 
-br_status br_gguf_add(br_weights *weights, const char *path)
-{
-    br_file_map map;
-    const char *file;
-    BR_TRY(br_file_map_init(path, &map));
-    BR_TRY(br_weights_add_file(weights, path, map, &file));
-    return br_gguf_parse(weights, map.data, map.size, file);
-}
-
 br_status br_gguf_open(const char *path, br_weights **out_weights)
 {
-    *out_weights = NULL;
-    br_weights *weights = br_weights_create();
-    if (!weights)
-        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", path);
-    br_status status = br_gguf_add(weights, path);
-    if (!status)
-        status = br_weights_seal(weights);
-    if (status) {
-        br_weights_destroy(weights);
-        return status;
-    }
-    *out_weights = weights;
-    return NULL;
+    return br_weights_open(path, br_gguf_parse, out_weights);
 }

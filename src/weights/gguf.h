@@ -36,13 +36,10 @@ typedef enum br_gguf_type {
 /* The number by which GGUF knows `dtype` (enum ggml_type); -1 for a type that it has not. */
 int br_gguf_tensor_type(br_weight_dtype dtype);
 
-/* Maps `path` and adds its tensors and metadata; dimensions are turned into C order. The caller seals. Errors: BR_ERROR_NOT_FOUND, BR_ERROR_IO;
- * BR_ERROR_FORMAT for a header that lies, BR_ERROR_UNSUPPORTED for a version, an element type or a rank that Brume does not
- * know. After a failure only br_weights_destroy is valid. */
-BR_MUST_CHECK br_status br_gguf_add(br_weights *weights, const char *path);
-/* One file: create, add, seal. The caller owns *out_weights. */
-BR_MUST_CHECK br_status br_gguf_open(const char *path, br_weights **out_weights);
-/* The same over bytes that the caller keeps alive and unchanged as long as `weights`; `file` names them in messages, likewise. */
+/* A br_weights_parser: tensors, their dimensions in C order, and metadata. Errors: BR_ERROR_FORMAT for a header that lies, BR_ERROR_UNSUPPORTED for a
+ * version, an element type or a rank that Brume does not know. */
 BR_MUST_CHECK br_status br_gguf_parse(br_weights *weights, const uint8_t *bytes, size_t size, const char *file);
+/* br_weights_open with it. */
+BR_MUST_CHECK br_status br_gguf_open(const char *path, br_weights **out_weights);
 
 #endif

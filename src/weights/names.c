@@ -33,7 +33,6 @@ static const struct {
     {"text_encoder_2.", BR_NAMED_TEXT_2},
     {"text_encoder.", BR_NAMED_TEXT},
     {"te2.", BR_NAMED_TEXT_2},
-    {"te.1.", BR_NAMED_TEXT_2},
     {"te1.", BR_NAMED_TEXT},
     {"te.1.", BR_NAMED_TEXT_2},
     {"te.", BR_NAMED_TEXT},
@@ -215,7 +214,7 @@ static br_status place_transposed(br_weights *weights, const br_tensor_view *vie
     copy.shape[1] = view->shape[0];
     copy.size = view->count * element;
     uint8_t *to = br_weights_alloc(weights, copy.size + 1);
-    float *values = blocks ? malloc(view->count * sizeof *values) : NULL;
+    float *values = blocks ? malloc(view->count * sizeof *values + 1) : NULL;
     if (!to || (blocks && !values)) {
         free(values);
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", view->file);

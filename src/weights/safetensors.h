@@ -10,13 +10,10 @@
 #include "base/status.h"
 #include "weights/weights.h"
 
-/* Maps `path` and adds its tensors; the caller seals. Errors: BR_ERROR_NOT_FOUND, BR_ERROR_IO; BR_ERROR_FORMAT for a header that
- * lies, BR_ERROR_UNSUPPORTED for an element type or a rank that Brume does not know. After a failure only br_weights_destroy is
- * valid. */
-BR_MUST_CHECK br_status br_safetensors_add(br_weights *weights, const char *path);
-/* One file: create, add, seal. The caller owns *out_weights. */
-BR_MUST_CHECK br_status br_safetensors_open(const char *path, br_weights **out_weights);
-/* The same over bytes that the caller keeps alive and unchanged as long as `weights`; `file` names them in messages, likewise. */
+/* A br_weights_parser. Errors: BR_ERROR_FORMAT for a header that lies, BR_ERROR_UNSUPPORTED for an element type or a rank that
+ * Brume does not know. */
 BR_MUST_CHECK br_status br_safetensors_parse(br_weights *weights, const uint8_t *bytes, size_t size, const char *file);
+/* br_weights_open with it. */
+BR_MUST_CHECK br_status br_safetensors_open(const char *path, br_weights **out_weights);
 
 #endif

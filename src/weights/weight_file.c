@@ -15,7 +15,5 @@ br_status br_weight_file_open(const char *path, br_weights **out_weights, const 
     bool gguf = map.size >= 4 && memcmp(map.data, "GGUF", 4) == 0, ckpt = br_ckpt_recognise(map.data, map.size);
     br_file_map_finish(&map);
     *out_format = gguf ? "gguf" : ckpt ? "ckpt" : "safetensors";
-    if (gguf)
-        return br_gguf_open(path, out_weights);
-    return ckpt ? br_ckpt_open(path, out_weights) : br_safetensors_open(path, out_weights);
+    return br_weights_open(path, gguf ? br_gguf_parse : ckpt ? br_ckpt_parse : br_safetensors_parse, out_weights);
 }

@@ -76,8 +76,10 @@ void br_weights_release(const br_weights *weights, const br_tensor_view *view)
         br_file_map_release(map, (size_t)((const uint8_t *)view->data - map->data), view->size);
 }
 
-br_status br_weights_add_file(br_weights *weights, const char *path, br_file_map map, const char **out_file)
+br_status br_weights_add_file(br_weights *weights, const char *path, br_weights_parser *parse)
 {
+    br_file_map map;
+    BR_TRY(br_file_map_init(path, &map));
     mapping *m = br_arena_alloc(&weights->arena, sizeof *m);
     char *copy = br_arena_strdup(&weights->arena, path);
     if (!m || !copy) {
@@ -86,7 +88,23 @@ br_status br_weights_add_file(br_weights *weights, const char *path, br_file_map
     }
     *m = (mapping){.next = weights->mappings, .map = map};
     weights->mappings = m;
-    *out_file = copy;
+    return parse(weights, map.data, map.size, copy);
+}
+
+br_status br_weights_open(const char *path, br_weights_parser *parse, br_weights **out_weights)
+{
+    *out_weights = NULL;
+    br_weights *weights = br_weights_create();
+    if (!weights)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", path);
+    br_status status = br_weights_add_file(weights, path, parse);
+    if (!status)
+        status = br_weights_seal(weights);
+    if (status) {
+        br_weights_destroy(weights);
+        return status;
+    }
+    *out_weights = weights;
     return NULL;
 }
 

@@ -65,9 +65,14 @@ void br_weight_from_f32(br_weight_dtype dtype, const float *values, size_t count
 
 /* NULL when the host is out of memory. */
 br_weights *br_weights_create(void);
-/* Takes over `map` (also on failure) and keeps `path` for messages; *out_file is what the views of this file point to. */
-BR_MUST_CHECK br_status br_weights_add_file(br_weights *weights, const char *path, br_file_map map, const char **out_file);
-/* `view->name` is copied; `view->file` must be from br_weights_add_file, or of borrowed weights. */
+/* Adds the tensors of a file's bytes, which stay alive and unchanged as long as `weights`; so does `file`, which names them in messages. Does not seal. After
+ * a failure only br_weights_destroy is valid. */
+typedef br_status br_weights_parser(br_weights *weights, const uint8_t *bytes, size_t size, const char *file);
+/* Maps `path` and parses it. Errors: BR_ERROR_NOT_FOUND, BR_ERROR_IO, and those of `parse`. */
+BR_MUST_CHECK br_status br_weights_add_file(br_weights *weights, const char *path, br_weights_parser *parse);
+/* One file: create, add, seal. The caller owns *out_weights. */
+BR_MUST_CHECK br_status br_weights_open(const char *path, br_weights_parser *parse, br_weights **out_weights);
+/* `view->name` is copied; `view->file` is what a br_weights_parser was given, or of borrowed weights. */
 BR_MUST_CHECK br_status br_weights_add(br_weights *weights, const br_tensor_view *view);
 /* `weights` may hold views of the sealed `source` under other names: its files stay mapped until both are destroyed. */
 BR_MUST_CHECK br_status br_weights_borrow(br_weights *weights, br_weights *source);
