@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "image/image.h"
 #include "pipeline/conditioning.h"
+#include "pipeline/parameters.h"
 #include "pipeline/run.h"
 
 static br_status run_text(br_run *run)

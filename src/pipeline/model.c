@@ -284,7 +284,13 @@ br_status br_model_load(const br_checkpoint_params *params, const br_log *log, b
     *out_model = NULL;
     br_checkpoint checkpoint;
     BR_TRY(br_checkpoint_open(params, &checkpoint));
-    return load(&checkpoint, log, out_model);
+    BR_TRY(load(&checkpoint, log, out_model));
+    if (params->vae_path && !((*out_model)->vae_name = base_name(params->vae_path))) {
+        br_model_unload(*out_model);
+        *out_model = NULL;
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while opening %s", params->path);
+    }
+    return NULL;
 }
 
 br_status br_model_load_architecture(const char *name, const br_log *log, br_model **out_model)
@@ -316,6 +322,7 @@ void br_model_unload(br_model *model)
     free(model->family);
     free(model->path);
     free(model->name);
+    free(model->vae_name);
     free(model);
 }
 

@@ -58,7 +58,8 @@ struct br_model {
     br_model_text text[BR_MODEL_TEXT_MAX];
     br_unet_config unet;
     br_vae_config vae;
-    bool tiny_vae; /* an AutoencoderTiny: `vae` holds what it has in common with an AutoencoderKL */
+    char *vae_name; /* owned; last part of the path of a VAE that took the place of the model's; NULL: none did */
+    bool tiny_vae;  /* an AutoencoderTiny: `vae` holds what it has in common with an AutoencoderKL */
     br_taesd_config taesd;
     br_schedule schedule;
     br_sampler sampler; /* of scheduler_config.json */

@@ -2,11 +2,8 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
-#include "brume/version.h"
 #include "image/image.h"
 #include "pipeline/prompts.h"
 
@@ -227,6 +224,7 @@ br_status br_request_resolve(const br_model *model, const br_generate_params *pa
         .sampler = model->sampler,
         .sigmas = model->sigmas,
         .seed = params->seed,
+        .cuda_noise = params->noise_source == BR_NOISE_CUDA,
         .image = params->init_image,
         .mask = params->mask,
     };
@@ -253,27 +251,4 @@ br_status br_request_resolve(const br_model *model, const br_generate_params *pa
     br_sampler_plan_finish(&plan);
     *out_request = request;
     return NULL;
-}
-
-char *br_request_parameters(const br_request *request, const br_model *model, int64_t seed)
-{
-    static const char format[] =
-        "%s%s%s\nSteps: %d, Sampler: %s%s%s, CFG scale: %g, Seed: %" PRId64 ", Size: %dx%d, Model: %s%s, Version: brume %s";
-    const char *negative = request->negative_prompt[0] ? "\nNegative prompt: " : "";
-    const char *label = br_sigmas_label(request->sigmas), *schedule = label ? ", Schedule type: " : "";
-    label = label ? label : "";
-    char pictures[64] = "";
-    if (request->strength < 1)
-        snprintf(pictures, sizeof pictures, ", Denoising strength: %g", request->strength);
-    else if (request->size.copies == 3)
-        snprintf(pictures, sizeof pictures, ", Image CFG scale: %g", request->image_guidance);
-#define FIELDS                                                                                                                \
-    request->prompt, negative, request->negative_prompt, request->steps, br_sampler_label(request->sampler), schedule, label, \
-        request->guidance, seed, request->width, request->height, model->name, pictures, BR_VERSION
-    int length = snprintf(NULL, 0, format, FIELDS);
-    char *text = length < 0 ? NULL : malloc((size_t)length + 1);
-    if (text)
-        snprintf(text, (size_t)length + 1, format, FIELDS);
-#undef FIELDS
-    return text;
 }

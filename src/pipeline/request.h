@@ -32,7 +32,8 @@ typedef struct br_request {
     bool from_picture;            /* x begins as the noised picture, not as noise alone */
     br_sampler sampler;
     br_sigmas sigmas;
-    int64_t seed; /* of the first picture; drawn when the caller left it open */
+    int64_t seed;    /* of the first picture; drawn when the caller left it open */
+    bool cuda_noise; /* BR_NOISE_CUDA */
 } br_request;
 
 /* Errors: BR_ERROR_ARGUMENT naming the parameter, what it is and what was expected. */
@@ -40,9 +41,5 @@ BR_MUST_CHECK br_status br_request_resolve(const br_model *model, const br_gener
 
 /* The steps of the request. */
 BR_MUST_CHECK br_status br_request_plan(const br_request *request, const br_model *model, br_sampler_plan *out_plan);
-
-/* The text that AUTOMATIC1111 writes into a PNG's "parameters" chunk and its readers parse:
- * prompt, "Negative prompt: ...", "Steps: .., Sampler: .., CFG scale: .., Seed: .., Size: WxH, Model: ..". malloc'd; NULL when out of memory. */
-char *br_request_parameters(const br_request *request, const br_model *model, int64_t seed);
 
 #endif

@@ -116,8 +116,7 @@ static void draw_numbers(start *it, int index)
     size_t count = (size_t)run->request.latent_count;
     const float *given = run->params->init_noise;
     float *noise = it->noise + (size_t)index * count;
-    br_rng_init(&run->rngs[index], run->params->noise_source == BR_NOISE_CUDA ? BR_RNG_CUDA : BR_RNG_CPU,
-                (uint64_t)(run->request.seed + index));
+    br_rng_init(&run->rngs[index], run->request.cuda_noise ? BR_RNG_CUDA : BR_RNG_CPU, (uint64_t)(run->request.seed + index));
     if (run->request.from_picture || run->request.size.keep)
         draw_latents(it, index, it->moments, it->known);
     if (given)
