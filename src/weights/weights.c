@@ -52,13 +52,18 @@ void br_weights_destroy(br_weights *weights)
     free(weights);
 }
 
-/* The mapping that holds the tensor, or NULL. */
+/* The mapping that holds the tensor, its own or of what it borrows from, or NULL. */
 static const br_file_map *find_mapping(const br_weights *weights, const br_tensor_view *view)
 {
     uintptr_t begin = (uintptr_t)view->data, end = begin + view->size;
     for (const mapping *m = weights->mappings; m; m = m->next)
         if (begin >= (uintptr_t)m->map.data && end <= (uintptr_t)m->map.data + m->map.size)
             return &m->map;
+    for (const source *s = weights->sources; s; s = s->next) {
+        const br_file_map *map = find_mapping(s->weights, view);
+        if (map)
+            return map;
+    }
     return NULL;
 }
 
