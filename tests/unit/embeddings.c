@@ -84,6 +84,56 @@ static void test_misfits(void **state)
     br_model_unload(odd);
 }
 
+/* A safetensors file of this header, all zeros. */
+static const char *write_file(const char *header, size_t data_size)
+{
+    static char bytes[16384];
+    size_t length = strlen(header);
+    assert_true(8 + length + data_size <= sizeof bytes);
+    memset(bytes, 0, sizeof bytes);
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (char)(length >> 8 * i);
+    memcpy(bytes + 8, header, length);
+    return br_scratch_file("made.safetensors", bytes, 8 + length + data_size);
+}
+
+static void test_made(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header;
+        size_t size;
+        const char *message;
+    } cases[] = {
+        {"{\"emb_params\": {\"dtype\": \"F32\", \"shape\": [76, 24], \"data_offsets\": [0, 7296]}}", 7296,
+         "emb_params is [76, 24], expected 1 to 75 vectors"}, /* the tokenizer's 77 less bos and eos */
+        {"{\"emb_params\": {\"dtype\": \"F32\", \"shape\": [0, 24], \"data_offsets\": [0, 0]}}", 0,
+         "emb_params is [0, 24], expected 1 to 75 vectors"},
+        {"{\"emb_params\": {\"dtype\": \"I32\", \"shape\": [1, 24], \"data_offsets\": [0, 96]}}", 96,
+         "emb_params is I32 [1, 24], expected floats [n, 24]"},
+        {"{\"emb_params\": {\"dtype\": \"F32\", \"shape\": [1, 1, 24], \"data_offsets\": [0, 96]}}", 96,
+         "emb_params is F32 [1, 1, 24], expected floats [n, 24]"},
+        {"{\"a\": {\"dtype\": \"F32\", \"shape\": [24], \"data_offsets\": [0, 96]}, "
+         "\"b\": {\"dtype\": \"F32\", \"shape\": [24], \"data_offsets\": [96, 192]}}",
+         192, "made.safetensors has a [24], expected emb_params [n, 24]"},
+    };
+    br_model *model = open_model("tests/data/tiny/sd1"), *xl = open_model("tests/data/tiny/sdxl");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_status(br_embeddings_add(model, NULL, write_file(cases[i].header, cases[i].size)), BR_ERROR_FORMAT,
+                      cases[i].message);
+    assert_status_ok(br_embeddings_add(
+        model, NULL, write_file("{\"emb_params\": {\"dtype\": \"F32\", \"shape\": [75, 24], \"data_offsets\": [0, 7200]}}", 7200)));
+    assert_status(
+        br_embeddings_add(xl, NULL,
+                          write_file("{\"clip_l\": {\"dtype\": \"F32\", \"shape\": [2, 16], \"data_offsets\": [0, 128]}, "
+                                     "\"clip_g\": {\"dtype\": \"F32\", \"shape\": [1, 20], \"data_offsets\": [128, 208]}}",
+                                     208)),
+        BR_ERROR_FORMAT, "clip_l has 2 vectors and clip_g 1, expected as many");
+    assert_int_equal(xl->embeddings.count, 0);
+    br_model_unload(model);
+    br_model_unload(xl);
+}
+
 /* What does not fit, and what is no embedding, is left out. */
 static void test_folder(void **state)
 {
@@ -101,10 +151,8 @@ static void test_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_sdxl),
-        cmocka_unit_test(test_misfits),
-        cmocka_unit_test(test_folder),
+        cmocka_unit_test(test_forms), cmocka_unit_test(test_sdxl),   cmocka_unit_test(test_misfits),
+        cmocka_unit_test(test_made),  cmocka_unit_test(test_folder),
     };
     return cmocka_run_group_tests(tests, br_scratch_setup, br_scratch_teardown);
 }

@@ -1,6 +1,7 @@
 #include "support/scratch.h"
 #include "support/test.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,35 @@ static void test_map_and_read(void **state)
     free(data);
 }
 
+/* Whether the page at `at` is in this process's memory; -1 where nobody tells. */
+static int is_present(const uint8_t *at)
+{
+    uint64_t entry = 0; /* Linux, Documentation/admin-guide/mm/pagemap.rst: bit 63 */
+    int file = open("/proc/self/pagemap", O_RDONLY);
+    off_t place = (off_t)((uintptr_t)at / (uintptr_t)sysconf(_SC_PAGESIZE) * sizeof entry);
+    bool read = file >= 0 && pread(file, &entry, sizeof entry, place) == sizeof entry;
+    if (file >= 0)
+        close(file);
+    return read ? (int)(entry >> 63) : -1;
+}
+
+/* Of the pages that were all there, those that lie in the range as a whole have left, and no others. */
+static void check_released(const br_file_map *map, size_t first, size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), kept = 0, others = 0;
+    if (is_present(map->data) < 0)
+        return;
+    for (size_t at = 0; at < map->size; at += page) {
+        bool inside = at >= first && at + page <= first + size, present = is_present(map->data + at);
+        if (inside && present)
+            fail_msg("the page at byte %zu is still there", at);
+        others += !inside;
+        kept += !inside && present;
+    }
+    assert_true(kept >= others / 2); /* the system may take some at any time */
+    assert_true(kept > 0 || others <= 1);
+}
+
 /* Hints change nothing that can be read, whatever part of the file they are about. */
 static void test_hints(void **state)
 {
@@ -54,6 +84,7 @@ static void test_hints(void **state)
         br_file_map_expect(&map, ranges[i][0], ranges[i][1]);
         assert_memory_equal(map.data, bytes, SIZE);
         br_file_map_release(&map, ranges[i][0], ranges[i][1]);
+        check_released(&map, ranges[i][0], ranges[i][1]);
         assert_memory_equal(map.data, bytes, SIZE);
     }
     br_file_map_finish(&map);
