@@ -30,7 +30,7 @@ BR_API void br_pipeline_destroy(br_pipeline *pipeline);
 BR_API const char *br_pipeline_dtype(const br_pipeline *pipeline);
 
 typedef struct br_progress {
-    const char *stage;   /* "encode", "text", "denoise", "decode"; "forward" */
+    const char *stage;   /* "encode", "text", "denoise", "refine", "decode"; "forward" */
     int step, steps;     /* done and in all, of this stage */
     double seconds;      /* since this stage began */
     double seconds_left; /* estimate for this stage; negative when there is none yet */
@@ -68,7 +68,18 @@ typedef struct br_generate_params {
      * width × height and cropped; without width and height the picture's own size counts, or the largest of its shape that has no more
      * pixels than the model's default. NULL: noise alone. */
     const br_image *init_image, *mask;
-    double strength;         /* how far from the picture to go, above 0 to 1; 0: 0.75, with a mask 1 */
+    double strength; /* how far from the picture to go, above 0 to 1; 0: 0.75, with a mask 1 */
+    /* Latents in place of the picture: [batch_size, C, h, w] on the UNet's scale, as latents.npy of dump_dir; borrowed. They are noised as a picture's are, or,
+     * with denoising_start, are as noisy as its level already. */
+    const float *init_latents;
+    int64_t init_latents_count; /* their number of floats */
+    /* Only the steps between are taken: parts of the training's noise levels, above 0 and below 1, the largest noise being at 0 (as diffusers' pipelines for SDXL
+     * have them); 0: from the beginning, to the end. What denoising_end leaves is noisy. */
+    double denoising_start, denoising_end;
+    /* A second model takes over at the noise level refiner_start, as if the first ended and it began there: the same prompts, guidance, sampler and generators.
+     * Borrowed, on the same device, of the same latents; the first model's VAE decodes. NULL: none. */
+    br_pipeline *refiner;
+    double refiner_start;    /* above 0 and below 1; 0: 0.8 */
     double image_guidance;   /* models that follow a picture: how closely, 1 or more; 0: 1.5 */
     double guidance_rescale; /* 0 .. 1: rescale what guidance makes of a prediction (Lin et al. 2023, section 3.4); 0: no */
     int original_width,
@@ -106,6 +117,9 @@ BR_API void br_generation_finish(br_generation *generation);
 
 /* What `steps`, `sampler`, ... would be for these parameters, without drawing; checks them all. */
 BR_API BR_MUST_CHECK br_status br_generate_check(const br_model *model, const br_generate_params *params);
+/* The same before there is a pipeline of the refiner. */
+BR_API BR_MUST_CHECK br_status br_generate_check_refiner(const br_model *model, const br_model *refiner,
+                                                         const br_generate_params *params);
 
 /* Names of the samplers and schedules: index 0 .. until NULL. */
 BR_API const char *br_sampler_list(int index);

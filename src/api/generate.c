@@ -3,7 +3,7 @@
 #include "api/context.h"
 #include "pipeline/draw.h"
 #include "pipeline/pipeline.h"
-#include "pipeline/request.h"
+#include "pipeline/refine.h"
 
 br_status br_pipeline_create(const br_pipeline_params *params, br_pipeline **out_pipeline)
 {
@@ -32,6 +32,8 @@ br_status br_generate(br_pipeline *pipeline, const br_generate_params *params, b
 {
     *out_generation = (br_generation){0};
     BR_TRY(br_model_check_drawable(pipeline->model));
+    if (params->refiner)
+        BR_TRY(br_model_check_drawable(params->refiner->model));
     return br_draw_pictures(pipeline, params, out_generation);
 }
 
@@ -43,7 +45,14 @@ void br_generation_finish(br_generation *generation)
 br_status br_generate_check(const br_model *model, const br_generate_params *params)
 {
     br_request request;
-    return br_request_resolve(model, params, &request);
+    return params->refiner ? br_generate_check_refiner(model, params->refiner->model, params)
+                           : br_request_resolve(model, params, &request);
+}
+
+br_status br_generate_check_refiner(const br_model *model, const br_model *refiner, const br_generate_params *params)
+{
+    br_refinement refinement;
+    return br_refinement_init(model, refiner, params, &refinement);
 }
 
 const char *br_sampler_list(int index)

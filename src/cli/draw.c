@@ -1,5 +1,6 @@
 #include "cli/draw.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@ typedef struct work {
     const br_draw_options *options; /* borrowed */
     br_session session;
     br_output output;
-    br_npy noise;
+    br_npy noise, latents;
     br_image picture, mask; /* owned; what -i and --mask name */
     br_generate_params params;
     br_image *kept; /* owned, [output.count]; for the sheet, or NULL */
@@ -23,35 +24,46 @@ typedef struct work {
     br_status preview_error;
 } work;
 
-/* Reads the noise and says which batch it is for, unless that was said. */
-static br_status read_noise(br_call *call, br_draw_options *o, br_npy *out_noise)
+/* Reads noise or latents and says which batch they are for, unless that was said. */
+static br_status read_planes(br_call *call, br_draw_options *o, const char *path, br_npy *out_planes)
 {
-    BR_TRY(br_npy_read(o->init_noise, out_noise));
-    const br_npy *noise = out_noise;
-    if (noise->type != BR_NPY_F32 || noise->rank < 3 || noise->rank > 4)
-        return br_fail(BR_ERROR_FORMAT, "%s: an array of %s with %d dimensions, expected float32 [C, h, w] or [B, C, h, w]",
-                       o->init_noise, noise->type == BR_NPY_F32 ? "float32" : "int32", noise->rank);
-    int64_t batch = noise->rank == 4 ? noise->shape[0] : 1;
+    BR_TRY(br_npy_read(path, out_planes));
+    const br_npy *planes = out_planes;
+    if (planes->type != BR_NPY_F32 || planes->rank < 3 || planes->rank > 4)
+        return br_fail(BR_ERROR_FORMAT, "%s: an array of %s with %d dimensions, expected float32 [C, h, w] or [B, C, h, w]", path,
+                       planes->type == BR_NPY_F32 ? "float32" : "int32", planes->rank);
+    int64_t batch = planes->rank == 4 ? planes->shape[0] : 1;
     if (!o->batch_size_given && batch >= 1 && batch <= BR_DRAW_BATCH_MAX)
         o->batch_size = batch;
     if (batch != o->batch_size)
-        return br_wrong_usage(call, "%s: noise for %lld pictures, but the batch has %lld", o->init_noise, (long long)batch,
+        return br_wrong_usage(call, "%s is for %lld pictures, but the batch has %lld", path, (long long)batch,
                               (long long)o->batch_size);
     return NULL;
 }
 
 /* The library sees the number of floats only; [4, 8, 32] for a picture of [4, 16, 16] would be noise in a wrong order. */
-static br_status check_noise(const work *w, const br_model_defaults *defaults)
+static br_status check_planes(const work *w, const char *path, const br_npy *planes)
 {
-    const br_npy *noise = &w->noise;
+    br_model_defaults model = br_model_get_defaults(w->session.model), *defaults = &model;
     int width = w->params.width > 0 ? w->params.width : defaults->width,
         height = w->params.height > 0 ? w->params.height : defaults->height;
     long long rows = height / defaults->size_multiple, columns = width / defaults->size_multiple;
-    const int64_t *shape = noise->shape + noise->rank - 3;
+    const int64_t *shape = planes->shape + planes->rank - 3;
     if (shape[1] == rows && shape[2] == columns)
         return NULL;
-    return br_fail(BR_ERROR_ARGUMENT, "%s: noise of %lld rows and %lld columns, expected %lld and %lld for a picture of %dx%d",
-                   w->options->init_noise, (long long)shape[1], (long long)shape[2], rows, columns, width, height);
+    return br_fail(BR_ERROR_ARGUMENT, "%s has %lld rows and %lld columns, expected %lld and %lld for a picture of %dx%d", path,
+                   (long long)shape[1], (long long)shape[2], rows, columns, width, height);
+}
+
+/* The picture is as large as the latents, unless another size was asked for. */
+static void follow_latents(work *w)
+{
+    int64_t factor = br_model_get_defaults(w->session.model).size_multiple;
+    const int64_t *shape = w->latents.shape + w->latents.rank - 3;
+    if (!w->params.height && shape[1] <= INT_MAX / factor)
+        w->params.height = (int)(shape[1] * factor);
+    if (!w->params.width && shape[2] <= INT_MAX / factor)
+        w->params.width = (int)(shape[2] * factor);
 }
 
 static void save_preview(void *user, int step, int picture, const br_image *preview)
@@ -112,6 +124,11 @@ static void fill_params(work *w)
         .batch_size = (int)o->batch_size,
         .init_noise = w->noise.data,
         .init_noise_count = w->noise.count,
+        .init_latents = w->latents.data,
+        .init_latents_count = w->latents.count,
+        .denoising_start = o->denoising_start,
+        .denoising_end = o->denoising_end,
+        .refiner_start = o->refiner_start,
         .dump_dir = o->dump_dir,
         .progress = on_progress,
         .progress_user = w,
@@ -121,20 +138,20 @@ static void fill_params(work *w)
     };
 }
 
-static br_status add_embeddings(work *w)
+static br_status add_embeddings(const work *w, br_model *model)
 {
     const br_draw_options *o = w->options;
     if (o->embeddings_dir) {
         if (!br_file_is_dir(o->embeddings_dir))
             return br_fail(BR_ERROR_NOT_FOUND, "--embeddings-dir: there is no folder %s", o->embeddings_dir);
-        BR_TRY(br_model_add_embedding(w->session.model, NULL, o->embeddings_dir));
+        BR_TRY(br_model_add_embedding(model, NULL, o->embeddings_dir));
     }
     for (int i = 0; i < o->embeddings.count; i++) {
         const char *word = o->embeddings.items[i], *equals = strchr(word, '=');
         char name[256];
         if (equals && (size_t)snprintf(name, sizeof name, "%.*s", (int)(equals - word), word) >= sizeof name)
             return br_fail(BR_ERROR_ARGUMENT, "--embedding: the name in \"%.60s...\" is too long", word);
-        BR_TRY(br_model_add_embedding(w->session.model, equals ? name : NULL, equals ? equals + 1 : word));
+        BR_TRY(br_model_add_embedding(model, equals ? name : NULL, equals ? equals + 1 : word));
     }
     return NULL;
 }
@@ -143,7 +160,9 @@ static br_status add_embeddings(work *w)
 static br_status prepare(br_call *call, br_draw_options *o, work *w)
 {
     if (o->init_noise)
-        BR_TRY(read_noise(call, o, &w->noise));
+        BR_TRY(read_planes(call, o, o->init_noise, &w->noise));
+    if (o->init_latents)
+        BR_TRY(read_planes(call, o, o->init_latents, &w->latents));
     if (o->input)
         BR_TRY(br_image_load(o->input, &w->picture));
     if (o->mask)
@@ -154,11 +173,17 @@ static br_status prepare(br_call *call, br_draw_options *o, work *w)
     if (o->preview)
         BR_TRY(br_image_check_path(o->preview));
     BR_TRY(br_session_open_model(&w->session));
-    BR_TRY(add_embeddings(w));
-    BR_TRY(br_generate_check(w->session.model, &w->params));
-    br_model_defaults defaults = br_model_get_defaults(w->session.model);
+    BR_TRY(add_embeddings(w, w->session.model));
+    if (w->session.refiner_model)
+        BR_TRY(br_status_prefix(add_embeddings(w, w->session.refiner_model), "--refiner"));
+    if (o->init_latents)
+        follow_latents(w);
+    BR_TRY(w->session.refiner_model ? br_generate_check_refiner(w->session.model, w->session.refiner_model, &w->params)
+                                    : br_generate_check(w->session.model, &w->params));
     if (o->init_noise)
-        BR_TRY(check_noise(w, &defaults));
+        BR_TRY(check_planes(w, o->init_noise, &w->noise));
+    if (o->init_latents)
+        BR_TRY(check_planes(w, o->init_latents, &w->latents));
     if (o->dump_dir)
         BR_TRY(br_dir_create(o->dump_dir));
     w->pictures = json_array();
@@ -168,6 +193,7 @@ static br_status prepare(br_call *call, br_draw_options *o, work *w)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
     BR_TRY(br_session_open_device(&w->session));
     BR_TRY(br_session_open_pipeline(&w->session));
+    w->params.refiner = w->session.refiner;
     if (w->output.count == 1)
         br_session_say(&w->session, "seed", "%lld", (long long)w->params.seed);
     else
@@ -288,6 +314,7 @@ static void finish(work *w)
     free(w->kept);
     json_decref(w->pictures);
     br_npy_finish(&w->noise);
+    br_npy_finish(&w->latents);
     br_image_finish(&w->picture);
     br_image_finish(&w->mask);
     br_output_finish(&w->output);

@@ -65,6 +65,8 @@ static br_status check(br_call *call, const br_draw_options *o)
         return br_wrong_usage(call, "-s: %lld leaves no room for the seeds of several pictures", (long long)o->seed);
     if (o->init_noise && o->batch_count > 1)
         return br_wrong_usage(call, "--init-noise with --batch-count %lld would draw the same again", (long long)o->batch_count);
+    if (o->refiner_start > 0 && !o->session.refiner)
+        return br_wrong_usage(call, "--refiner-start %g, but no --refiner", o->refiner_start);
     if (o->session.json && o->output && strcmp(o->output, "-") == 0)
         return br_wrong_usage(call, "--json and \"-o -\" both want standard output");
     return NULL;

@@ -15,9 +15,10 @@ typedef struct br_draw_options {
     int64_t width, height, steps, seed, batch_count, batch_size, preview_every;
     double cfg, image_cfg, guidance_rescale, strength, eta, s_noise; /* 0: the default */
     const char *input, *mask;                                        /* pictures; NULL: none */
+    double denoising_start, denoising_end, refiner_start;            /* 0: the default */
     const char *sampler, *schedule, *rng;
     bool grid, batch_size_given;
-    const char *init_noise, *dump_dir, *preview;
+    const char *init_noise, *init_latents, *dump_dir, *preview;
     int64_t clip_skip; /* 0: the model's */
     bool no_prompt_weights;
     br_words embeddings; /* [NAME=]FILE */
@@ -43,6 +44,26 @@ typedef struct br_draw_rows {
         .name = "strength", .type = BR_OPTION_NUMBER, .value = &(options).strength, .meta = "X",                         \
         .help = "how far from the picture to go, above 0 to 1: this part of\nthe steps is taken", .fallback = otherwise, \
         .min = 0.0001, .max = 1                                                                                          \
+    }
+
+#define BR_ROWS_REFINER(options)                                                                                               \
+    {.name = "refiner",                                                                                                        \
+     .type = BR_OPTION_TEXT,                                                                                                   \
+     .value = &(options).session.refiner,                                                                                      \
+     .meta = "MODEL",                                                                                                          \
+     .help = "a second model that finishes the picture, as SDXL's refiner; both\nare on the device at once"},                  \
+        {.name = "refiner-start",                                                                                              \
+         .type = BR_OPTION_NUMBER,                                                                                             \
+         .value = &(options).refiner_start,                                                                                    \
+         .meta = "X",                                                                                                          \
+         .help = "where it takes over, a part of the noise levels: above 0, below 1",                                          \
+         .fallback = "0.8",                                                                                                    \
+         .min = 0.0001,                                                                                                        \
+         .max = 0.9999},                                                                                                       \
+    {                                                                                                                          \
+        .name = "denoising-end", .type = BR_OPTION_NUMBER, .value = &(options).denoising_end, .meta = "X",                     \
+        .help = "end at this part of the noise levels, with noise left; --dump-dir\nkeeps the latents", .fallback = "the end", \
+        .min = 0.0001, .max = 0.9999                                                                                           \
     }
 
 void br_draw_options_init(br_draw_options *options);

@@ -41,8 +41,10 @@ void br_session_finish(br_session *session)
 {
     br_bar_clear(&session->bar);
     br_pipeline_destroy(session->pipeline);
+    br_pipeline_destroy(session->refiner);
     br_profile_destroy(session->profile);
     br_model_close(session->model);
+    br_model_close(session->refiner_model);
     br_device_close(session->device);
     br_context_destroy(session->context);
     *session = (br_session){0};
@@ -58,15 +60,20 @@ br_status br_session_open_model(br_session *session)
     if (session->options.profile)
         BR_TRY(br_profile_create(session->options.profile_mode, &session->profile));
     int span = br_profile_begin(session->profile, "load");
-    const br_model_params params = {.path = session->options.model,
-                                    .config = session->options.config,
-                                    .vae = session->options.vae,
-                                    .prediction = session->options.prediction,
-                                    .architecture = session->options.arch,
-                                    .log = br_bar_log,
-                                    .log_user = &session->bar,
-                                    .log_level = log_level(session)};
+    br_model_params params = {.path = session->options.model,
+                              .config = session->options.config,
+                              .vae = session->options.vae,
+                              .prediction = session->options.prediction,
+                              .architecture = session->options.arch,
+                              .log = br_bar_log,
+                              .log_user = &session->bar,
+                              .log_level = log_level(session)};
     br_status status = br_model_open(&params, &session->model);
+    if (!status && session->options.refiner) {
+        params.path = session->options.refiner;
+        params.config = params.prediction = NULL;
+        status = br_status_prefix(br_model_open(&params, &session->refiner_model), "--refiner");
+    }
     br_profile_end(session->profile, span);
     return status;
 }
@@ -89,12 +96,17 @@ br_status br_session_open_device(br_session *session)
 br_status br_session_open_pipeline(br_session *session)
 {
     BR_TRY(br_interrupt_check());
-    const br_pipeline_params params = {.device = session->device,
-                                       .model = session->model,
-                                       .precision = br_precision_named(session->options.dtype),
-                                       .profile = session->profile};
+    br_pipeline_params params = {.device = session->device,
+                                 .model = session->refiner_model,
+                                 .precision = br_precision_named(session->options.dtype),
+                                 .profile = session->profile};
+    if (session->refiner_model)
+        BR_TRY(br_status_prefix(br_pipeline_create(&params, &session->refiner), "--refiner"));
+    params.model = session->model; /* last: a profile bears its name */
     BR_TRY(br_pipeline_create(&params, &session->pipeline));
     br_session_say(session, "model", "%s", br_model_path(session->model));
+    if (session->refiner_model)
+        br_session_say(session, "refiner", "%s", br_model_path(session->refiner_model));
     br_session_say(session, "device", "%s, %s", br_device_name(session->device), br_pipeline_dtype(session->pipeline));
     return br_interrupt_check();
 }

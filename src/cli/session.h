@@ -14,6 +14,7 @@ typedef struct br_session_options {
     const char *config;         /* of a model in a single file; NULL: from its tensors */
     const char *vae;            /* in place of the model's; NULL: none */
     const char *prediction;     /* NULL: the model's */
+    const char *refiner;        /* a second model; NULL: none */
     const char *arch;           /* instead of a model; NULL: none */
     const char *dtype;          /* of br_precision_list */
     bool quiet, verbose, json;
@@ -97,6 +98,8 @@ typedef struct br_session {
     br_device *device;
     br_model *model;
     br_pipeline *pipeline;
+    br_model *refiner_model; /* NULL without --refiner */
+    br_pipeline *refiner;
     br_profile *profile; /* NULL without --profile */
 } br_session;
 

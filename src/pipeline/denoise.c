@@ -123,7 +123,7 @@ br_status br_run_denoise(br_run *run)
     int step = 0;
     if (run->pipeline->model->unet.time_cond_proj_dim)
         BR_TRY(write_guidance_embedding(run));
-    BR_TRY(br_run_begin(run, "denoise", run->plan.steps));
+    BR_TRY(br_run_begin(run, run->base ? "refine" : "denoise", run->plan.steps));
     for (int i = 0; i < run->plan.evaluation_count; i++) {
         int span = br_prof_begin(run->pipeline->profile, "denoise step");
         BR_TRY(br_status_prefix(run_evaluation(run, i, step + 1), "step %d of %d", step + 1, run->plan.steps));

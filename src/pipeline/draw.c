@@ -5,19 +5,8 @@
 
 #include "base/clock.h"
 #include "image/image.h"
-#include "pipeline/conditioning.h"
 #include "pipeline/parameters.h"
-#include "pipeline/run.h"
-
-static br_status run_text(br_run *run)
-{
-    BR_TRY(br_run_begin(run, "text", 1));
-    int span = br_prof_begin(run->pipeline->profile, "text");
-    BR_TRY(br_conditioning_write(run->pipeline, &run->request, &run->dump));
-    br_prof_end(run->pipeline->profile, span);
-    run->generation.text_seconds = br_clock_seconds() - run->began;
-    return br_run_report(run, 1);
-}
+#include "pipeline/refine.h"
 
 static br_status decode_picture(br_run *run, int index, float *planes)
 {
@@ -33,7 +22,8 @@ static br_status decode_picture(br_run *run, int index, float *planes)
         planes[i] = fminf(fmaxf(planes[i], 0), 1);
     BR_TRY(br_dump_picture(&run->dump, index, planes));
     generated->seed = request->seed + index;
-    generated->parameters = br_request_parameters(request, run->pipeline->model, generated->seed);
+    const br_model *refiner = run->refinement ? run->params->refiner->model : NULL;
+    generated->parameters = br_request_parameters(request, run->pipeline->model, refiner, generated->seed);
     return generated->parameters ? NULL : br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the parameters' text");
 }
 
@@ -56,58 +46,38 @@ static br_status decode(br_run *run)
     return status;
 }
 
-static br_status allocate(br_run *run)
-{
-    const br_request *request = &run->request;
-    size_t count = (size_t)run->count, batch = (size_t)request->size.batch;
-    size_t picture = (size_t)BR_IMAGE_CHANNELS * (size_t)request->width * (size_t)request->height;
-    run->latents = malloc(count * sizeof *run->latents);
-    run->scratch = malloc(count * sizeof *run->scratch);
-    run->output =
-        malloc(((run->params->dump_dir || run->params->preview) ? (size_t)request->size.copies * count : 1) * sizeof *run->output);
-    run->preview = malloc((run->params->preview ? (size_t)request->latent_count + picture : 1) * sizeof *run->preview);
-    run->rngs = malloc(batch * sizeof *run->rngs);
-    run->generation.pictures = calloc(batch, sizeof *run->generation.pictures);
-    run->generation.count = request->size.batch;
-    if (!run->latents || !run->scratch || !run->output || !run->preview || !run->rngs || !run->generation.pictures)
-        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %d pictures of %d×%d", request->size.batch,
-                       request->width, request->height);
-    return NULL;
-}
-
 static br_status draw(br_run *run)
 {
     const br_request *request = &run->request;
-    BR_TRY(br_request_plan(request, run->pipeline->model, &run->plan));
-    run->generation.steps = run->plan.steps;
-    BR_TRY(allocate(run));
+    BR_TRY(br_run_init(run));
+    run->rngs = malloc((size_t)request->size.batch * sizeof *run->rngs);
+    run->generation.pictures = calloc((size_t)request->size.batch, sizeof *run->generation.pictures);
+    run->generation.count = request->size.batch;
+    if (!run->rngs || !run->generation.pictures)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %d pictures", request->size.batch);
     BR_TRY(br_dump_begin(&run->dump));
     BR_TRY(br_pipeline_prepare(run->pipeline, &request->size));
     BR_TRY(br_run_start(run));
-    BR_TRY(run_text(run));
+    BR_TRY(br_run_text(run));
     BR_TRY(br_run_denoise(run));
+    if (run->refinement)
+        BR_TRY(br_run_refine(run));
     return decode(run);
 }
 
 br_status br_draw_pictures(br_pipeline *pipeline, const br_generate_params *params, br_generation *out_generation)
 {
     *out_generation = (br_generation){0};
+    br_refinement refinement;
     br_run run = {.pipeline = pipeline, .params = params};
-    BR_TRY(br_request_resolve(pipeline->model, params, &run.request));
-    run.channels = pipeline->model->vae.latent_channels;
-    run.pixels = (int64_t)run.request.size.height * run.request.size.width;
-    run.count = run.request.latent_count * run.request.size.batch;
-    run.dump = (br_dump){.folder = params->dump_dir, .request = &run.request, .model = pipeline->model};
-    run.generation = (br_generation){.width = run.request.width,
-                                     .height = run.request.height,
-                                     .guidance = run.request.guidance,
-                                     .sampler = br_sampler_name(run.request.sampler)};
+    if (params->refiner) {
+        BR_TRY(br_refinement_init(pipeline->model, params->refiner->model, params, &refinement));
+        run.refinement = &refinement;
+        run.params = &refinement.base;
+    }
+    BR_TRY(br_request_resolve(pipeline->model, run.params, &run.request));
     br_status status = draw(&run);
-    br_sampler_plan_finish(&run.plan);
-    free(run.latents);
-    free(run.scratch);
-    free(run.output);
-    free(run.preview);
+    br_run_finish(&run);
     free(run.rngs);
     if (status)
         br_generation_release(&run.generation);

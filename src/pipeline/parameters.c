@@ -85,7 +85,7 @@ static void add_noise(settings *it, const br_request *request)
         add(it, "Sigma noise", "%g", request->s_noise);
 }
 
-char *br_request_parameters(const br_request *request, const br_model *model, int64_t seed)
+char *br_request_parameters(const br_request *request, const br_model *model, const br_model *refiner, int64_t seed)
 {
     settings it = {.text = ""};
     const char *schedule = br_sigmas_label(request->sigmas), *negative = request->negative_prompt;
@@ -102,11 +102,15 @@ char *br_request_parameters(const br_request *request, const br_model *model, in
     add_text(&it, "Model", model->name);
     if (model->vae_name)
         add_text(&it, "VAE", model->vae_name);
-    if (request->image && br_model_get_task(model) != BR_TASK_EDIT)
+    if ((request->image && br_model_get_task(model) != BR_TASK_EDIT) || (request->latents && !request->noisy))
         add(&it, "Denoising strength", "%g", request->strength);
     if (request->size.clip_skip > BR_CLIP_SKIP_LAST)
         add(&it, "Clip skip", "%d", request->size.clip_skip);
     add_noise(&it, request);
+    if (refiner) {
+        add_text(&it, "Refiner", refiner->name);
+        add(&it, "Refiner switch at", "%g", request->denoising_end);
+    }
     if (request->size.rescale)
         add(&it, "CFG rescale", "%g", request->guidance_rescale);
     if (request->literal)

@@ -9,7 +9,7 @@
 
 #include "pipeline/request.h"
 
-/* `seed`: the picture's. malloc'd; NULL when out of memory. */
-char *br_request_parameters(const br_request *request, const br_model *model, int64_t seed);
+/* `refiner`: took over at request->denoising_end; NULL: none. `seed`: the picture's. malloc'd; NULL when out of memory. */
+char *br_request_parameters(const br_request *request, const br_model *model, const br_model *refiner, int64_t seed);
 
 #endif

@@ -58,7 +58,12 @@ static br_status resolve_strength(const br_model *model, const br_generate_param
 {
     br_model_task task = br_model_get_task(model);
     request->strength = 1;
-    if (!params->init_image || task == BR_TASK_EDIT) {
+    if (request->noisy) {
+        if (params->strength != 0)
+            return br_fail(BR_ERROR_ARGUMENT, "strength is %g, but denoising start says where to begin", params->strength);
+        return NULL;
+    }
+    if ((!params->init_image && !params->init_latents) || task == BR_TASK_EDIT) {
         if (params->strength != 0)
             return br_fail(BR_ERROR_ARGUMENT, "strength is %g, but %s", params->strength,
                            params->init_image ? "this model begins with noise and follows the picture beside it"
@@ -135,6 +140,10 @@ static br_status resolve_size(const br_model *model, const br_generate_params *p
         return br_fail(BR_ERROR_ARGUMENT, "initial noise has %" PRId64 " numbers, expected %d × [%d, %d, %d] = %" PRId64,
                        params->init_noise_count, batch, model->vae.latent_channels, request->size.height, request->size.width,
                        request->latent_count * batch);
+    if (params->init_latents && params->init_latents_count != request->latent_count * batch)
+        return br_fail(BR_ERROR_ARGUMENT, "initial latents have %" PRId64 " numbers, expected %d × [%d, %d, %d] = %" PRId64,
+                       params->init_latents_count, batch, model->vae.latent_channels, request->size.height, request->size.width,
+                       request->latent_count * batch);
     return NULL;
 }
 
@@ -196,13 +205,72 @@ static br_status check_noise(const br_generate_params *params)
     return NULL;
 }
 
-br_status br_request_plan(const br_request *request, const br_model *model, br_sampler_plan *out_plan)
+/* Latents in place of a picture, and where to begin and to end. */
+static br_status check_latents(const br_model *model, const br_generate_params *params)
 {
-    return br_sampler_plan_init(&(br_sampler_params){.schedule = &model->schedule,
+    const double parts[] = {params->denoising_start, params->denoising_end};
+    for (int i = 0; i < 2; i++)
+        if (!(parts[i] >= 0 && parts[i] < 1))
+            return br_fail(BR_ERROR_ARGUMENT, "denoising %s is %g, expected above 0 and below 1", i ? "end" : "start", parts[i]);
+    if (params->denoising_start > 0 && !params->init_latents)
+        return br_fail(BR_ERROR_ARGUMENT, "denoising start is %g, but there are no latents that are as noisy",
+                       params->denoising_start);
+    if (params->mask && params->denoising_end > 0)
+        return br_fail(BR_ERROR_ARGUMENT, "denoising end is %g, but what a mask keeps is kept to the end", params->denoising_end);
+    if (params->denoising_start > 0 && params->init_noise)
+        return br_fail(BR_ERROR_ARGUMENT, "denoising start is %g, so that no noise is added, but there is initial noise",
+                       params->denoising_start);
+    if (!params->init_latents)
+        return NULL;
+    if (params->init_image)
+        return br_fail(BR_ERROR_ARGUMENT, "a picture and latents given to begin with, expected one of the two");
+    if (br_model_get_task(model) != BR_TASK_DRAW)
+        return br_fail(BR_ERROR_ARGUMENT, "latents given to begin with, but %s needs a picture", model->path);
+    for (int64_t i = 0; i < params->init_latents_count; i++)
+        if (!isfinite(params->init_latents[i]))
+            return br_fail(BR_ERROR_ARGUMENT, "initial latents: number %" PRId64 " is %g, expected finite numbers", i,
+                           params->init_latents[i]);
+    return NULL;
+}
+
+/* Steps of all that begin above the noise level at `part` of the training timesteps, as diffusers counts for denoising_start and denoising_end. */
+static br_status steps_before(const br_request *request, double part, int *out_steps)
+{
+    br_request whole = *request;
+    whole.begin = whole.end = 0;
+    br_sampler_plan plan;
+    BR_TRY(br_request_plan(&whole, &plan));
+    double timesteps = request->schedule->params.timesteps;
+    *out_steps = br_sampler_plan_steps_from(&plan, rint(timesteps - part * timesteps));
+    br_sampler_plan_finish(&plan);
+    return NULL;
+}
+
+static br_status resolve_range(const br_generate_params *params, br_request *request)
+{
+    if (params->denoising_start > 0) {
+        BR_TRY(steps_before(request, params->denoising_start, &request->begin));
+        if (request->begin >= request->steps)
+            return br_fail(BR_ERROR_ARGUMENT, "denoising start %g of %d steps leaves none", params->denoising_start,
+                           request->steps);
+    }
+    if (params->denoising_end > 0) {
+        BR_TRY(steps_before(request, params->denoising_end, &request->end));
+        if (request->end <= request->begin)
+            return br_fail(BR_ERROR_ARGUMENT, "denoising end %g of %d steps leaves none of those from number %d on",
+                           params->denoising_end, request->steps, request->begin + 1);
+    }
+    return NULL;
+}
+
+br_status br_request_plan(const br_request *request, br_sampler_plan *out_plan)
+{
+    return br_sampler_plan_init(&(br_sampler_params){.schedule = request->schedule,
                                                      .sampler = request->sampler,
                                                      .sigmas = request->sigmas,
                                                      .steps = request->steps,
                                                      .begin = request->begin,
+                                                     .end = request->end,
                                                      .eta = request->eta,
                                                      .s_noise = request->s_noise},
                                 out_plan);
@@ -223,12 +291,17 @@ br_status br_request_resolve(const br_model *model, const br_generate_params *pa
         .s_noise = params->s_noise,
         .sampler = model->sampler,
         .sigmas = model->sigmas,
+        .schedule = &model->schedule,
         .seed = params->seed,
         .cuda_noise = params->noise_source == BR_NOISE_CUDA,
         .image = params->init_image,
         .mask = params->mask,
+        .latents = params->init_latents,
+        .noisy = params->denoising_start > 0,
+        .denoising_end = params->denoising_end,
     };
     BR_TRY(check_pictures(model, params));
+    BR_TRY(check_latents(model, params));
     BR_TRY(resolve_guidance(model, params, &request));
     if (request.steps < 1 || request.steps > model->schedule.params.timesteps)
         return br_fail(BR_ERROR_ARGUMENT, "steps is %d, expected 1 to %d", request.steps, model->schedule.params.timesteps);
@@ -239,6 +312,7 @@ br_status br_request_resolve(const br_model *model, const br_generate_params *pa
         BR_TRY(br_sigmas_from_name(params->schedule, &request.sigmas));
     else if (params->sampler && request.sigmas > BR_SIGMAS_DISCRETE && !br_sampler_takes_sigmas(request.sampler))
         request.sigmas = BR_SIGMAS_DEFAULT;
+    BR_TRY(resolve_range(params, &request));
     BR_TRY(resolve_size(model, params, &request));
     BR_TRY(resolve_text(model, params, &request));
     BR_TRY(resolve_sizes(params, &request));
@@ -247,7 +321,7 @@ br_status br_request_resolve(const br_model *model, const br_generate_params *pa
         request.seed = br_clock_seed();
     /* The plan checks what belongs to the sampler: eta, s_noise, schedule, number of steps. */
     br_sampler_plan plan;
-    BR_TRY(br_request_plan(&request, model, &plan));
+    BR_TRY(br_request_plan(&request, &plan));
     br_sampler_plan_finish(&plan);
     *out_request = request;
     return NULL;

@@ -25,11 +25,15 @@ typedef struct br_request {
     br_picture_size size; /* latent pixels */
     int64_t latent_count; /* floats of one picture's latents, C·h·w */
     int steps;
-    int begin; /* the first step that is taken of them */
+    int begin, end;              /* steps begin .. end - 1 are taken of them; end 0: the rest */
+    const br_schedule *schedule; /* borrowed; of the noise levels */
     double guidance, image_guidance, guidance_rescale, eta, s_noise;
     const br_image *image, *mask; /* borrowed; NULL: none */
     double strength;              /* 1 without a picture */
     bool from_picture;            /* x begins as the noised picture, not as noise alone */
+    const float *latents;         /* borrowed, [B, C, h, w]; in place of the picture; NULL: none */
+    bool noisy;                   /* they are x as it is */
+    double denoising_end;         /* 0: the end */
     br_sampler sampler;
     br_sigmas sigmas;
     int64_t seed;    /* of the first picture; drawn when the caller left it open */
@@ -40,6 +44,6 @@ typedef struct br_request {
 BR_MUST_CHECK br_status br_request_resolve(const br_model *model, const br_generate_params *params, br_request *out_request);
 
 /* The steps of the request. */
-BR_MUST_CHECK br_status br_request_plan(const br_request *request, const br_model *model, br_sampler_plan *out_plan);
+BR_MUST_CHECK br_status br_request_plan(const br_request *request, br_sampler_plan *out_plan);
 
 #endif

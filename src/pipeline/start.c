@@ -18,7 +18,7 @@ typedef struct start {
     float *moments; /* owned, [2C, h, w]: of the picture's latents */
     float *masked;  /* owned, [2C, h, w]: of those of the picture without what is masked */
     float *noise;   /* owned: standard normal */
-    float *known;   /* owned: the picture's latents */
+    float *known;   /* owned: the picture's latents, or those that were given */
     float *beside;  /* owned: what the UNet sees beside x, the masked picture's latents or the picture's */
     float *draw;    /* owned, [C, h, w]: what latents are drawn with */
 } start;
@@ -42,10 +42,11 @@ static br_status allocate(start *it)
     size_t count = (size_t)it->run->count;
     bool failed = false;
     it->noise = claim(count, sizeof *it->noise, &failed);
+    if (request->image || request->latents)
+        it->known = claim(count, sizeof *it->known, &failed);
     if (request->image) {
         it->picture = claim(BR_IMAGE_CHANNELS * picture, sizeof *it->picture, &failed);
         it->moments = claim(2 * latents, sizeof *it->moments, &failed);
-        it->known = claim(count, sizeof *it->known, &failed);
         it->beside = claim(count, sizeof *it->beside, &failed);
         it->draw = claim(latents, sizeof *it->draw, &failed);
     }
@@ -116,9 +117,14 @@ static void draw_numbers(start *it, int index)
     size_t count = (size_t)run->request.latent_count;
     const float *given = run->params->init_noise;
     float *noise = it->noise + (size_t)index * count;
-    br_rng_init(&run->rngs[index], run->request.cuda_noise ? BR_RNG_CUDA : BR_RNG_CPU, (uint64_t)(run->request.seed + index));
-    if (run->request.from_picture || run->request.size.keep)
+    if (!run->base) /* whose generators go on */
+        br_rng_init(&run->rngs[index], run->request.cuda_noise ? BR_RNG_CUDA : BR_RNG_CPU, (uint64_t)(run->request.seed + index));
+    if (run->request.latents)
+        memcpy(it->known + (size_t)index * count, run->request.latents + (size_t)index * count, count * sizeof *it->known);
+    else if (run->request.from_picture || run->request.size.keep)
         draw_latents(it, index, it->moments, it->known);
+    if (run->request.noisy)
+        return;
     if (given)
         memcpy(noise, given + (size_t)index * count, count * sizeof *noise);
     else
@@ -134,11 +140,12 @@ static br_status write_x(start *it)
 {
     br_run *run = it->run;
     br_noise_level level = {.noise = run->plan.init_noise_sigma};
-    if (run->request.from_picture)
+    if (run->request.noisy)
+        level = (br_noise_level){.signal = 1};
+    else if (run->request.from_picture)
         level = br_sampler_plan_noise(&run->plan, 0);
     for (int64_t i = 0; i < run->count; i++)
-        run->latents[i] =
-            (float)(level.noise * it->noise[i]) + (run->request.from_picture ? (float)(level.signal * it->known[i]) : 0);
+        run->latents[i] = (float)(level.noise * it->noise[i]) + (level.signal > 0 ? (float)(level.signal * it->known[i]) : 0);
     return br_run_write_planes(run, run->pipeline->denoise_values.x, run->latents);
 }
 

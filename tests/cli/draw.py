@@ -123,6 +123,24 @@ class Pictures(support.Case):
         self.assertEqual(support.read_png(self.dir / "d.png")[:2], (16, 16))
         self.fails("inpaint", "x", "-i", picture, "--mask", self.data("image/rgb8.png"), contains="expected the picture's 96x96")
 
+    def test_latents(self):
+        # A refiner goes on with what the first model leaves noisy; so does a call of its own.
+        base, refiner = self.data("tiny/sdxl"), self.data("tiny/sdxl_refiner")
+        common = ["red apple", "--steps", "4", "--cfg", "3", "-s", "3", *F32]
+        both = ["-m", base, "--refiner", refiner, "--refiner-start", "0.5", "-W", "24", "-H", "16"]
+        result = self.succeeds("txt2img", *common, *both, "-o", "a.png", "--dump-dir", "a")
+        self.assertIn("refiner " + refiner, result.text)
+        self.assertIn("refine: 2 steps", result.text)
+        self.assertIn("Refiner: sdxl_refiner, Refiner switch at: 0.5", support.png_text(self.dir / "a.png"))
+        latents = ["--init-latents", "a/latents.npy", "--denoising-start", "0.5"]
+        self.succeeds("img2img", *common, "-m", refiner, *latents, "-o", "c.png", "--dump-dir", "c")
+        self.assertEqual((self.dir / "a/refiner/latents.npy").read_bytes(), (self.dir / "c/latents.npy").read_bytes())
+        self.fails("img2img", *common, "-m", refiner, *latents, "-W", "16", "-H", "24", contains="8 rows and 12 columns, expected 12 and 8 for")
+        self.fails("txt2img", *common, *both, "--denoising-end", "0.5", contains="denoising end is 0.5, but there is a refiner")
+        self.fails("img2img", *common, *latents, "-i", "a.png", code=2, contains="-i and --init-latents")
+        self.fails("txt2img", *common, "--refiner-start", "0.5", code=2, contains="no --refiner")
+        self.fails("txt2img", *common, "--refiner", self.data("none"), contains=["--refiner", "none"])
+
     def test_no_picture(self):
         (self.dir / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(99)))
         self.fails("img2img", "x", "-i", "x.png", contains="x.png")

@@ -87,7 +87,7 @@ static void check(const br_model *model, const br_generate_params *params, const
 {
     br_request request;
     assert_status_ok(br_request_resolve(model, params, &request));
-    char *text = br_request_parameters(&request, model, request.seed + 2);
+    char *text = br_request_parameters(&request, model, NULL, request.seed + 2);
     assert_non_null(text);
     assert_string_equal(text, expected);
     free(text);
