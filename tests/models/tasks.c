@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/npy.h"
+#include "base/rng.h"
 #include "image/png.h"
 #include "pipeline/draw.h"
 #include "support/device.h"
@@ -195,6 +196,35 @@ static void tiny_vae(void **state)
     br_weights_destroy(file);
 }
 
+/* TAESD has no distribution to draw latents from: a picture's noise is the first that its generator gives. */
+static void tiny_vae_takes_no_noise(void **state)
+{
+    (void)state;
+    enum { COUNT = 4 * 6 * 10 };
+    float noise[COUNT];
+    br_rng rng;
+    br_rng_init(&rng, BR_RNG_CPU, 9);
+    br_rng_normal(&rng, noise, COUNT);
+    open_model("taesd");
+    br_generate_params params = {.prompt = "a cat",
+                                 .width = 40,
+                                 .height = 24,
+                                 .steps = 2,
+                                 .guidance = 2,
+                                 .strength = 0.5,
+                                 .sampler = "ddim",
+                                 .seed = 9,
+                                 .init_image = &shared.picture};
+    br_npy own = draw_latents(&params, "latents.npy");
+    params.init_noise = noise;
+    params.init_noise_count = COUNT;
+    br_npy given = draw_latents(&params, "latents.npy");
+    assert_int_equal(own.count, COUNT);
+    assert_memory_equal(own.data, given.data, COUNT * sizeof(float));
+    br_npy_finish(&own);
+    br_npy_finish(&given);
+}
+
 /* What a model cannot do with what it is given is said before anything is built. */
 static void refuses(void **state)
 {
@@ -258,6 +288,7 @@ int main(void)
         cmocka_unit_test(as_diffusers_draws),
         cmocka_unit_test(batch_is_single_runs),
         cmocka_unit_test(tiny_vae),
+        cmocka_unit_test(tiny_vae_takes_no_noise),
         cmocka_unit_test(refuses),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
