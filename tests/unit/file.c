@@ -52,7 +52,7 @@ static int is_present(const uint8_t *at)
     return read ? (int)(entry >> 63) : -1;
 }
 
-/* Of the pages that were all there, those that lie in the range as a whole have left, and no others. */
+/* Of the pages that were all there, those that lie in the range as a whole have left, and most of the others have not. */
 static void check_released(const br_file_map *map, size_t first, size_t size)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), kept = 0, others = 0;
