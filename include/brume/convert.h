@@ -42,7 +42,8 @@ typedef struct br_convert_result {
 
 /* f32, f16 and bf16 apply to every floating-point tensor. Quantized types apply to matrices as stable-diffusion.cpp has it: not to biases, norms,
  * embeddings and rows that are not whole blocks (most convolutions); of those, what is wider than 16 bits and no vector becomes f16. Names stay;
- * a folder's get the prefixes "unet.", "vae.", "te.", "te.1.". The file appears complete or not at all.
+ * a folder's get the prefixes "unet.", "vae.", "te.", "te.1.", and its scheduler's v-prediction and zero terminal SNR become the tensors "v_pred" and
+ * "ztsnr", which Brume and ComfyUI look for. The file appears complete or not at all.
  * Errors: as of br_model_open; BR_ERROR_ARGUMENT (types, output's name), BR_ERROR_UNSUPPORTED (a value that the type cannot hold: which), BR_ERROR_IO,
  * BR_ERROR_CANCELLED. */
 BR_API BR_MUST_CHECK br_status br_convert(const br_convert_params *params, br_convert_result *out_result);

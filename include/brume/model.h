@@ -21,7 +21,7 @@ typedef struct br_model_params {
      * has not. NULL: all is told from the file's tensors. */
     const char *config;
     /* A VAE in place of the model's: a diffusers folder of one component or a single file, an AutoencoderKL or TAESD (of two files, the decoder's; the
-     * encoder's is looked for beside it). Latent channels and factor have to be the same. NULL: the model's own. */
+     * encoder's is looked for beside it). Latent channels have to be the same; the size of pictures follows its factor. NULL: the model's own. */
     const char *vae;
     const char *prediction; /* one of br_prediction_list in place of what the model says; NULL: as it says */
     /* Instead of a path: the shape of a well-known model without its files, "sd15", … (br_architecture_list). It can be planned, its shaders listed,

@@ -32,6 +32,25 @@ static br_status add_tensors(br_convert_source *source, const br_weights *weight
     return NULL;
 }
 
+/* A tensor whose being there says something, whatever is in it, as ComfyUI has them for what tensors do not tell. */
+static br_status add_marker(br_convert_source *source, const char *name)
+{
+    static const float one = 1; /* nobody reads it */
+    br_tensor_view *tensors = realloc(source->tensors, (size_t)(source->count + 1) * sizeof *tensors);
+    if (!tensors)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %d tensors", source->count + 1);
+    source->tensors = tensors;
+    source->tensors[source->count++] = (br_tensor_view){.name = name,
+                                                        .file = source->folder.path,
+                                                        .dtype = BR_WEIGHT_F32,
+                                                        .rank = 1,
+                                                        .shape = {1},
+                                                        .count = 1,
+                                                        .data = &one,
+                                                        .size = sizeof one};
+    return NULL;
+}
+
 /* The prefixes under which stable-diffusion.cpp reads and writes a folder's parts. */
 static br_status add_folder(br_convert_source *source)
 {
@@ -47,6 +66,11 @@ static br_status add_folder(br_convert_source *source)
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (parts[i].part->weights)
             BR_TRY(add_tensors(source, parts[i].part->weights, parts[i].prefix));
+    const char *prediction = json_string_value(json_object_get(source->folder.scheduler, "prediction_type"));
+    if (prediction && strcmp(prediction, "v_prediction") == 0)
+        BR_TRY(add_marker(source, "v_pred"));
+    if (json_is_true(json_object_get(source->folder.scheduler, "rescale_betas_zero_snr")))
+        BR_TRY(add_marker(source, "ztsnr"));
     return NULL;
 }
 

@@ -6,12 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "brume/convert.h"
+#include "models/checkpoint_open.h"
 #include "pipeline/convert_types.h"
 #include "weights/gguf.h"
+#include "weights/names.h"
 #include "weights/quant.h"
 #include "weights/safetensors.h"
+#include "weights/weight_file.h"
 
 static void test_patterns(void **state)
 {
@@ -306,11 +311,94 @@ static void test_folder(void **state)
     br_weights_destroy(weights);
 }
 
+static void convert_folder(const char *folder, const char *output)
+{
+    br_convert_result result;
+    assert_status_ok(br_convert(&(br_convert_params){.input = folder, .output = br_scratch_path(output), .type = "f16"}, &result));
+}
+
+static void hold_markers(const char *folder, const char *output, bool v_prediction, bool zero_snr)
+{
+    br_weights *file;
+    br_names names;
+    const char *format;
+    convert_folder(folder, output);
+    assert_status_ok(br_weight_file_open(br_scratch_path(output), &file, &format));
+    assert_status_ok(br_names_init(file, &names));
+    assert_int_equal(names.v_prediction, v_prediction);
+    assert_int_equal(names.zero_snr, zero_snr);
+    assert_int_equal(names.unplaced_count, 0);
+    br_names_finish(&names);
+    br_weights_destroy(file);
+}
+
+/* The model of tests/data/tiny/sd2 with another scheduler, as "zero". */
+static void make_zero_snr(void)
+{
+    static const char *const parts[] = {"model_index.json", "text_encoder", "tokenizer", "unet", "vae"};
+    static const char config[] =
+        "{\"_class_name\": \"DDIMScheduler\", \"prediction_type\": \"v_prediction\", \"rescale_betas_zero_snr\": true}";
+    br_scratch_file("zero/scheduler/scheduler_config.json", config, sizeof config - 1);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        char from[1024], to[1024];
+        snprintf(from, sizeof from, "%s/%s", br_test_path("tests/data/tiny/sd2"), parts[i]);
+        snprintf(to, sizeof to, "%s/%s", br_scratch_path("zero"), parts[i]);
+        assert_int_equal(symlink(from, to), 0);
+    }
+}
+
+/* What tensors do not tell of a folder its markers do. */
+static void test_markers(void **state)
+{
+    (void)state;
+    static const char *const outputs[] = {"v.safetensors", "v.gguf"};
+    make_zero_snr();
+    for (int i = 0; i < 2; i++) {
+        hold_markers(br_test_path("tests/data/tiny/sd1"), outputs[i], false, false);
+        hold_markers(br_test_path("tests/data/tiny/sd2"), outputs[i], true, false);
+        hold_markers(br_scratch_path("zero"), outputs[i], true, true);
+    }
+}
+
+/* Every number of `ours` is that of `theirs`. */
+static void same_part(const br_checkpoint_part *ours, const br_checkpoint_part *theirs)
+{
+    assert_int_equal(br_weights_count(ours->weights), br_weights_count(theirs->weights));
+    for (int i = 0; i < br_weights_count(theirs->weights); i++) {
+        const br_tensor_view *expected = br_weights_at(theirs->weights, i);
+        const br_tensor_view *view = br_weights_find(ours->weights, expected->name);
+        if (!view || view->dtype != expected->dtype || view->size != expected->size ||
+            memcmp(view->data, expected->data, view->size) != 0)
+            fail_msg("%s of %s", expected->name, expected->file);
+    }
+}
+
+/* Both text encoders ("te.", "te.1.") come back as they were, so that what is drawn does too. */
+static void test_sdxl_folder(void **state)
+{
+    (void)state;
+    static const char *const outputs[] = {"xl.safetensors", "xl.gguf"};
+    br_checkpoint folder, file;
+    assert_status_ok(br_checkpoint_open(&(br_checkpoint_params){.path = br_test_path("tests/data/tiny/sdxl")}, &folder));
+    for (int i = 0; i < 2; i++) {
+        convert_folder(folder.path, outputs[i]);
+        assert_status_ok(
+            br_checkpoint_open(&(br_checkpoint_params){.path = br_scratch_path(outputs[i]), .config_path = folder.path}, &file));
+        same_part(&file.text_encoder, &folder.text_encoder);
+        same_part(&file.text_encoder_2, &folder.text_encoder_2);
+        same_part(&file.unet, &folder.unet);
+        same_part(&file.vae, &folder.vae);
+        br_checkpoint_finish(&file);
+    }
+    br_checkpoint_finish(&folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_patterns), cmocka_unit_test(test_choices), cmocka_unit_test(test_quantize),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_folder),
+        cmocka_unit_test(test_patterns),    cmocka_unit_test(test_choices), cmocka_unit_test(test_quantize),
+        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_folder),  cmocka_unit_test(test_markers),
+        cmocka_unit_test(test_sdxl_folder),
     };
     return cmocka_run_group_tests(tests, make_values, free_values);
 }
