@@ -12,6 +12,7 @@ static_assert(BR_ACTIVATION_SILU == 1 && BR_ACTIVATION_GELU == 2 && BR_ACTIVATIO
 /* A discrete GPU has some 20 to 150 cores with several workgroups each; a large tile pays once every core gets one. */
 #define LARGE_TILE_MIN_GROUPS 128
 #define MEDIUM_TILE_MIN_GROUPS 48
+#define MALI_TILE_MIN_GROUPS 24 /* of 4 to 24 cores */
 
 static uint64_t groups(br_gemm_tile tile, uint64_t m, uint64_t n)
 {
@@ -38,6 +39,23 @@ bool br_gemm_few_registers(const br_vk_caps *caps)
     return caps->vendor_id == VENDOR_ARM;
 }
 
+/* PanVK's compiler spills 50 values of the `medium` below and 23 of the `narrow`, none of these. Mali's shared memory is ordinary memory, of which PanVK
+ * gives every dispatch of a recording its own: a power of two for each of the workgroups that the cores hold at once. On a G610 a dispatch of `square`
+ * gets 1.2 MiB, of `flat` 2.4, of `small` 4.8; and a UNet has 300 of them. */
+static br_gemm_tile choose_mali(const br_vk_caps *caps, uint64_t m, uint64_t n)
+{
+    const br_gemm_tile square = {.threads = 256, .threads_n = 16, .rows = 4, .columns = 4, .quads = 2}; /* 64 × 64, 6 KiB */
+    const br_gemm_tile flat = {.threads = 128, .threads_n = 8, .rows = 4, .columns = 4, .quads = 4};    /* 64 × 32, 7.5 KiB */
+    const br_gemm_tile small = {.threads = 64, .threads_n = 8, .rows = 4, .columns = 4, .quads = 4};    /* 32 × 32, 5 KiB */
+    const br_gemm_tile slim = {.threads = 64, .threads_n = 4, .rows = 4, .columns = 2, .quads = 4};     /* 64 × 8, 6 KiB */
+    if (n <= br_gemm_tile_n(slim))
+        return slim;
+    /* Bifrost's cores hold 256 invocations, so that one workgroup of `square` would have to wait for itself. */
+    if (caps->max_invocations > 256 && groups(square, m, n) >= MALI_TILE_MIN_GROUPS)
+        return square;
+    return groups(flat, m, n) >= MALI_TILE_MIN_GROUPS ? flat : small;
+}
+
 br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
 {
     /* 128 × 64: 15 KiB of shared memory, 64 sums an invocation. Large tiles are slow or worse on mobile GPUs. */
@@ -45,16 +63,14 @@ br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
     const br_gemm_tile medium = {.threads = 128, .threads_n = 16, .rows = 8, .columns = 4, .quads = 4}; /* 64 × 64, 10 KiB */
     const br_gemm_tile small = {.threads = 64, .threads_n = 8, .rows = 4, .columns = 4, .quads = 4};    /* 32 × 32, 5 KiB */
     const br_gemm_tile narrow = {.threads = 64, .threads_n = 4, .rows = 8, .columns = 2, .quads = 4};   /* 128 × 8, 11 KiB */
-    const br_gemm_tile slim = {.threads = 64, .threads_n = 4, .rows = 4, .columns = 2, .quads = 4};     /* 64 × 8, 6 KiB */
     if (br_gemm_has_lanes(caps)) {
         uint32_t size = caps->subgroup_size;
         uint32_t columns = n < LANES_COLUMNS * size ? (uint32_t)((n + size - 1) / size) : LANES_COLUMNS;
         return (br_gemm_tile){
             .threads = size, .threads_n = size, .rows = LANES_ROWS, .columns = columns, .quads = 1, .lanes = true};
     }
-    if (br_gemm_few_registers(
-            caps)) /* PanVK's compiler spills 50 values of `medium`, 23 of `narrow`, none of these (docs/shader-stats.md) */
-        return n <= br_gemm_tile_n(slim) ? slim : small;
+    if (br_gemm_few_registers(caps))
+        return choose_mali(caps, m, n);
     if (n <= br_gemm_tile_n(narrow)) /* the last convolution of a model has 3 or 4 channels */
         return narrow;
     if (caps->type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU && groups(large, m, n) >= LARGE_TILE_MIN_GROUPS)

@@ -137,8 +137,13 @@ static void test_gpu_tiles(void **state)
     caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
     check(&device, (conv2d_case){.shape = {3, 61, 59, 4, 97, 3, 3, 1, 1, 1, 1, 1}, .bias_rows = true}); /* large */
     caps.type = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
-    check(&device, (conv2d_case){.shape = {1, 61, 59, 20, 65, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .residual = true}); /* medium */
-    check(&device, (conv2d_case){.shape = {2, 11, 13, 19, 65, 3, 3, 2, 1, 1, 1, 1}, .bias = true});                   /* small */
+    check(&device, (conv2d_case){.shape = {1, 61, 59, 20, 65, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .residual = true});  /* medium */
+    check(&device, (conv2d_case){.shape = {2, 11, 13, 19, 65, 3, 3, 2, 1, 1, 1, 1}, .bias = true});                    /* small */
+    caps.vendor_id = 0x13b5;                                                                                           /* Arm */
+    check(&device, (conv2d_case){.shape = {1, 31, 29, 20, 113, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .residual = true}); /* square */
+    check(&device, (conv2d_case){.shape = {1, 31, 29, 7, 3, 3, 3, 1, 1, 1, 1, 1}, .bias = true});                      /* slim */
+    caps.max_invocations = 256;
+    check(&device, (conv2d_case){.shape = {1, 31, 29, 7, 65, 3, 3, 1, 1, 1, 1, 1}, .bias = true}); /* flat */
 }
 
 static void test_lowered_limits(void **state)

@@ -166,6 +166,12 @@ static void test_gpu_tiles(void **state)
     check(&device, &(linear_case){.m = 389, .n = 3, .k = 92, .bias = true});          /* narrow */
     check(&device, &(linear_case){.m = 89, .n = 8, .k = 31, .residual = true});
     check(&device, &(linear_case){.m = 89, .n = 113, .k = 91, .x_dtype = BR_F16, .w_dtype = BR_F16});
+    caps.vendor_id = 0x13b5;                                                   /* Arm */
+    check(&device, &(linear_case){.m = 389, .n = 233, .k = 36, .bias = true}); /* square */
+    check(&device, &(linear_case){.m = 389, .n = 233, .k = 11, .residual = true});
+    check(&device, &(linear_case){.m = 389, .n = 3, .k = 92, .bias = true}); /* slim */
+    caps.max_invocations = 256;
+    check(&device, &(linear_case){.m = 389, .n = 101, .k = 36, .bias = true}); /* flat */
 }
 
 static void test_residual_in_place(void **state)
