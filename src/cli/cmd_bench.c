@@ -10,11 +10,12 @@
 
 typedef struct arguments {
     br_session_options session;
+    br_size_options size; /* of the picture */
     const char *op;
     int64_t sizes[OP_SIZES_MAX];
     int size_count;
     const char *stage;
-    int64_t width, height, batch_size, runs;
+    int64_t batch_size, runs;
     bool roof, list;
 } arguments;
 
@@ -41,8 +42,8 @@ static br_status check_op(br_call *call, const char *name)
 
 static br_status parse(br_call *call, arguments *a, bool *out_help)
 {
-    *a = (arguments){.session = {.dtype = "auto"}, .width = -1, .height = -1, .batch_size = 1, .runs = 5};
-    const char *words[2] = {NULL, NULL}, *model = "the model's";
+    *a = (arguments){.session = {.dtype = "auto"}, .batch_size = 1, .runs = 5};
+    const char *words[2] = {NULL, NULL};
     const br_option rows[] = {
         {"stage", 0, BR_OPTION_CHOICE, &a->stage, "NAME", "time a stage of a model, one of", "", .choices = br_stage_list},
         {"roof", 0, BR_OPTION_FLAG, &a->roof, NULL, "measure what the device can do: a large matrix product, a large copy"},
@@ -50,8 +51,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
         {"runs", 0, BR_OPTION_INT, &a->runs, "N", "timed runs, after one that is not counted", NULL, 1, 100000},
         BR_ROWS_MODEL(a->session),
         BR_ROW_ARCH(a->session),
-        {"width", 'W', BR_OPTION_INT, &a->width, "N", "of the picture, for a stage", model, 1, INT_MAX},
-        {"height", 'H', BR_OPTION_INT, &a->height, "N", "of the picture, for a stage", model, 1, INT_MAX},
+        BR_ROWS_SIZE(a->size),
         {"batch-size", 0, BR_OPTION_INT, &a->batch_size, "N", "pictures at once, for a stage", NULL, 1, INT_MAX},
         BR_ROW_DEVICE(a->session),
         BR_ROW_DTYPE(a->session),
@@ -64,6 +64,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
     BR_TRY(br_options_parse(call, &options, out_help));
     if (*out_help || a->list)
         return NULL;
+    BR_TRY(br_size_options_check(call, &a->size));
     a->op = words[0];
     if (a->op && a->stage)
         return br_wrong_usage(call, "an op (%s) and a stage (%s) given, expected one of the two", a->op, a->stage);
@@ -142,7 +143,7 @@ static json_t *result_json(const arguments *a, const char *stage, const br_bench
         return root;
     }
     json_object_set_new(root, "stage", json_string(stage));
-    json_object_set_new(root, "size", json_pack("[i, i]", (int)a->width, (int)a->height));
+    json_object_set_new(root, "size", json_pack("[i, i]", (int)a->size.width, (int)a->size.height));
     json_object_set_new(root, "batch_size", json_integer(a->batch_size));
     json_object_set_new(root, "activation_bytes", json_integer((json_int_t)result->activation_bytes));
     json_object_set_new(root, "weight_bytes", json_integer((json_int_t)result->weight_bytes));
@@ -156,8 +157,8 @@ static br_status open_model(br_session *session, arguments *a)
     BR_TRY(br_session_open_device(session));
     BR_TRY(br_session_open_pipeline(session));
     br_model_defaults defaults = br_model_get_defaults(session->model);
-    a->width = a->width > 0 ? a->width : defaults.width;
-    a->height = a->height > 0 ? a->height : defaults.height;
+    a->size.width = a->size.width > 0 ? a->size.width : defaults.width;
+    a->size.height = a->size.height > 0 ? a->size.height : defaults.height;
     return NULL;
 }
 
@@ -166,8 +167,8 @@ static br_status time_stage(br_session *session, const arguments *a, const char 
     const br_bench_stage_params params = {
         .pipeline = session->pipeline,
         .stage = stage,
-        .width = (int)a->width,
-        .height = (int)a->height,
+        .width = (int)a->size.width,
+        .height = (int)a->size.height,
         .batch_size = (int)a->batch_size,
         .runs = (int)a->runs,
     };
@@ -271,8 +272,8 @@ const br_command br_cmd_bench = {
                "compiles shaders and is not counted. --arch needs no files: every weight is noise.\n",
     .examples = "brume bench linear 1024,1024,1024\n"
                 "brume bench --stage unet --roof\n"
-                "brume bench --stage vae -W 512 -H 512 --dtype f32 --runs 10\n"
-                "brume bench --arch sd15 --stage all -W 512 -H 512\n"
+                "brume bench --stage vae --size 512x512 --dtype f32 --runs 10\n"
+                "brume bench --arch sd15 --stage all --size 512x512\n"
                 "brume bench --list\n",
     .run = run,
 };

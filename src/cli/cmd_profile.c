@@ -8,11 +8,11 @@
 
 typedef struct arguments {
     br_session_options session;
-    const char *stage, *size, *mode;
+    br_size_options size;
+    const char *stage, *mode;
     const char *trace, *json, *html, *memory;
     const char *words[2];
     int64_t batch_size, runs, rows;
-    int width, height;
     bool compare, random_weights, no_roof;
 } arguments;
 
@@ -30,9 +30,7 @@ static br_status check(br_call *call, arguments *a)
         return br_wrong_usage(call, "unexpected \"%s\"; two files are for --compare, a model is given with -m", a->words[0]);
     if (a->random_weights && !a->session.arch)
         return br_wrong_usage(call, "--random-weights are those of --arch, which was not given");
-    char end;
-    if (a->size && (sscanf(a->size, "%dx%d%c", &a->width, &a->height, &end) != 2 || a->width < 1 || a->height < 1))
-        return br_wrong_usage(call, "--size: \"%s\" given, expected WIDTHxHEIGHT, like 512x512", a->size);
+    BR_TRY(br_size_options_check(call, &a->size));
     a->session.profile = "";
     a->session.profile_mode = strcmp(a->mode, "concurrent") == 0 ? BR_PROFILE_CONCURRENT : BR_PROFILE_SERIALISED;
     return NULL;
@@ -47,7 +45,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
         BR_ROW_ARCH(a->session),
         {"random-weights", 0, BR_OPTION_FLAG, &a->random_weights, NULL, "noise for weights; what --arch always has"},
         {"stage", 0, BR_OPTION_CHOICE, &a->stage, "NAME", "what to run, one of", NULL, .choices = br_stage_list},
-        {"size", 0, BR_OPTION_TEXT, &a->size, "WxH", "of the picture, in pixels", "the model's"},
+        BR_ROWS_SIZE(a->size),
         {"batch-size", 0, BR_OPTION_INT, &a->batch_size, "N", "pictures at once", NULL, 1, INT_MAX},
         {"mode", 0, BR_OPTION_CHOICE, &a->mode, "MODE", "each dispatch alone, or as they run", .choices = mode_list},
         {"runs", 0, BR_OPTION_INT, &a->runs, "N", "timed runs of each stage, after one that is not counted", NULL, 1, 1000},
@@ -79,8 +77,8 @@ static br_status run_stages(br_session *session, const arguments *a)
         BR_TRY(br_interrupt_check());
         BR_TRY(br_profile_stage(&(br_profile_stage_params){.pipeline = session->pipeline,
                                                            .stage = all ? br_stage_list(i) : a->stage,
-                                                           .width = a->width,
-                                                           .height = a->height,
+                                                           .width = (int)a->size.width,
+                                                           .height = (int)a->size.height,
                                                            .batch_size = (int)a->batch_size,
                                                            .runs = (int)a->runs}));
     }

@@ -10,15 +10,15 @@
 
 typedef struct arguments {
     br_session_options session;
+    br_size_options size;
     bool stats, disassemble;
     const char *spirv_dir;
-    int64_t width, height, batch_size;
+    int64_t batch_size;
 } arguments;
 
 static br_status parse(br_call *call, arguments *a, bool *out_help)
 {
-    *a = (arguments){.session = {.dtype = "auto"}, .width = -1, .height = -1, .batch_size = 1};
-    const char *model = "the model's";
+    *a = (arguments){.session = {.dtype = "auto"}, .batch_size = 1};
     const br_option rows[] = {
         {"stats", 0, BR_OPTION_FLAG, &a->stats, NULL, "what the driver's compiler says: registers, spills, instructions, ..."},
         {"disassemble", 0, BR_OPTION_FLAG, &a->disassemble, NULL, "intermediate and machine code, where the driver shows them"},
@@ -26,8 +26,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
          "write the SPIR-V of every shader to DIR/NAME.spv, for spirv-dis and its kin", "none is written"},
         BR_ROWS_MODEL(a->session),
         BR_ROW_ARCH(a->session),
-        {"width", 'W', BR_OPTION_INT, &a->width, "N", "of the picture", model, 1, INT_MAX},
-        {"height", 'H', BR_OPTION_INT, &a->height, "N", "of the picture", model, 1, INT_MAX},
+        BR_ROWS_SIZE(a->size),
         {"batch-size", 0, BR_OPTION_INT, &a->batch_size, "N", "pictures at once", NULL, 1, INT_MAX},
         BR_ROW_DEVICE(a->session),
         BR_ROW_DTYPE(a->session),
@@ -36,7 +35,8 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
         BR_ROW_VERBOSE(a->session),
     };
     const br_options options = {rows, sizeof rows / sizeof rows[0], NULL, 0, NULL};
-    return br_options_parse(call, &options, out_help);
+    BR_TRY(br_options_parse(call, &options, out_help));
+    return *out_help ? NULL : br_size_options_check(call, &a->size);
 }
 
 /* ---- for people ---- */
@@ -188,8 +188,8 @@ static br_status list_shaders(br_session *session, const arguments *a)
         .selector = a->session.device,
         .model = session->model,
         .precision = br_precision_named(a->session.dtype),
-        .width = a->width > 0 ? (int)a->width : 0,
-        .height = a->height > 0 ? (int)a->height : 0,
+        .width = (int)a->size.width,
+        .height = (int)a->size.height,
         .batch_size = (int)a->batch_size,
         .statistics = a->stats,
         .representations = a->disassemble,
@@ -226,7 +226,7 @@ const br_command br_cmd_shaders = {
                "VK_KHR_pipeline_executable_properties; the numbers in one line are common names for what that driver counts,\n"
                "the lines below it are its own words.\n",
     .examples = "brume shaders\n"
-                "brume shaders --arch sd15 -W 512 -H 512 --stats\n"
+                "brume shaders --arch sd15 --size 512x512 --stats\n"
                 "brume shaders --stats --json | jq '.shaders[] | select(.numbers.spills > 0) | .shader'\n"
                 "brume shaders --disassemble -d 1 > code.txt\n",
     .run = run,

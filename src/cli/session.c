@@ -1,6 +1,7 @@
 #include "cli/session.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/interrupt.h"
@@ -29,6 +30,21 @@ bool br_session_takes_stage(const br_session *session, const char *stage)
         if (strcmp(br_model_component(session->model, i).name, part) == 0)
             return true;
     return part == NULL;
+}
+
+br_status br_size_options_check(br_call *call, br_size_options *size)
+{
+    int width, height;
+    char end;
+    if (!size->text)
+        return NULL;
+    if (size->width || size->height)
+        return br_wrong_usage(call, "--size and --width or --height given, expected one or the other");
+    if (sscanf(size->text, "%9dx%9d%c", &width, &height, &end) != 2 || width < 1 || height < 1)
+        return br_wrong_usage(call, "--size: \"%s\" given, expected WIDTHxHEIGHT, like 512x512", size->text);
+    size->width = width;
+    size->height = height;
+    return NULL;
 }
 
 void br_session_init(br_session *session, const br_session_options *options)

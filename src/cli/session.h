@@ -2,6 +2,8 @@
 #ifndef BR_CLI_SESSION_H
 #define BR_CLI_SESSION_H
 
+#include <limits.h>
+
 #include "brume/profile.h"
 #include "cli/options.h"
 #include "cli/progress.h"
@@ -82,6 +84,34 @@ typedef struct br_session_options {
         .help = "time every dispatch and print where the time went; FILE.html is\na page to look at, FILE.trace.json opens " \
                 "in ui.perfetto.dev, FILE.json\nis for machines"                                                             \
     }
+
+/* How large a picture is, in either of two spellings; 0: the model's size. */
+typedef struct br_size_options {
+    const char *text; /* "512x384"; NULL: not given */
+    int64_t width, height;
+} br_size_options;
+#define BR_ROWS_SIZE(size)                                                                                                 \
+    {.name = "size",                                                                                                       \
+     .type = BR_OPTION_TEXT,                                                                                               \
+     .value = &(size).text,                                                                                                \
+     .meta = "WxH",                                                                                                        \
+     .help = "of the picture, in pixels",                                                                                  \
+     .fallback = "the model's"},                                                                                           \
+        {.name = "width",                                                                                                  \
+         .letter = 'W',                                                                                                    \
+         .type = BR_OPTION_INT,                                                                                            \
+         .value = &(size).width,                                                                                           \
+         .meta = "N",                                                                                                      \
+         .help = "of --size",                                                                                              \
+         .fallback = "",                                                                                                   \
+         .min = 1,                                                                                                         \
+         .max = INT_MAX},                                                                                                  \
+    {                                                                                                                      \
+        .name = "height", .letter = 'H', .type = BR_OPTION_INT, .value = &(size).height, .meta = "N", .help = "of --size", \
+        .fallback = "", .min = 1, .max = INT_MAX                                                                           \
+    }
+/* Reads `text` into the other two; an error when it is wrong, or when both spellings were used. */
+BR_MUST_CHECK br_status br_size_options_check(br_call *call, br_size_options *size);
 
 /* "text", "text_2", "unet", "vae", which make a picture; "encode", "all" */
 #define BR_PICTURE_STAGES 4

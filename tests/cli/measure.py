@@ -122,6 +122,19 @@ class Shaders(support.Case):
         self.fails("shaders", "--arch", "sd99", code=2, contains=["sd99", "sd15"])
         self.fails("shaders", "--arch", "sd15", "-m", "model", contains=["model", "sd15"])
         self.fails("shaders", "-W", "63", contains="63")
+        self.fails("shaders", "--size", "64x63", contains="63")
+        self.fails("shaders", "--size", "64x64", "-W", "64", code=2, contains=["--size", "--width"])
+        for command in ("shaders", "bench", "profile"):
+            for size in ("64", "64x", "64x64x64", "0x64", "-8x64", "64x99999999999"):
+                self.fails(command, "--size", size, code=2, contains=[size, "WIDTHxHEIGHT"])
+
+    def test_size(self):
+        """One spelling for all that take a shape, and the drawing commands' own."""
+        for words in (["--size", "72x40"], ["-W", "72", "-H", "40"]):
+            result = support.json.loads(self.succeeds("shaders", "--json", *words).out)
+            self.assertEqual((result["width"], result["height"]), (72, 40))
+            bench = support.json.loads(self.succeeds("bench", "--stage", "vae", "--runs", "1", "--json", *words).out)
+            self.assertEqual(bench["size"], [72, 40])
 
 
 class Roof(support.Case):
