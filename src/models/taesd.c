@@ -56,11 +56,6 @@ br_status br_taesd_config_read(const json_t *object, const char *what, br_taesd_
     return NULL;
 }
 
-int br_taesd_factor(const br_taesd_config *config)
-{
-    return 1 << (config->stage_count - 1);
-}
-
 /* The layers of nn.Sequential, which counts those without weights too. */
 typedef struct taesd_layers {
     br_builder *builder;

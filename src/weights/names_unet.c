@@ -75,50 +75,54 @@ static bool is_attention(const char *tail)
            br_name_after(tail, "transformer_blocks.");
 }
 
+/* What "3.1.norm.weight" behind "input_blocks." is a part of, in diffusers' numbers. */
+typedef struct ldm_module {
+    const char *side; /* "down" or "up" */
+    int block, layer;
+    int part;         /* 0: a residual block or a convolution, 1: a transformer */
+    const char *name; /* behind the numbers */
+} ldm_module;
+
+static br_name_place layer_of_block(const ldm_module *it, char *out_name)
+{
+    char where[64];
+    snprintf(where, sizeof where, "%s_blocks.%d.%s.%d.", it->side, it->block, it->part == 0 ? "resnets" : "attentions", it->layer);
+    if (it->part == 0)
+        return resnet(where, it->name, out_name);
+    if (it->part != 1 || !is_attention(it->name))
+        return BR_NAME_UNKNOWN;
+    snprintf(out_name, BR_NAME_MAX, "%s%s", where, it->name);
+    return BR_NAME_PLACED;
+}
+
 static br_name_place input_block(const br_name_unet *unet, const char *name, char *out_name)
 {
     int n, part;
-    char where[64];
     if (!br_name_number(&name, &n) || !br_name_number(&name, &part))
         return BR_NAME_UNKNOWN;
-    int block = unet->input_block[n], layer = unet->input_layer[n];
     if (n == 0 && part == 0) {
         snprintf(out_name, BR_NAME_MAX, "conv_in.%s", name);
         return BR_NAME_PLACED;
     }
     const char *op = br_name_after(name, "op.");
     if (part == 0 && op) {
-        snprintf(out_name, BR_NAME_MAX, "down_blocks.%d.downsamplers.0.conv.%s", block, op);
+        snprintf(out_name, BR_NAME_MAX, "down_blocks.%d.downsamplers.0.conv.%s", unet->input_block[n], op);
         return BR_NAME_PLACED;
     }
-    snprintf(where, sizeof where, "down_blocks.%d.%s.%d.", block, part == 0 ? "resnets" : "attentions", layer);
-    if (part == 0)
-        return resnet(where, name, out_name);
-    if (part != 1 || !is_attention(name))
-        return BR_NAME_UNKNOWN;
-    snprintf(out_name, BR_NAME_MAX, "%s%s", where, name);
-    return BR_NAME_PLACED;
+    return layer_of_block(&(ldm_module){"down", unet->input_block[n], unet->input_layer[n], part, name}, out_name);
 }
 
 static br_name_place output_block(const br_name_unet *unet, const char *name, char *out_name)
 {
     int n, part;
-    char where[64];
     if (!br_name_number(&name, &n) || !br_name_number(&name, &part))
         return BR_NAME_UNKNOWN;
-    int block = unet->output_block[n], layer = unet->output_layer[n];
     const char *conv = br_name_after(name, "conv.");
     if (part > 0 && conv) {
-        snprintf(out_name, BR_NAME_MAX, "up_blocks.%d.upsamplers.0.conv.%s", block, conv);
+        snprintf(out_name, BR_NAME_MAX, "up_blocks.%d.upsamplers.0.conv.%s", unet->output_block[n], conv);
         return BR_NAME_PLACED;
     }
-    snprintf(where, sizeof where, "up_blocks.%d.%s.%d.", block, part == 0 ? "resnets" : "attentions", layer);
-    if (part == 0)
-        return resnet(where, name, out_name);
-    if (part != 1 || !is_attention(name))
-        return BR_NAME_UNKNOWN;
-    snprintf(out_name, BR_NAME_MAX, "%s%s", where, name);
-    return BR_NAME_PLACED;
+    return layer_of_block(&(ldm_module){"up", unet->output_block[n], unet->output_layer[n], part, name}, out_name);
 }
 
 static br_name_place middle_block(const char *name, char *out_name)
