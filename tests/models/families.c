@@ -15,6 +15,7 @@
 #include "models/unet.h"
 #include "models/vae.h"
 #include "support/device.h"
+#include "support/dump.h"
 #include "support/op.h"
 #include "support/test.h"
 #include "weights/diffusers_dir.h"
@@ -84,10 +85,8 @@ static bool has(const br_weights *file, const char *name)
 
 static vector take(const br_weights *file, const char *name)
 {
-    const br_tensor_view *view = br_weights_find(file, name);
-    assert_non_null(view);
-    vector v = vector_of(view->count);
-    br_weight_to_f32(view, 0, view->count, v.values);
+    vector v;
+    v.values = br_test_values(file, name, &v.count);
     return v;
 }
 

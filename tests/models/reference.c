@@ -15,6 +15,7 @@
 #include "pipeline/draw.h"
 #include "pipeline/pipeline.h"
 #include "support/device.h"
+#include "support/dump.h"
 #include "support/scratch.h"
 #include "support/test.h"
 
@@ -46,15 +47,6 @@ static br_npy load(const char *format, const char *a)
     return npy;
 }
 
-static br_npy load_dump(const char *name)
-{
-    br_npy npy;
-    char path[1024];
-    snprintf(path, sizeof path, "%s/%s.npy", br_scratch_path("dump"), name);
-    assert_status_ok(br_npy_read(path, &npy));
-    return npy;
-}
-
 /* Prints the figure and checks it. */
 static void hold(const char *what, double error, double tolerance)
 {
@@ -64,7 +56,7 @@ static void hold(const char *what, double error, double tolerance)
 
 static void hold_dump(const char *name, const char *reference_format, const char *sample, double tolerance)
 {
-    br_npy ours = load_dump(name), reference = load(reference_format, sample);
+    br_npy ours = br_test_dump(name), reference = load(reference_format, sample);
     assert_int_equal(ours.count, reference.count);
     hold(name, br_test_relative_error_f32(ours.data, reference.data, (size_t)ours.count), tolerance);
     br_npy_finish(&ours);
@@ -73,7 +65,7 @@ static void hold_dump(const char *name, const char *reference_format, const char
 
 static void hold_tokens(const char *name, const json_t *ids)
 {
-    br_npy ours = load_dump(name);
+    br_npy ours = br_test_dump(name);
     assert_int_equal(ours.count, json_array_size(ids));
     for (int64_t i = 0; i < ours.count; i++)
         assert_int_equal(((const int32_t *)ours.data)[i], json_integer_value(json_array_get(ids, (size_t)i)));
@@ -131,7 +123,7 @@ static void check_sample(br_pipeline *pipeline, const json_t *sample, const limi
     hold_dump("eps_cond_000", REFERENCE "unet_cond_%s.npy", name, limit->eps);
     hold_dump("eps_uncond_000", REFERENCE "unet_uncond_%s.npy", name, limit->eps);
     hold_dump("latents", REFERENCE "final_latents_%s.npy", name, limit->latents);
-    br_npy picture = load_dump("image");
+    br_npy picture = br_test_dump("image");
     hold_picture(picture.data, picture.count, name, limit->picture);
     br_npy_finish(&picture);
 }

@@ -11,6 +11,7 @@
 #include "brume/generate.h"
 #include "pipeline/draw.h"
 #include "support/device.h"
+#include "support/dump.h"
 #include "support/scratch.h"
 #include "support/test.h"
 #include "weights/safetensors.h"
@@ -46,31 +47,11 @@ static void close_model(opened *it)
     br_model_unload(it->model);
 }
 
-/* test_malloc'd */
-static float *take(const br_weights *file, const char *name, size_t *out_count)
-{
-    const br_tensor_view *view = br_weights_find(file, name);
-    assert_non_null(view);
-    float *values = test_malloc(view->count * sizeof *values);
-    br_weight_to_f32(view, 0, view->count, values);
-    *out_count = view->count;
-    return values;
-}
-
-static br_npy read_dump(const char *name)
-{
-    char path[1024];
-    br_npy npy;
-    snprintf(path, sizeof path, "%s/%s.npy", br_scratch_path("dump"), name);
-    assert_status_ok(br_npy_read(path, &npy));
-    return npy;
-}
-
 static void hold(const char *what, const char *dump, const br_weights *file, const char *name, double tolerance)
 {
     size_t count;
-    float *expected = take(file, name, &count);
-    br_npy ours = read_dump(dump);
+    float *expected = br_test_values(file, name, &count);
+    br_npy ours = br_test_dump(dump);
     assert_int_equal(ours.count, count);
     double error = br_test_relative_error_f32(ours.data, expected, count);
     print_message("  %-9s %-21s relative error %.2e (at most %.0e)\n", what, dump, error, tolerance);
@@ -93,7 +74,7 @@ static void alone(void **state)
 {
     (void)state;
     size_t count;
-    float *latents = take(shared.expected, "picture_latents", &count);
+    float *latents = br_test_values(shared.expected, "picture_latents", &count);
     br_generate_params params = {.prompt = "the blue sea",
                                  .negative_prompt = "red",
                                  .steps = 10,
@@ -185,11 +166,11 @@ static void in_parts(void **state)
                                  .refiner = shared.refiner.pipeline,
                                  .refiner_start = 0.5};
     draw(&shared.base, &params);
-    br_npy both = read_dump("refiner/001/latents");
+    br_npy both = br_test_dump("refiner/001/latents");
     params.batch_size = 1;
     params.seed = 6;
     draw(&shared.base, &params);
-    br_npy single = read_dump("refiner/latents");
+    br_npy single = br_test_dump("refiner/latents");
     assert_int_equal(both.count, single.count);
     assert_true(br_test_relative_error_f32(both.data, single.data, (size_t)both.count) <= 1e-5);
     br_npy_finish(&both);
@@ -208,19 +189,19 @@ static void in_parts(void **state)
     assert_non_null(strstr(generation.pictures[0].parameters, ", Refiner: sdxl_refiner, Refiner switch at: 0.5, "));
     assert_string_equal(progress.stages, " text denoise text refine decode");
     br_generation_release(&generation);
-    br_npy whole = read_dump("refiner/latents");
+    br_npy whole = br_test_dump("refiner/latents");
     params.progress = NULL;
     params.refiner = NULL;
     params.refiner_start = 0;
     params.denoising_end = 0.5;
     draw(&shared.base, &params);
-    br_npy begun = read_dump("latents");
+    br_npy begun = br_test_dump("latents");
     params.denoising_end = 0;
     params.denoising_start = 0.5;
     params.init_latents = begun.data;
     params.init_latents_count = begun.count;
     draw(&shared.refiner, &params);
-    br_npy finished = read_dump("latents");
+    br_npy finished = br_test_dump("latents");
     assert_memory_equal(finished.data, whole.data, (size_t)whole.count * sizeof(float));
     br_npy_finish(&whole);
     br_npy_finish(&begun);

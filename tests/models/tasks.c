@@ -11,6 +11,7 @@
 #include "image/png.h"
 #include "pipeline/draw.h"
 #include "support/device.h"
+#include "support/dump.h"
 #include "support/scratch.h"
 #include "support/test.h"
 #include "weights/safetensors.h"
@@ -82,14 +83,10 @@ static br_npy draw_latents(const br_generate_params *given, const char *file)
 {
     br_generate_params params = *given;
     br_generation generation;
-    br_npy latents;
-    char path[1024];
     params.dump_dir = br_scratch_path("dump");
     assert_status_ok(br_draw_pictures(shared.pipeline, &params, &generation));
     br_generation_release(&generation);
-    snprintf(path, sizeof path, "%s/%s", br_scratch_path("dump"), file);
-    assert_status_ok(br_npy_read(path, &latents));
-    return latents;
+    return br_test_dump(file);
 }
 
 static void as_diffusers_draws(void **state)
@@ -109,7 +106,7 @@ static void as_diffusers_draws(void **state)
         float *expected = test_malloc(view->count * sizeof *expected);
         br_weight_to_f32(view, 0, view->count, expected);
         br_generate_params params = params_of(about);
-        br_npy latents = draw_latents(&params, "latents.npy");
+        br_npy latents = draw_latents(&params, "latents");
         assert_int_equal(latents.count, view->count);
         double error = br_test_relative_error_f32(latents.data, expected, (size_t)latents.count);
         print_message("%-18s relative error %.2e (at most %.0e)\n", text_at(about, "name"), error, TOLERANCE);
@@ -136,25 +133,15 @@ static void batch_is_single_runs(void **state)
         br_generate_params params = params_of(about);
         params.steps = 2;
         params.batch_size = 2;
-        br_npy both = draw_latents(&params, "001/latents.npy");
+        br_npy both = draw_latents(&params, "001/latents");
         params.batch_size = 1;
         params.seed++;
-        br_npy alone = draw_latents(&params, "latents.npy");
+        br_npy alone = draw_latents(&params, "latents");
         assert_int_equal(both.count, alone.count);
         assert_true(br_test_relative_error_f32(both.data, alone.data, (size_t)alone.count) <= 1e-5);
         br_npy_finish(&both);
         br_npy_finish(&alone);
     }
-}
-
-static float *expected_of(const br_weights *file, const char *name, size_t *out_count)
-{
-    const br_tensor_view *view = br_weights_find(file, name);
-    assert_non_null(view);
-    float *values = test_malloc(view->count * sizeof *values);
-    br_weight_to_f32(view, 0, view->count, values);
-    *out_count = view->count;
-    return values;
 }
 
 /* TAESD in the pipeline, as the model's own VAE and in place of another: decoder and encoder as diffusers' (tests/data/tiny/taesd), 1e-4 a stage. */
@@ -164,8 +151,8 @@ static void tiny_vae(void **state)
     br_weights *file;
     size_t latent_count, image_count, encoded_count;
     assert_status_ok(br_safetensors_open(br_test_path("tests/data/tiny/taesd/expected.safetensors"), &file));
-    float *latents = expected_of(file, "latents", &latent_count), *image = expected_of(file, "image", &image_count);
-    float *encoded = expected_of(file, "encoded", &encoded_count);
+    float *latents = br_test_values(file, "latents", &latent_count), *image = br_test_values(file, "image", &image_count);
+    float *encoded = br_test_values(file, "encoded", &encoded_count);
     for (int replaced = 0; replaced < 2; replaced++) {
         br_model *model;
         br_pipeline *pipeline;
@@ -215,10 +202,10 @@ static void tiny_vae_takes_no_noise(void **state)
                                  .sampler = "ddim",
                                  .seed = 9,
                                  .init_image = &shared.picture};
-    br_npy own = draw_latents(&params, "latents.npy");
+    br_npy own = draw_latents(&params, "latents");
     params.init_noise = noise;
     params.init_noise_count = COUNT;
-    br_npy given = draw_latents(&params, "latents.npy");
+    br_npy given = draw_latents(&params, "latents");
     assert_int_equal(own.count, COUNT);
     assert_memory_equal(own.data, given.data, COUNT * sizeof(float));
     br_npy_finish(&own);

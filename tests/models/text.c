@@ -13,6 +13,7 @@
 #include "pipeline/conditioning.h"
 #include "pipeline/draw.h"
 #include "support/device.h"
+#include "support/dump.h"
 #include "support/scratch.h"
 #include "support/test.h"
 #include "weights/safetensors.h"
@@ -29,38 +30,18 @@ static br_model *open_model(const char *name)
     return model;
 }
 
-static const float *take(const br_weights *file, const char *name, size_t *out_count)
-{
-    const br_tensor_view *view = br_weights_find(file, name);
-    assert_non_null(view);
-    assert_int_equal(view->dtype, BR_WEIGHT_F32);
-    float *values = test_malloc(view->count * sizeof *values);
-    br_weight_to_f32(view, 0, view->count, values);
-    *out_count = view->count;
-    return values;
-}
-
-static br_npy read_dump(const char *name)
-{
-    char path[1024];
-    br_npy npy;
-    snprintf(path, sizeof path, "%s/%s.npy", br_scratch_path("dump"), name);
-    assert_status_ok(br_npy_read(path, &npy));
-    return npy;
-}
-
 /* The dump against a tensor of the file. */
 static void hold(const char *dump, const br_weights *file, const char *name, double tolerance)
 {
     size_t count;
-    const float *expected = take(file, name, &count);
-    br_npy ours = read_dump(dump);
+    float *expected = br_test_values(file, name, &count);
+    br_npy ours = br_test_dump(dump);
     assert_int_equal(ours.count, count);
     double error = br_test_relative_error_f32(ours.data, expected, count);
     print_message("  %-14s %-16s relative error %.2e (at most %.0e)\n", dump, name, error, tolerance);
     assert_true(error <= tolerance);
     br_npy_finish(&ours);
-    test_free((void *)expected);
+    test_free(expected);
 }
 
 /* Everything up to the denoise stage's inputs. */
@@ -90,7 +71,7 @@ static void check_state(const json_t *about, const br_weights *file)
                                .clip_skip = (int)json_integer_value(json_object_get(about, "clip_skip"))},
          &request);
     hold("text", file, json_string_value(json_object_get(about, "name")), 1e-4);
-    br_npy negative = read_dump("text_uncond"), positive = read_dump("text"); /* as many chunks for a short one */
+    br_npy negative = br_test_dump("text_uncond"), positive = br_test_dump("text"); /* as many chunks for a short one */
     assert_int_equal(negative.count, positive.count);
     br_npy_finish(&negative);
     br_npy_finish(&positive);
@@ -122,7 +103,7 @@ static void check_sdxl(br_precision precision, double stage, double pass, double
     size_t count;
     assert_status_ok(br_safetensors_open(br_test_path("tests/data/tiny/sdxl/expected.safetensors"), &file));
     assert_status_ok(br_pipeline_open(device->device, model, precision, &pipeline));
-    const float *noise = take(file, "noise", &count);
+    const float *noise = br_test_values(file, "noise", &count);
     br_generate_params params = {.prompt = "a red cat",
                                  .negative_prompt = "blurry",
                                  .steps = 4,
@@ -142,10 +123,10 @@ static void check_sdxl(br_precision precision, double stage, double pass, double
     hold("eps_uncond_000", file, "eps_uncond", pass);
     hold("latents", file, "latents", loop);
     size_t pixels;
-    float *picture = (float *)take(file, "image", &pixels);
+    float *picture = (float *)br_test_values(file, "image", &pixels);
     for (size_t i = 0; i < pixels; i++)
         picture[i] = fminf(fmaxf(0.5f * picture[i] + 0.5f, 0), 1);
-    br_npy ours = read_dump("image");
+    br_npy ours = br_test_dump("image");
     assert_int_equal(ours.count, pixels);
     double error = br_test_relative_error_f32(ours.data, picture, pixels);
     print_message("  image relative error %.2e (at most %.0e)\n", error, loop);
@@ -184,7 +165,7 @@ static void check_time_ids(const br_pipeline *pipeline, const float *expected, i
 
 static bool is_zero(const char *dump)
 {
-    br_npy npy = read_dump(dump);
+    br_npy npy = br_test_dump(dump);
     bool zero = true;
     for (int64_t i = 0; i < npy.count; i++)
         zero = zero && ((const float *)npy.data)[i] == 0;
@@ -246,7 +227,7 @@ static void test_refiner(void **state)
     hold("text_uncond", file, "text_uncond", 1e-4);
     hold("pooled", file, "pooled", 1e-4);
     hold("pooled_uncond", file, "pooled_uncond", 1e-4);
-    const float *cond = take(file, "time_ids", &count), *uncond = take(file, "time_ids_uncond", &uncond_count);
+    const float *cond = br_test_values(file, "time_ids", &count), *uncond = br_test_values(file, "time_ids_uncond", &uncond_count);
     assert_int_equal(count, 5);
     assert_int_equal(uncond_count, 5);
     float both[10];

@@ -9,11 +9,11 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/npy.h"
 #include "image/image.h"
 #include "pipeline/draw.h"
 #include "pipeline/pipeline.h"
 #include "support/device.h"
+#include "support/dump.h"
 #include "support/scratch.h"
 #include "support/test.h"
 #include "weights/safetensors.h"
@@ -77,10 +77,8 @@ static void free_results(result_set *results)
 
 static vector take(const br_weights *file, const char *name)
 {
-    const br_tensor_view *view = br_weights_find(file, name);
-    assert_non_null(view);
-    vector v = vector_of(view->count);
-    br_weight_to_f32(view, 0, view->count, v.values);
+    vector v;
+    v.values = br_test_values(file, name, &v.count);
     return v;
 }
 
@@ -109,10 +107,7 @@ static void open_tiny(tiny_model *tiny, const char *name)
 
 static vector read_dump(const char *name)
 {
-    char path[1024];
-    br_npy npy;
-    snprintf(path, sizeof path, "%s/%s.npy", br_scratch_path("dump"), name);
-    assert_status_ok(br_npy_read(path, &npy));
+    br_npy npy = br_test_dump(name);
     vector v = vector_of((size_t)npy.count);
     memcpy(v.values, npy.data, v.count * sizeof *v.values);
     br_npy_finish(&npy);
@@ -121,11 +116,8 @@ static vector read_dump(const char *name)
 
 static void check_tokens(const tiny_model *tiny, const char *name)
 {
-    char path[1024];
-    br_npy npy;
     const json_t *ids = json_object_get(tiny->about, name);
-    snprintf(path, sizeof path, "%s/%s.npy", br_scratch_path("dump"), name);
-    assert_status_ok(br_npy_read(path, &npy));
+    br_npy npy = br_test_dump(name);
     assert_int_equal(npy.count, json_array_size(ids));
     for (int64_t i = 0; i < npy.count; i++)
         assert_int_equal(((const int32_t *)npy.data)[i], json_integer_value(json_array_get(ids, (size_t)i)));
