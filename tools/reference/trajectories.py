@@ -122,7 +122,8 @@ def write(folder):
     out = {}
     samplers.SIZE = expected["noise"].numel()
     samplers.model = predictor(unet, expected, case)
-    for sampler, (name, extra) in CLASSES.items():
+    begins_with_latents = "picture_latents" in expected and "picture" not in expected  # the refiner: its own sampler will do
+    for sampler, (name, extra) in ({} if begins_with_latents else CLASSES).items():
         samplers.noise = SeededNoise(case, expected)
         config = config_for(scheduler, name, extra)
         if "_sampler" in config:
