@@ -9,9 +9,10 @@ br_status br_pipeline_create(const br_pipeline_params *params, br_pipeline **out
 {
     br_prof_attach(params->profile, params->device->device);
     int span = br_prof_begin(params->profile, "upload");
-    BR_TRY(br_pipeline_open(params->device->device, params->model, params->precision, out_pipeline));
-    (*out_pipeline)->profile = params->profile;
+    br_status status = br_pipeline_open(params->device->device, params->model, params->precision, out_pipeline);
     br_prof_end(params->profile, span);
+    BR_TRY(status);
+    (*out_pipeline)->profile = params->profile;
     br_prof_describe(params->profile, params->model->name, br_pipeline_dtype(*out_pipeline));
     return NULL;
 }
