@@ -18,8 +18,8 @@ typedef struct br_file_map {
 /* Errors: BR_ERROR_NOT_FOUND, BR_ERROR_IO; a folder is BR_ERROR_IO. On failure *out_map is zeroed. */
 BR_MUST_CHECK br_status br_file_map_init(const char *path, br_file_map *out_map);
 void br_file_map_finish(br_file_map *map);
-/* Hints about bytes [first, first + size): they will be read soon; they are not needed for now, so the pages that lie inside leave our memory (what
- * the system keeps of the file is its own). Reading them later is as good as before. */
+/* Hints about bytes [first, first + size): they will be read soon; they have been read, so the pages that lie inside leave our memory (what the
+ * system keeps of the file is its own). Reading them later is as good as before. */
 void br_file_map_expect(const br_file_map *map, size_t first, size_t size);
 void br_file_map_release(const br_file_map *map, size_t first, size_t size);
 
