@@ -6,17 +6,6 @@
 /* The known picture's noise: two products, a sum; the blend: two products, a difference, a sum. */
 #define FLOPS_AN_ELEMENT 7
 
-static bool check_f32(br_graph *graph, const char *name, const char *role, br_value value, br_shape expected)
-{
-    br_shape shape = br_graph_shape(graph, value);
-    br_dtype dtype = br_graph_dtype(graph, value);
-    if (dtype == BR_F32 && br_shape_equal(shape, expected))
-        return true;
-    br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: %s is %s %s, expected f32 %s", name, role, br_dtype_name(dtype),
-                  br_shape_format(shape).text, br_shape_format(expected).text);
-    return false;
-}
-
 void br_op_keep(br_graph *graph, const char *name, const br_keep_params *params)
 {
     if (params->step == BR_NONE || params->x == BR_NONE || params->mask == BR_NONE || params->known == BR_NONE ||
@@ -29,8 +18,8 @@ void br_op_keep(br_graph *graph, const char *name, const br_keep_params *params)
         return;
     }
     mask.dim[3] = 1;
-    if (!check_f32(graph, name, "x", params->x, x) || !check_f32(graph, name, "mask", params->mask, mask) ||
-        !check_f32(graph, name, "known", params->known, x) || !check_f32(graph, name, "noise", params->noise, x))
+    if (!br_step_check_f32(graph, name, "x", params->x, x) || !br_step_check_f32(graph, name, "mask", params->mask, mask) ||
+        !br_step_check_f32(graph, name, "known", params->known, x) || !br_step_check_f32(graph, name, "noise", params->noise, x))
         return;
     br_graph_node(graph, &(br_node_params){.op = BR_OP_keep,
                                            .name = name,

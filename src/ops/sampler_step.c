@@ -6,17 +6,6 @@
 /* Guidance, x and out, four rows of history, noise, h: products and sums. */
 #define FLOPS_AN_ELEMENT 19
 
-static bool check_f32(br_graph *graph, const char *name, const char *role, br_value value, br_shape expected)
-{
-    br_shape shape = br_graph_shape(graph, value);
-    br_dtype dtype = br_graph_dtype(graph, value);
-    if (dtype == BR_F32 && br_shape_equal(shape, expected))
-        return true;
-    br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: %s is %s %s, expected f32 %s", name, role, br_dtype_name(dtype),
-                  br_shape_format(shape).text, br_shape_format(expected).text);
-    return false;
-}
-
 static bool check_state(br_graph *graph, const char *name, const char *role, br_value value)
 {
     if (br_graph_value(graph, value)->kind == BR_VALUE_STATE)
@@ -38,8 +27,8 @@ void br_op_sampler_step(br_graph *graph, const char *name, const br_sampler_step
                       br_shape_format(out).text, br_shape_format(x).text, br_shape_format(doubled).text);
         return;
     }
-    if (!check_f32(graph, name, "x", params->x, x) || !check_f32(graph, name, "noise", params->noise, x) ||
-        !check_f32(graph, name, "history", params->history, br_shape_of(BR_HISTORY_MAX, br_shape_count(x))) ||
+    if (!br_step_check_f32(graph, name, "x", params->x, x) || !br_step_check_f32(graph, name, "noise", params->noise, x) ||
+        !br_step_check_f32(graph, name, "history", params->history, br_shape_of(BR_HISTORY_MAX, br_shape_count(x))) ||
         !check_state(graph, name, "x", params->x) || !check_state(graph, name, "history", params->history))
         return;
     br_graph_node(graph, &(br_node_params){.op = BR_OP_sampler_step,

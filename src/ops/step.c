@@ -22,3 +22,14 @@ bool br_step_check(br_graph *graph, const char *name, br_value step)
                   br_shape_format(shape).text, br_shape_format(step_shape()).text);
     return false;
 }
+
+bool br_step_check_f32(br_graph *graph, const char *name, const char *role, br_value value, br_shape expected)
+{
+    br_shape shape = br_graph_shape(graph, value);
+    br_dtype dtype = br_graph_dtype(graph, value);
+    if (dtype == BR_F32 && br_shape_equal(shape, expected))
+        return true;
+    br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: %s is %s %s, expected f32 %s", name, role, br_dtype_name(dtype),
+                  br_shape_format(shape).text, br_shape_format(expected).text);
+    return false;
+}
