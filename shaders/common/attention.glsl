@@ -7,7 +7,7 @@
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const uint QUADS = 1;       // of columns: see the shaders
-layout(constant_id = 2) const bool VEC = false;     // the head's width and all first elements are multiples of 4
+layout(constant_id = 2) const bool VEC = false;     // the head's width, all strides and all first elements are multiples of 4
 layout(constant_id = 3) const bool CAUSAL = false;
 
 layout(set = 0, binding = BR_ATTENTION_Q) readonly buffer br_q { X_T q[]; };

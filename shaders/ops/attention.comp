@@ -38,12 +38,12 @@ void multiply_q_k(head_place at, uint key0)
         barrier();
         for (uint i = lid; i < ROWS * SLAB; i += gl_WorkGroupSize.x) {
             uint row = i / SLAB;
-            slab[row * STRIDE + i % SLAB] = load_q(at.row0 + row < p.rows, at.q_row + row * p.width, column + i % SLAB * 4);
+            slab[row * STRIDE + i % SLAB] = load_q(at.row0 + row < p.rows, at.q_row + row * p.q_stride, column + i % SLAB * 4);
         }
         for (uint i = lid; i < KEYS * SLAB; i += gl_WorkGroupSize.x) {
             uint key = i / SLAB;
             slab[(ROWS + key) * STRIDE + i % SLAB] =
-                load_k(key0 + key < p.keys, at.k_row + (key0 + key) * p.width, column + i % SLAB * 4);
+                load_k(key0 + key < p.keys, at.k_row + (key0 + key) * p.k_stride, column + i % SLAB * 4);
         }
         barrier();
         [[unroll]] for (uint i = 0; i < SLAB; i++) {
@@ -93,7 +93,7 @@ void add_weighted_quad(head_place at, uint key0, uint column0, vec4 decay, uint 
     barrier();
     for (uint i = lid; i < KEYS * TX; i += gl_WorkGroupSize.x) {
         uint key = i / TX;
-        slab[i] = load_v(key0 + key < p.keys, at.v_row + (key0 + key) * p.width, column0 + (c * TX + i % TX) * 4);
+        slab[i] = load_v(key0 + key < p.keys, at.v_row + (key0 + key) * p.v_stride, column0 + (c * TX + i % TX) * 4);
     }
     barrier();
     [[unroll]] for (uint r = 0; r < 4; r++)
@@ -132,9 +132,9 @@ void main()
 
     head_place at;
     at.row0 = block * ROWS;
-    at.q_row = p.q_first + (picture * p.rows + at.row0) * p.width + head * p.head_width;
-    at.k_row = p.k_first + picture * p.keys * p.width + head * p.head_width;
-    at.v_row = p.v_first + picture * p.keys * p.width + head * p.head_width;
+    at.q_row = p.q_first + (picture * p.rows + at.row0) * p.q_stride + head * p.head_width;
+    at.k_row = p.k_first + picture * p.keys * p.k_stride + head * p.head_width;
+    at.v_row = p.v_first + picture * p.keys * p.v_stride + head * p.head_width;
     uint column0 = part * QUADS * TX * 4;
     uint key_end = CAUSAL ? min(p.keys, p.first_row + at.row0 + ROWS) : p.keys;
 
@@ -167,7 +167,7 @@ void main()
             continue;
         // A row all of whose scores are minus infinity gives zeros.
         float scale = total[r] > 0.0 ? 1.0 / total[r] : 0.0;
-        uint y_row = p.y_first + (picture * p.rows + row) * p.width + head * p.head_width;
+        uint y_row = p.y_first + (picture * p.rows + row) * p.y_stride + head * p.head_width;
         [[unroll]] for (uint c = 0; c < QUADS; c++) {
             uint column = column0 + (c * TX + tx) * 4;
             if (column < p.head_width)

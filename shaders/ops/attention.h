@@ -5,13 +5,13 @@
 
 #include "common/abi.h"
 
-#define BR_ATTENTION_Q 0 /* X_T [pictures, Tq, D], or some rows of one picture */
-#define BR_ATTENTION_K 1 /* X_T [pictures, Tk, D] */
-#define BR_ATTENTION_V 2
-#define BR_ATTENTION_Y 3 /* as q */
+#define BR_ATTENTION_Q 0 /* X_T: D columns of [pictures, Tq, q_stride], or of some rows of one picture */
+#define BR_ATTENTION_K 1 /* X_T: D columns of [pictures, Tk, k_stride] */
+#define BR_ATTENTION_V 2 /* X_T: D columns of [pictures, Tk, v_stride] */
+#define BR_ATTENTION_Y 3 /* X_T [pictures, Tq, D], or some rows of one picture */
 #define BR_ATTENTION_BINDINGS 4
 
-/* The *_first are elements between the start of a binding's range and the slice. */
+/* The *_first are elements between the start of a binding's range and the first column of its first row. */
 BR_PUSH(br_attention_push,
     uint total;      /* workgroups */
     uint row_blocks; /* workgroups along the rows */
@@ -21,7 +21,10 @@ BR_PUSH(br_attention_push,
     uint first_row;  /* of the picture's rows, for the causal mask */
     uint keys;       /* Tk */
     uint head_width; /* D / heads */
-    uint width;      /* D */
+    uint q_stride;   /* elements from a row to the next */
+    uint k_stride;
+    uint v_stride;
+    uint y_stride;   /* D */
     float scale;     /* times log2(e): the exponentials are powers of two */
     uint q_first;
     uint k_first;

@@ -44,9 +44,9 @@ void multiply_q_k(uint q_head, uint row0, uint k_head, uint key0)
     for (uint column = 0; column < p.head_width; column += 4) {
         vec4 key[KEY_SETS];
         [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
-            key[c] = load_k(true, k_head + clamp_row(key0 + c * S + lane, p.keys) * p.width, column);
+            key[c] = load_k(true, k_head + clamp_row(key0 + c * S + lane, p.keys) * p.k_stride, column);
         [[unroll]] for (uint i = 0; i < ROWS / S; i++) {
-            vec4 mine = load_q(true, q_head + clamp_row(row0 + i * S + lane, p.rows) * p.width, column);
+            vec4 mine = load_q(true, q_head + clamp_row(row0 + i * S + lane, p.rows) * p.q_stride, column);
             [[unroll]] for (uint r = 0; r < S; r++) {
                 vec4 a = vec4(subgroupShuffle(mine.x, r), subgroupShuffle(mine.y, r), subgroupShuffle(mine.z, r), subgroupShuffle(mine.w, r));
                 [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
@@ -80,7 +80,7 @@ void add_weighted_v(uint v_head, uint key0, uint column0)
 {
     for (uint j = 0; j < S; j++) {
         [[unroll]] for (uint set = 0; set < KEY_SETS; set++) {
-            uint row = v_head + clamp_row(key0 + set * S + j, p.keys) * p.width;
+            uint row = v_head + clamp_row(key0 + set * S + j, p.keys) * p.v_stride;
             vec4 value[QUADS];
             [[unroll]] for (uint c = 0; c < QUADS; c++)
                 value[c] = load_v(true, row, column0 + c * S * 4);
@@ -102,10 +102,10 @@ void main()
     uint column0 = (rest % p.parts * QUADS * S + gl_SubgroupInvocationID) * 4;
     rest /= p.parts;
     uint head = rest % p.heads, picture = rest / p.heads;
-    uint q_head = p.q_first + picture * p.rows * p.width + head * p.head_width;
-    uint k_head = p.k_first + picture * p.keys * p.width + head * p.head_width;
-    uint v_head = p.v_first + picture * p.keys * p.width + head * p.head_width;
-    uint y_head = p.y_first + picture * p.rows * p.width + head * p.head_width;
+    uint q_head = p.q_first + picture * p.rows * p.q_stride + head * p.head_width;
+    uint k_head = p.k_first + picture * p.keys * p.k_stride + head * p.head_width;
+    uint v_head = p.v_first + picture * p.keys * p.v_stride + head * p.head_width;
+    uint y_head = p.y_first + picture * p.rows * p.y_stride + head * p.head_width;
     uint key_end = CAUSAL ? min(p.keys, p.first_row + row0 + ROWS) : p.keys;
 
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
@@ -128,7 +128,7 @@ void main()
         if (row0 + r < p.rows) {
             [[unroll]] for (uint c = 0; c < QUADS; c++) {
                 if (column0 + c * S * 4 < p.head_width)
-                    store_y(y_head + (row0 + r) * p.width, column0 + c * S * 4, sums[r * QUADS + c] * scale);
+                    store_y(y_head + (row0 + r) * p.y_stride, column0 + c * S * 4, sums[r * QUADS + c] * scale);
             }
         }
     }

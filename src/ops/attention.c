@@ -8,6 +8,8 @@
 #define LOG2_E 1.44269504088896340736
 
 typedef struct attention_attrs {
+    uint32_t width; /* D */
+    uint32_t q_column, k_column, v_column;
     int heads;
     float scale;
     bool causal;
@@ -27,33 +29,73 @@ static const attention_tile gpu_tile = {.threads = 128, .rows = 32, .columns = 6
 /* attention_lanes.comp. */
 #define LANES_ROWS 16
 
+/* Whether columns [column, column + width) exist in rows of k or v; all of a row where nothing was said of columns. */
+static bool check_rows(br_graph *graph, const char *name, const char *role, br_shape shape, br_shape q, int64_t column,
+                       int64_t width, bool whole)
+{
+    if (shape.rank == 3 && shape.dim[0] == q.dim[0] && column >= 0 &&
+        (whole ? shape.dim[2] == width : width <= shape.dim[2] && column <= shape.dim[2] - width))
+        return true;
+    if (whole)
+        br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: attention %s is %s, expected [%lld, T, %lld]", name, role,
+                      br_shape_format(shape).text, (long long)q.dim[0], (long long)width);
+    else
+        br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: attention %s is %s, expected [%lld, T, D] with columns %lld to %lld", name,
+                      role, br_shape_format(shape).text, (long long)q.dim[0], (long long)column, (long long)(column + width - 1));
+    return false;
+}
+
+static bool check_shapes(br_graph *graph, const char *name, const br_attention_params *params, int64_t width)
+{
+    br_shape q = br_graph_shape(graph, params->q), k = br_graph_shape(graph, params->k), v = br_graph_shape(graph, params->v);
+    bool whole = !params->width && !params->q_column && !params->k_column && !params->v_column;
+    if (!check_rows(graph, name, "q", q, q, params->q_column, width, whole) ||
+        !check_rows(graph, name, "k", k, q, params->k_column, width, whole) ||
+        !check_rows(graph, name, "v", v, q, params->v_column, width, whole))
+        return false;
+    if (v.dim[1] != k.dim[1]) {
+        br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: attention v is %s, expected as many rows as k's %s", name,
+                      br_shape_format(v).text, br_shape_format(k).text);
+        return false;
+    }
+    if (params->heads < 1 || width % params->heads) {
+        br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: attention has %d heads, expected a divisor of D = %lld", name, params->heads,
+                      (long long)width);
+        return false;
+    }
+    if (params->causal && q.dim[1] != k.dim[1]) {
+        br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: causal attention has %lld queries and %lld keys, expected as many", name,
+                      (long long)q.dim[1], (long long)k.dim[1]);
+        return false;
+    }
+    return true;
+}
+
 br_value br_op_attention(br_graph *graph, const char *name, const br_attention_params *params)
 {
     if (params->q == BR_NONE || params->k == BR_NONE || params->v == BR_NONE || br_graph_failed(graph))
         return BR_NONE;
-    br_shape q = br_graph_shape(graph, params->q), k = br_graph_shape(graph, params->k), v = br_graph_shape(graph, params->v);
-    if (q.rank != 3)
+    br_shape q = br_graph_shape(graph, params->q);
+    if (q.rank != 3 || params->width < 0)
         return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: attention q is %s, expected [B, T, D]", name, br_shape_format(q).text);
-    if (k.rank != 3 || k.dim[0] != q.dim[0] || k.dim[2] != q.dim[2])
-        return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: attention k is %s, expected [%lld, T, %lld]", name,
-                             br_shape_format(k).text, (long long)q.dim[0], (long long)q.dim[2]);
-    if (!br_shape_equal(v, k))
-        return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: attention v is %s, expected k's %s", name, br_shape_format(v).text,
-                             br_shape_format(k).text);
+    int64_t width = params->width ? params->width : q.dim[2];
+    if (!check_shapes(graph, name, params, width))
+        return BR_NONE;
     br_dtype dtype = br_graph_dtype(graph, params->q);
     if ((dtype != BR_F32 && dtype != BR_F16) || br_graph_dtype(graph, params->k) != dtype ||
         br_graph_dtype(graph, params->v) != dtype)
         return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: attention takes one of f32 and f16, q is %s, k %s and v %s", name,
                              br_dtype_name(dtype), br_dtype_name(br_graph_dtype(graph, params->k)),
                              br_dtype_name(br_graph_dtype(graph, params->v)));
-    if (params->heads < 1 || q.dim[2] % params->heads)
-        return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: attention has %d heads, expected a divisor of D = %lld", name,
-                             params->heads, (long long)q.dim[2]);
-    if (params->causal && q.dim[1] != k.dim[1])
-        return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: causal attention has %lld queries and %lld keys, expected as many",
-                             name, (long long)q.dim[1], (long long)k.dim[1]);
-    float scale = params->scale != 0 ? params->scale : (float)(1 / sqrt((double)(q.dim[2] / params->heads)));
-    attention_attrs attrs = {params->heads, scale, params->causal};
+    attention_attrs attrs = {
+        .width = (uint32_t)width,
+        .q_column = (uint32_t)params->q_column,
+        .k_column = (uint32_t)params->k_column,
+        .v_column = (uint32_t)params->v_column,
+        .heads = params->heads,
+        .scale = params->scale != 0 ? params->scale : (float)(1 / sqrt((double)(width / params->heads))),
+        .causal = params->causal,
+    };
     return br_graph_node(graph, &(br_node_params){
                                     .op = BR_OP_attention,
                                     .name = name,
@@ -63,7 +105,7 @@ br_value br_op_attention(br_graph *graph, const char *name, const br_attention_p
                                     .attrs_size = sizeof attrs,
                                     .in_place = -1,
                                     .output_count = 1,
-                                    .outputs = {{dtype, q, BR_NONE}},
+                                    .outputs = {{dtype, br_shape_of(q.dim[0], q.dim[1], width), BR_NONE}},
                                 });
 }
 
@@ -72,30 +114,55 @@ typedef struct attention_piece {
     uint64_t picture, pictures, row, rows;
 } attention_piece;
 
-static uint64_t flops(const attention_attrs *attrs, attention_piece piece, uint64_t keys, uint64_t width)
+static uint64_t flops(const attention_attrs *attrs, attention_piece piece, uint64_t keys)
 {
     uint64_t pairs = piece.rows * keys;
     if (attrs->causal)
         pairs = piece.rows * piece.row + piece.rows * (piece.rows + 1) / 2;
     /* Two products of the head's width, and of the softmax: scale, maximum, difference, exponential, sum. */
-    return piece.pictures * pairs * (4 * width + 5 * (uint64_t)attrs->heads);
+    return piece.pictures * pairs * (4 * (uint64_t)attrs->width + 5 * (uint64_t)attrs->heads);
+}
+
+/* D columns of consecutive rows of an operand. */
+typedef struct attention_rows {
+    br_slice slice;
+    uint32_t stride; /* elements from a row to the next */
+    uint64_t bytes;  /* read or written */
+} attention_rows;
+
+static attention_rows rows_make(const br_emitter *emitter, br_value value, uint64_t first, uint64_t count, uint32_t column,
+                                uint32_t width)
+{
+    uint64_t stride = (uint64_t)br_shape_last(br_graph_shape(emitter->graph, value));
+    return (attention_rows){
+        .slice = br_slice_make(emitter, value, first * stride + column, (count - 1) * stride + width, BR_VK_READ),
+        .stride = (uint32_t)stride,
+        .bytes = count * width * (uint64_t)br_dtype_size(br_graph_dtype(emitter->graph, value)),
+    };
+}
+
+/* Whether four neighbouring elements can be loaded at once. */
+static bool rows_aligned(const attention_rows *rows)
+{
+    return rows->slice.skip % 4 == 0 && rows->stride % 4 == 0;
 }
 
 static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_piece piece)
 {
     const attention_attrs *attrs = node->attrs;
     const br_graph *graph = emitter->graph;
-    br_shape q_shape = br_graph_shape(graph, node->inputs[0]), k_shape = br_graph_shape(graph, node->inputs[1]);
-    uint64_t width = (uint64_t)q_shape.dim[2], queries = (uint64_t)q_shape.dim[1], keys = (uint64_t)k_shape.dim[1];
-    uint64_t q_begin = (piece.picture * queries + piece.row) * width, q_count = piece.pictures * piece.rows * width;
-    uint64_t k_begin = piece.picture * keys * width, k_count = piece.pictures * keys * width;
-    br_slice q = br_slice_make(emitter, node->inputs[0], q_begin, q_count, BR_VK_READ);
-    br_slice k = br_slice_make(emitter, node->inputs[1], k_begin, k_count, BR_VK_READ);
-    br_slice v = br_slice_make(emitter, node->inputs[2], k_begin, k_count, BR_VK_READ);
-    br_slice y = br_slice_make(emitter, node->outputs[0], q_begin, q_count, BR_VK_WRITE);
+    uint64_t queries = (uint64_t)br_graph_shape(graph, node->inputs[0]).dim[1];
+    uint64_t keys = (uint64_t)br_graph_shape(graph, node->inputs[1]).dim[1];
+    uint64_t row = piece.picture * queries + piece.row, rows = piece.pictures * piece.rows;
+    uint64_t key = piece.picture * keys, key_rows = piece.pictures * keys;
+    attention_rows q = rows_make(emitter, node->inputs[0], row, rows, attrs->q_column, attrs->width);
+    attention_rows k = rows_make(emitter, node->inputs[1], key, key_rows, attrs->k_column, attrs->width);
+    attention_rows v = rows_make(emitter, node->inputs[2], key, key_rows, attrs->v_column, attrs->width);
+    attention_rows y = rows_make(emitter, node->outputs[0], row, rows, 0, attrs->width);
+    y.slice.operand.access = BR_VK_WRITE;
 
-    uint32_t head_width = (uint32_t)width / (uint32_t)attrs->heads;
-    bool vec = head_width % 4 == 0 && q.skip % 4 == 0 && k.skip % 4 == 0 && v.skip % 4 == 0 && y.skip % 4 == 0;
+    uint32_t head_width = attrs->width / (uint32_t)attrs->heads;
+    bool vec = head_width % 4 == 0 && rows_aligned(&q) && rows_aligned(&k) && rows_aligned(&v) && rows_aligned(&y);
     bool lanes = br_gemm_has_lanes(emitter->caps) && emitter->caps->subgroup_size <= LANES_ROWS;
     uint32_t size = emitter->caps->subgroup_size;
     attention_tile tile = lanes ? (attention_tile){size, LANES_ROWS, 4 * size} : gpu_tile;
@@ -114,12 +181,15 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
         .first_row = (uint32_t)piece.row,
         .keys = (uint32_t)keys,
         .head_width = head_width,
-        .width = (uint32_t)width,
+        .q_stride = q.stride,
+        .k_stride = k.stride,
+        .v_stride = v.stride,
+        .y_stride = y.stride,
         .scale = (float)(attrs->scale * LOG2_E),
-        .q_first = q.skip,
-        .k_first = k.skip,
-        .v_first = v.skip,
-        .y_first = y.skip,
+        .q_first = q.slice.skip,
+        .k_first = k.slice.skip,
+        .v_first = v.slice.skip,
+        .y_first = y.slice.skip,
     };
     static const br_shader_id ids[2][2] = {{BR_SHADER_ATTENTION_F32, BR_SHADER_ATTENTION_F16},
                                            {BR_SHADER_ATTENTION_LANES_F32, BR_SHADER_ATTENTION_LANES_F16}};
@@ -129,8 +199,9 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
         .spec = {tile.threads, quads, vec, attrs->causal},
         .push_size = sizeof push,
         .operand_count = BR_ATTENTION_BINDINGS,
-        .operands = {q.operand, k.operand, v.operand, y.operand},
-        .flops = flops(attrs, piece, keys, width),
+        .operands = {q.slice.operand, k.slice.operand, v.slice.operand, y.slice.operand},
+        .flops = flops(attrs, piece, keys),
+        .bytes = q.bytes + k.bytes + v.bytes + y.bytes,
     };
     memcpy(dispatch.push, &push, sizeof push);
     br_emit_fold(emitter, push.total, dispatch.groups);
@@ -140,15 +211,20 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
 br_status br_emit_attention(br_emitter *emitter, const br_node *node)
 {
     br_shape q = br_graph_shape(emitter->graph, node->inputs[0]);
-    uint64_t pictures = (uint64_t)q.dim[0], rows = (uint64_t)q.dim[1], width = (uint64_t)q.dim[2];
+    uint64_t pictures = (uint64_t)q.dim[0], rows = (uint64_t)q.dim[1];
+    const br_value operands[] = {node->inputs[0], node->inputs[1], node->inputs[2], node->outputs[0]};
     bool whole = true;
-    for (int i = 0; i < 3; i++)
-        whole = whole && (uint64_t)br_graph_bytes(emitter->graph, node->inputs[i]) <= emitter->caps->max_storage_range;
+    for (int i = 0; i < BR_ATTENTION_BINDINGS; i++)
+        whole = whole && (uint64_t)br_graph_bytes(emitter->graph, operands[i]) <= emitter->caps->max_storage_range;
     if (whole)
         return emit_piece(emitter, node, (attention_piece){0, pictures, 0, rows});
     /* Keys and values of a picture stay in one piece: 128 MiB hold 65,536 of them at D = 512. More are refused when the dispatch is checked. */
-    uint64_t step = br_slice_rows(emitter, node->inputs[0], width);
-    step = step < 1 ? 1 : step < rows ? step : rows;
+    uint64_t step = rows;
+    for (int i = 0; i < BR_ATTENTION_BINDINGS; i += BR_ATTENTION_Y) {
+        uint64_t fit = br_slice_rows(emitter, operands[i], (uint64_t)br_shape_last(br_graph_shape(emitter->graph, operands[i])));
+        step = fit < step ? fit : step;
+    }
+    step = step < 1 ? 1 : step;
     for (uint64_t picture = 0; picture < pictures; picture++)
         for (uint64_t row = 0; row < rows; row += step)
             BR_TRY(emit_piece(emitter, node, (attention_piece){picture, 1, row, rows - row < step ? rows - row : step}));

@@ -76,8 +76,7 @@ br_status br_emit_dispatch(br_emitter *emitter, const br_op_dispatch *dispatch)
     *added = *dispatch;
     added->node = emitter->node;
     added->name = emitter->graph->nodes[emitter->node].name;
-    added->bytes = 0;
-    for (uint32_t i = 0; i < added->operand_count; i++)
+    for (uint32_t i = 0; !dispatch->bytes && i < added->operand_count; i++)
         added->bytes += added->operands[i].size * (added->operands[i].access == BR_VK_READ_WRITE ? 2 : 1);
     return NULL;
 }

@@ -27,7 +27,7 @@ typedef struct br_op_dispatch {
     br_operand operands[BR_VK_BINDING_MAX];
     uint32_t groups[3];
     uint64_t flops; /* multiplications and additions */
-    uint64_t bytes; /* read and written, each operand once */
+    uint64_t bytes; /* read and written; 0 when given: each operand once */
 } br_op_dispatch;
 
 typedef struct br_emitter {
@@ -43,7 +43,7 @@ void br_emitter_finish(br_emitter *emitter);
 /* All nodes in order. Errors: BR_ERROR_UNSUPPORTED naming the node when a device's limits cannot take it. */
 BR_MUST_CHECK br_status br_emitter_run(br_emitter *emitter);
 
-/* Called by the ops: appends a copy of `dispatch` (name and node are filled in, bytes computed from the operands, limits checked). */
+/* Called by the ops: appends a copy of `dispatch` (name and node are filled in, so are bytes unless given, limits checked). */
 BR_MUST_CHECK br_status br_emit_dispatch(br_emitter *emitter, const br_op_dispatch *dispatch);
 /* The whole storage of a value. */
 br_operand br_emit_whole(const br_emitter *emitter, br_value value, br_vk_access access);

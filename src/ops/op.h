@@ -63,10 +63,14 @@ typedef struct br_layer_norm_params {
 } br_layer_norm_params;
 br_value br_op_layer_norm(br_graph *graph, const char *name, const br_layer_norm_params *params);
 
-/* y[B, Tq, D] = softmax(scale · q kᵀ) v for each of NH heads of width D / NH. No [Tq, Tk] matrix is ever stored. */
+/* y[B, Tq, D] = softmax(scale · q kᵀ) v for each of NH heads of width D / NH. No [Tq, Tk] matrix is ever stored. q, k and v may be D columns of wider rows, and
+ * of one and the same value. */
 typedef struct br_attention_params {
-    br_value q;    /* [B, Tq, D] */
-    br_value k, v; /* [B, Tk, D] */
+    br_value q;                           /* [B, Tq, >= q_column + D] */
+    br_value k;                           /* [B, Tk, >= k_column + D] */
+    br_value v;                           /* [B, Tk, >= v_column + D] */
+    int64_t width;                        /* D; 0: the last dimension of q */
+    int64_t q_column, k_column, v_column; /* the first of the D columns; with all of these 0 and no width, k and v have D columns */
     int heads;
     float scale; /* 0: 1/sqrt(D / NH) */
     bool causal; /* position i sees 0 .. i; needs Tq == Tk */

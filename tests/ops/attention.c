@@ -4,6 +4,7 @@
  * for the few largest and less for the mean. f16: the inputs are rounded beforehand, so only the rounding of y remains, 2^-11 of each element. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ops/op.h"
 #include "ref/attention.h"
@@ -16,8 +17,11 @@ typedef struct attention_case {
     int pictures, queries, keys, heads, head_width;
     bool causal;
     br_dtype dtype;
-    float scale;   /* of the scores; 0: the default */
-    float q_scale; /* of the values in q; 0 means 1 */
+    float scale;             /* of the scores; 0: the default */
+    float q_scale;           /* of the values in q; 0 means 1 */
+    int q_row, k_row, v_row; /* columns of a row of q, k and v; 0: those of all heads and no more */
+    int q_column, k_column, v_column;
+    bool one_value; /* q, k and v are columns of one value, of q_row columns; only where there are as many queries as keys */
 } attention_case;
 
 static float *random_values(int count, uint32_t seed, br_dtype dtype, float scale)
@@ -32,43 +36,69 @@ static float *random_values(int count, uint32_t seed, br_dtype dtype, float scal
     return values;
 }
 
+/* Columns [column, column + width) of rows, closed up. */
+static float *take_columns(const float *values, int rows, int row, int column, int width)
+{
+    float *taken = malloc((size_t)rows * width * sizeof *taken);
+    assert_non_null(taken);
+    for (int i = 0; i < rows; i++)
+        memcpy(taken + (size_t)i * width, values + (size_t)i * row + column, (size_t)width * sizeof *taken);
+    return taken;
+}
+
+static void expect_reference(const attention_case *c, const float *const inputs[3], const float *y)
+{
+    int width = c->heads * c->head_width, q_rows = c->pictures * c->queries, k_rows = c->pictures * c->keys;
+    float *q = take_columns(inputs[0], q_rows, c->q_row ? c->q_row : width, c->q_column, width);
+    float *k = take_columns(inputs[1], k_rows, c->k_row ? c->k_row : width, c->k_column, width);
+    float *v = take_columns(inputs[2], k_rows, c->v_row ? c->v_row : width, c->v_column, width);
+    double *expected = malloc((size_t)q_rows * width * sizeof *expected);
+    assert_non_null(expected);
+    double scale = c->scale != 0 ? c->scale : 1 / sqrt(c->head_width);
+    br_ref_attention(
+        &(br_ref_attention_params){c->pictures, c->queries, c->keys, c->heads, c->head_width, scale, c->causal, q, k, v}, expected);
+    double error = br_test_relative_error(y, expected, (size_t)q_rows * width);
+    print_message("[%d, %d, %d x %d], %d keys%s: %.2e\n", c->pictures, c->queries, c->heads, c->head_width, c->keys,
+                  c->causal ? ", causal" : "", error);
+    assert_true(error <= (c->dtype == BR_F16 ? TOLERANCE_F16 : TOLERANCE_F32));
+    free(q), free(k), free(v), free(expected);
+}
+
 static void check(br_test_device *device, const attention_case *c)
 {
     if (c->dtype == BR_F16 && !device->caps->f16_storage) {
         print_message("f16 storage: skipped, the device has none\n");
         return;
     }
-    int width = c->heads * c->head_width, q_count = c->pictures * c->queries * width, k_count = c->pictures * c->keys * width;
-    float *q = random_values(q_count, 1, c->dtype, c->q_scale ? c->q_scale : 1);
-    float *k = random_values(k_count, 2, c->dtype, 1), *v = random_values(k_count, 3, c->dtype, 1);
-    float *y = malloc((size_t)q_count * sizeof *y);
-    double *expected = malloc((size_t)q_count * sizeof *expected);
-    assert_true(y && expected);
+    int width = c->heads * c->head_width;
+    int q_row = c->q_row ? c->q_row : width, k_row = c->k_row ? c->k_row : width, v_row = c->v_row ? c->v_row : width;
+    float *q = random_values(c->pictures * c->queries * q_row, 1, c->dtype, c->q_scale ? c->q_scale : 1);
+    float *k = random_values(c->pictures * c->keys * k_row, 2, c->dtype, 1);
+    float *v = random_values(c->pictures * c->keys * v_row, 3, c->dtype, 1);
+    float *y = malloc((size_t)c->pictures * c->queries * width * sizeof *y);
+    assert_non_null(y);
 
     br_graph graph;
     br_graph_init(&graph);
     br_attention_params params = {
-        .q = br_graph_input(&graph, "q", c->dtype, br_shape_of(c->pictures, c->queries, width)),
-        .k = br_graph_input(&graph, "k", c->dtype, br_shape_of(c->pictures, c->keys, width)),
-        .v = br_graph_input(&graph, "v", c->dtype, br_shape_of(c->pictures, c->keys, width)),
+        .q = br_graph_input(&graph, "q", c->dtype, br_shape_of(c->pictures, c->queries, q_row)),
+        .width = width,
+        .q_column = c->q_column,
+        .k_column = c->k_column,
+        .v_column = c->v_column,
         .heads = c->heads,
         .scale = c->scale,
         .causal = c->causal,
     };
+    params.k = c->one_value ? params.q : br_graph_input(&graph, "k", c->dtype, br_shape_of(c->pictures, c->keys, k_row));
+    params.v = c->one_value ? params.q : br_graph_input(&graph, "v", c->dtype, br_shape_of(c->pictures, c->keys, v_row));
     br_value out = br_op_attention(&graph, "attn", &params);
     br_graph_output(&graph, out, "y");
     br_test_tensor inputs[] = {{params.q, q}, {params.k, k}, {params.v, v}}, output = {out, y};
-    assert_status_ok(br_test_run(&(br_test_run_params){device, &graph, inputs, 3, &output, 1, 0}));
-
-    double scale = c->scale != 0 ? c->scale : 1 / sqrt(c->head_width);
-    br_ref_attention(
-        &(br_ref_attention_params){c->pictures, c->queries, c->keys, c->heads, c->head_width, scale, c->causal, q, k, v}, expected);
-    double error = br_test_relative_error(y, expected, (size_t)q_count);
-    print_message("[%d, %d, %d x %d], %d keys%s: %.2e\n", c->pictures, c->queries, c->heads, c->head_width, c->keys,
-                  c->causal ? ", causal" : "", error);
-    assert_true(error <= (c->dtype == BR_F16 ? TOLERANCE_F16 : TOLERANCE_F32));
+    assert_status_ok(br_test_run(&(br_test_run_params){device, &graph, inputs, c->one_value ? 1 : 3, &output, 1, 0}));
+    expect_reference(c, (const float *const[]){q, c->one_value ? q : k, c->one_value ? q : v}, y);
     br_graph_finish(&graph);
-    free(q), free(k), free(v), free(y), free(expected);
+    free(q), free(k), free(v), free(y);
 }
 
 static void check_shapes(br_test_device *device)
@@ -109,6 +139,75 @@ static void check_storage(br_test_device *device)
     check(device, &(attention_case){.pictures = 1, .queries = 19, .keys = 35, .heads = 1, .head_width = 512, .dtype = BR_F16});
 }
 
+/* q, k and v as columns of wider rows: of one value or several, from columns that are and are not multiples of 4. */
+static void check_columns(br_test_device *device)
+{
+    const attention_case cases[] = {
+        {.pictures = 2,
+         .queries = 53,
+         .keys = 53,
+         .heads = 2,
+         .head_width = 20,
+         .q_row = 120,
+         .k_row = 120,
+         .v_row = 120,
+         .k_column = 40,
+         .v_column = 80,
+         .one_value = true},
+        {.pictures = 2,
+         .queries = 37,
+         .keys = 37,
+         .heads = 3,
+         .head_width = 13,
+         .q_row = 131,
+         .k_row = 131,
+         .v_row = 131,
+         .q_column = 7,
+         .k_column = 89,
+         .v_column = 46,
+         .causal = true,
+         .one_value = true},
+        {.pictures = 2, .queries = 41, .keys = 77, .heads = 2, .head_width = 40, .k_row = 160, .v_row = 200, .v_column = 120},
+        {.pictures = 2,
+         .queries = 41,
+         .keys = 31,
+         .heads = 2,
+         .head_width = 8,
+         .q_row = 17,
+         .k_row = 20,
+         .v_row = 19,
+         .q_column = 1,
+         .k_column = 3,
+         .v_column = 2},
+        {.pictures = 1,
+         .queries = 35,
+         .keys = 35,
+         .heads = 1,
+         .head_width = 64,
+         .q_row = 192,
+         .k_row = 192,
+         .v_row = 192,
+         .k_column = 64,
+         .v_column = 128,
+         .one_value = true,
+         .dtype = BR_F16},
+        {.pictures = 2,
+         .queries = 23,
+         .keys = 43,
+         .heads = 2,
+         .head_width = 8,
+         .q_row = 19,
+         .k_row = 37,
+         .v_row = 37,
+         .q_column = 3,
+         .k_column = 1,
+         .v_column = 18,
+         .dtype = BR_F16},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        check(device, &cases[i]);
+}
+
 static void test_shapes(void **state)
 {
     check_shapes(*state);
@@ -124,6 +223,11 @@ static void test_storage(void **state)
     check_storage(*state);
 }
 
+static void test_columns(void **state)
+{
+    check_columns(*state);
+}
+
 /* The form for GPUs, on whatever device this is. */
 static void test_gpu(void **state)
 {
@@ -134,6 +238,7 @@ static void test_gpu(void **state)
     check_shapes(&device);
     check_causal(&device);
     check_storage(&device);
+    check_columns(&device);
 }
 
 static void test_scale(void **state)
@@ -153,6 +258,29 @@ static void test_lowered_limits(void **state)
     check(device, &(attention_case){.pictures = 3, .queries = 27, .keys = 27, .heads = 3, .head_width = 11, .causal = true});
     check(device, &(attention_case){
                       .pictures = 2, .queries = 53, .keys = 53, .heads = 2, .head_width = 17, .causal = true, .dtype = BR_F16});
+    /* Rows of q that are wider than those of y, and the other way about. */
+    check(device, &(attention_case){.pictures = 2,
+                                    .queries = 53,
+                                    .keys = 11,
+                                    .heads = 2,
+                                    .head_width = 12,
+                                    .q_row = 83,
+                                    .k_row = 70,
+                                    .v_row = 68,
+                                    .q_column = 35,
+                                    .k_column = 3,
+                                    .v_column = 40});
+    check(device, &(attention_case){.pictures = 3,
+                                    .queries = 15,
+                                    .keys = 15,
+                                    .heads = 1,
+                                    .head_width = 22,
+                                    .q_row = 66,
+                                    .k_row = 66,
+                                    .v_row = 66,
+                                    .k_column = 22,
+                                    .v_column = 44,
+                                    .one_value = true});
 
     br_graph graph;
     br_graph_init(&graph);
@@ -220,7 +348,13 @@ static void test_errors(void **state)
     expect_error(&(br_attention_params){.q = 4, .k = 1, .v = 1, .heads = 8}, "attention q is [64, 320], expected [B, T, D]");
     expect_error(&(br_attention_params){.q = 0, .k = 2, .v = 2, .heads = 8}, "attention k is [2, 77, 768], expected [2, T, 320]");
     expect_error(&(br_attention_params){.q = 0, .k = 1, .v = 0, .heads = 8},
-                 "attention v is [2, 64, 320], expected k's [2, 77, 320]");
+                 "attention v is [2, 64, 320], expected as many rows as k's [2, 77, 320]");
+    expect_error(&(br_attention_params){.q = 0, .k = 2, .v = 2, .width = 160, .q_column = 161, .v_column = 608, .heads = 8},
+                 "attention q is [2, 64, 320], expected [2, T, D] with columns 161 to 320");
+    expect_error(&(br_attention_params){.q = 0, .k = 2, .v = 2, .width = 160, .k_column = 609, .heads = 8},
+                 "attention k is [2, 77, 768], expected [2, T, D] with columns 609 to 768");
+    expect_error(&(br_attention_params){.q = 0, .k = 2, .v = 2, .width = 160, .v_column = -1, .heads = 8},
+                 "attention v is [2, 77, 768], expected [2, T, D] with columns -1 to 158");
     expect_error(&(br_attention_params){.q = 0, .k = 3, .v = 1, .heads = 8}, "q is f32, k f16 and v f32");
     expect_error(&(br_attention_params){.q = 0, .k = 1, .v = 1, .heads = 7},
                  "attention has 7 heads, expected a divisor of D = 320");
@@ -231,9 +365,9 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes), cmocka_unit_test(test_causal), cmocka_unit_test(test_storage),
-        cmocka_unit_test(test_gpu),    cmocka_unit_test(test_scale),  cmocka_unit_test(test_lowered_limits),
-        cmocka_unit_test(test_hard),   cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_shapes),         cmocka_unit_test(test_causal), cmocka_unit_test(test_storage),
+        cmocka_unit_test(test_columns),        cmocka_unit_test(test_gpu),    cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_hard),   cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests_name("ops/attention", tests, br_test_device_setup, br_test_device_teardown);
 }
