@@ -27,17 +27,17 @@ vec4 gemm_lane_x(uint row, uint k, uint depth)
 // Scales of the blocks' group that the loop is in.
 vec2 gemm_lane_scale[TN];
 
-void gemm_lane_scales(uint w_row[TN], uint k, uint depth)
+void gemm_lane_scales(uint w_row[TN], uint k)
 {
     if (k % QUANT_GROUP == 0) {
         [[unroll]] for (uint c = 0; c < TN; c++)
-            gemm_lane_scale[c] = quant_scale(w_row[c] == GEMM_ZERO ? 0 : w_row[c], k, depth);
+            gemm_lane_scale[c] = quant_scale(w_row[c] == GEMM_ZERO ? 0 : w_row[c], p.w_column + k, p.w_columns);
     }
 }
 
 vec4 gemm_lane_w(uint row, uint c, uint k, uint depth)
 {
-    return quant_values(quant_bytes(row == GEMM_ZERO ? 0 : row, k, depth), gemm_lane_scale[c]);
+    return quant_values(quant_bytes(row == GEMM_ZERO ? 0 : row, p.w_column + k, p.w_columns), gemm_lane_scale[c]);
 }
 #else
 vec4 gemm_lane_w(uint row, uint c, uint k, uint depth)
@@ -60,7 +60,7 @@ void gemm_tile(uint m0, uint n0, uint taps, uint depth)
         for (uint k = 0; k < depth; k += 4) {
             vec4 b[TN];
 #if W_QUANT
-            gemm_lane_scales(w_row, k, depth);
+            gemm_lane_scales(w_row, k);
 #endif
             [[unroll]] for (uint c = 0; c < TN; c++)
                 b[c] = gemm_lane_w(w_row[c], c, k, depth);

@@ -23,7 +23,7 @@ GEMM_LOAD(gemm_load_x, x)
 #if W_QUANT
 vec4 gemm_load_w(uint row, uint k, uint depth)
 {
-    return row == GEMM_ZERO || k >= depth ? vec4(0.0) : quant_load(row, k, depth);
+    return row == GEMM_ZERO || k >= depth ? vec4(0.0) : quant_load(row, p.w_column + k, p.w_columns);
 }
 #else
 GEMM_LOAD(gemm_load_w, w)

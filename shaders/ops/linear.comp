@@ -30,7 +30,12 @@ uint gemm_x_row(uint m, uint tap)
 
 uint gemm_w_row(uint n, uint tap)
 {
-    return n < p.n ? p.w_first + n * p.w_stride : GEMM_ZERO;
+    uint row = n;
+    if (GEGLU) {
+        n = n / (2 * WX) * WX + n % WX;
+        row = n + (row / WX & 1) * p.gate;
+    }
+    return n < p.n ? p.w_first + row * p.w_stride : GEMM_ZERO;
 }
 
 #include "common/gemm_load.glsl"
@@ -49,18 +54,24 @@ void main()
     uint n0 = group % p.tiles_n * GEMM_BN;
     gemm_tile(m0, n0, 1, p.k);
 
-    [[unroll]] for (uint c = 0; c < TN; c++) {
-        uint n = n0 + GEMM_TX + c * WX;
+    [[unroll]] for (uint c = 0; c < TN; c += GEMM_HALVES) {
+        uint n = n0 / GEMM_HALVES + GEMM_TX + c / GEMM_HALVES * WX;
         if (n >= p.n)
             continue;
         float b = BIAS ? bias[p.bias_first + n] : 0.0;
+        float gate_b = BIAS && GEGLU ? bias[p.bias_first + p.gate + n] : 0.0;
         float row = RESIDUAL == RESIDUAL_ROW ? residual_row[p.residual_first + n] : 0.0;
         [[unroll]] for (uint r = 0; r < TM; r++) {
             uint m = m0 + GEMM_TY + r * WY;
             if (m < p.m) {
-                float v = br_activate(ACT, acc[r * TN + c] + b) + row;
+                uint at = r * TN + c;
+                float v = br_activate(ACT, acc[at] + b) + row;
+                if (GEGLU)
+                    v *= br_gelu(acc[at + GEMM_HALVES - 1] + gate_b);
                 if (RESIDUAL == RESIDUAL_FULL)
                     v += float(residual[p.residual_first + m * p.y_stride + n]);
+                if (RESIDUAL == RESIDUAL_GATE)
+                    v *= float(residual[p.residual_first + m * p.y_stride + n]);
                 y[p.y_first + m * p.y_stride + n] = X_T(v);
             }
         }

@@ -26,12 +26,13 @@ layout(set = 0, binding = BR_LINEAR_BIAS) readonly buffer br_bias { float bias[]
 layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual { X_T residual[]; };
 layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual_row { float residual_row[]; };
 
-shared float partial[TM * THREADS];
+// Row m of the product is at m, that of the gates at TM + m.
+shared float partial[GEMM_HALVES * TM * THREADS];
 
 #if W_QUANT
 vec4 load_w(uint n, uint q)
 {
-    return quant_load(p.w_first + n * p.w_stride, 4 * q, p.k);
+    return quant_load(p.w_first + n * p.w_stride, p.w_column + 4 * q, p.w_columns);
 }
 
 float load_w1(uint n, uint k)
@@ -80,17 +81,19 @@ void main()
     uint lane = lid % WX;
     uint n = group * COLUMNS + lid / WX;
 
-    float sum[TM];
-    [[unroll]] for (uint m = 0; m < TM; m++)
-        sum[m] = 0.0;
-    if (n < p.n)
-        add_products(n, lane, sum);
-    [[unroll]] for (uint m = 0; m < TM; m++)
-        partial[m * THREADS + lid] = sum[m];
+    [[unroll]] for (uint h = 0; h < GEMM_HALVES; h++) {
+        float sum[TM];
+        [[unroll]] for (uint m = 0; m < TM; m++)
+            sum[m] = 0.0;
+        if (n < p.n)
+            add_products(n + h * p.gate, lane, sum);
+        [[unroll]] for (uint m = 0; m < TM; m++)
+            partial[(h * TM + m) * THREADS + lid] = sum[m];
+    }
     for (uint reach = WX / 2; reach > 0; reach /= 2) {
         barrier();
         if (lane < reach) {
-            [[unroll]] for (uint m = 0; m < TM; m++)
+            [[unroll]] for (uint m = 0; m < GEMM_HALVES * TM; m++)
                 partial[m * THREADS + lid] += partial[m * THREADS + lid + reach];
         }
     }
@@ -104,10 +107,16 @@ void main()
         if (BIAS)
             v += bias[p.bias_first + n];
         v = br_activate(ACT, v);
+        if (GEGLU) {
+            float gate = partial[((GEMM_HALVES - 1) * TM + m) * THREADS + lid - lane];
+            v *= br_gelu(BIAS ? gate + bias[p.bias_first + p.gate + n] : gate);
+        }
         if (RESIDUAL == RESIDUAL_FULL)
             v += float(residual[p.residual_first + m * p.y_stride + n]);
         if (RESIDUAL == RESIDUAL_ROW)
             v += residual_row[p.residual_first + n];
+        if (RESIDUAL == RESIDUAL_GATE)
+            v *= float(residual[p.residual_first + m * p.y_stride + n]);
         y[p.y_first + m * p.y_stride + n] = X_T(v);
     }
 }

@@ -8,6 +8,8 @@
 static_assert(BR_ACTIVATION_SILU == 1 && BR_ACTIVATION_GELU == 2 && BR_ACTIVATION_GELU_TANH == 3 && BR_ACTIVATION_QUICK_GELU == 4 &&
                   BR_ACTIVATION_RELU == 5 && BR_ACTIVATION_TANH == 6,
               "activation.glsl counts differently");
+/* GEMM_ACT_GEGLU of shaders/common/gemm_spec.glsl: the next one. */
+#define ACT_GEGLU (BR_ACTIVATION_TANH + 1)
 
 /* A discrete GPU has some 20 to 150 cores with several workgroups each; a large tile pays once every core gets one. */
 #define LARGE_TILE_MIN_GROUPS 128
@@ -96,7 +98,7 @@ void br_gemm_specialize(br_op_dispatch *dispatch, br_gemm_tile tile, bool vec, b
                              tile.columns,
                              tile.quads,
                              vec,
-                             (uint32_t)epilogue.activation,
+                             epilogue.geglu ? ACT_GEGLU : (uint32_t)epilogue.activation,
                              epilogue.bias,
                              (uint32_t)epilogue.residual};
     dispatch->spec_count = sizeof spec / sizeof spec[0];

@@ -23,12 +23,18 @@ uint32_t br_gemm_tile_m(br_gemm_tile tile);
 uint32_t br_gemm_tile_n(br_gemm_tile tile);
 
 /* RESIDUAL of shaders/common/gemm_spec.glsl. */
-typedef enum br_gemm_residual { BR_GEMM_RESIDUAL_NONE, BR_GEMM_RESIDUAL_FULL, BR_GEMM_RESIDUAL_ROW } br_gemm_residual;
+typedef enum br_gemm_residual {
+    BR_GEMM_RESIDUAL_NONE,
+    BR_GEMM_RESIDUAL_FULL,
+    BR_GEMM_RESIDUAL_ROW,
+    BR_GEMM_RESIDUAL_GATE,
+} br_gemm_residual;
 
 typedef struct br_gemm_epilogue {
     br_activation activation;
     bool bias;
     br_gemm_residual residual;
+    bool geglu; /* takes the place of the activation */
 } br_gemm_epilogue;
 
 /* Fills the specialization constants of a dispatch. `vec`: depth and all first elements are multiples of 4. */

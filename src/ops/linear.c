@@ -8,6 +8,8 @@
 typedef struct linear_attrs {
     br_activation activation;
     br_gemm_residual residual;
+    bool geglu;
+    int64_t weight_column;
 } linear_attrs;
 
 enum { INPUT_X, INPUT_WEIGHT, INPUT_BIAS, INPUT_RESIDUAL, INPUT_COUNT };
@@ -18,16 +20,32 @@ enum { INPUT_X, INPUT_WEIGHT, INPUT_BIAS, INPUT_RESIDUAL, INPUT_COUNT };
 #define ROWS_TEAM 16
 #define ROWS_THREADS 64
 
-static br_status emit_slice(br_emitter *emitter, const br_node *node, uint64_t row, uint64_t rows, uint64_t column,
-                            uint64_t columns);
+/* Numbers of a matrix of blocks that at least one scale is for, or two words of bits: parts of its rows begin and end there. */
+#define BLOCK_COLUMNS 32
+
+/* A product with consecutive rows of the matrix, one for each column of y (with GEGLU two). */
+typedef struct linear_pass {
+    uint64_t w_row; /* of the matrix and of the bias, for y's column 0 */
+    br_gemm_epilogue epilogue;
+    br_value residual;
+} linear_pass;
+
+/* What one dispatch makes of y. */
+typedef struct linear_piece {
+    uint64_t row, rows, column, columns;
+} linear_piece;
 
 /* Records an error and returns false unless bias and residual suit y; says what kind of residual it is. */
 static bool check_epilogue(br_graph *graph, const br_linear_params *params, br_shape y, br_gemm_residual *out_residual)
 {
     int64_t n = br_shape_last(y);
-    if (params->bias != BR_NONE && !br_gemm_check_vector(graph, "linear", "bias", params->bias, n))
+    if (params->bias != BR_NONE && !br_gemm_check_vector(graph, "linear", "bias", params->bias, params->geglu ? 2 * n : n))
         return false;
     *out_residual = BR_GEMM_RESIDUAL_NONE;
+    if (params->geglu && (params->residual != BR_NONE || params->activation != BR_ACTIVATION_NONE)) {
+        br_graph_fail(graph, BR_ERROR_ARGUMENT, "linear with geglu takes neither a residual nor an activation");
+        return false;
+    }
     if (params->residual == BR_NONE)
         return true;
     br_shape shape = br_graph_shape(graph, params->residual);
@@ -42,21 +60,33 @@ static bool check_epilogue(br_graph *graph, const br_linear_params *params, br_s
     return *out_residual != BR_GEMM_RESIDUAL_NONE;
 }
 
+static bool check_weight(br_graph *graph, const char *name, const br_linear_params *params)
+{
+    br_shape x = br_graph_shape(graph, params->x), weight = br_graph_shape(graph, params->weight);
+    int64_t k = br_shape_last(x), columns = params->weight_columns ? params->weight_columns : k, first = params->weight_column;
+    bool blocks = br_dtype_block(br_graph_dtype(graph, params->weight)) > 1;
+    if (weight.rank != 2 || weight.dim[1] != columns || (params->geglu && weight.dim[0] % 2 != 0))
+        br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: linear weight is %s, expected [%s, %lld] for x %s", name,
+                      br_shape_format(weight).text, params->geglu ? "2N" : "N", (long long)columns, br_shape_format(x).text);
+    else if (first < 0 || first > columns - k)
+        br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: linear uses columns %lld to %lld of a weight %s", name, (long long)first,
+                      (long long)(first + k - 1), br_shape_format(weight).text);
+    else if (blocks && (first % BLOCK_COLUMNS != 0 || k % BLOCK_COLUMNS != 0))
+        br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: linear uses columns %lld to %lld of a weight of %s, expected multiples of %d",
+                      name, (long long)first, (long long)(first + k - 1), br_dtype_name(br_graph_dtype(graph, params->weight)),
+                      BLOCK_COLUMNS);
+    else
+        return br_gemm_check_dtypes(graph, "linear", params->x, blocks ? params->x : params->weight);
+    return false;
+}
+
 br_value br_op_linear(br_graph *graph, const char *name, const br_linear_params *params)
 {
-    if (params->x == BR_NONE || params->weight == BR_NONE || br_graph_failed(graph))
+    if (params->x == BR_NONE || params->weight == BR_NONE || br_graph_failed(graph) || !check_weight(graph, name, params))
         return BR_NONE;
-    br_shape x = br_graph_shape(graph, params->x), weight = br_graph_shape(graph, params->weight);
-    int64_t k = br_shape_last(x);
-    if (weight.rank != 2 || weight.dim[1] != k)
-        return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: linear weight is %s, expected [N, %lld] for x %s", name,
-                             br_shape_format(weight).text, (long long)k, br_shape_format(x).text);
-    bool blocks = br_dtype_block(br_graph_dtype(graph, params->weight)) > 1;
-    if (!br_gemm_check_dtypes(graph, "linear", params->x, blocks ? params->x : params->weight))
-        return BR_NONE;
-    br_shape y = x;
-    y.dim[y.rank - 1] = weight.dim[0];
-    linear_attrs attrs = {.activation = params->activation};
+    br_shape y = br_graph_shape(graph, params->x);
+    y.dim[y.rank - 1] = br_graph_shape(graph, params->weight).dim[0] / (params->geglu ? 2 : 1);
+    linear_attrs attrs = {.activation = params->activation, .geglu = params->geglu, .weight_column = params->weight_column};
     if (!check_epilogue(graph, params, y, &attrs.residual))
         return BR_NONE;
     /* Each element of the residual is read by the invocation that writes it; x is read by all. */
@@ -80,31 +110,6 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-br_status br_emit_linear(br_emitter *emitter, const br_node *node)
-{
-    const linear_attrs *attrs = node->attrs;
-    br_shape x = br_graph_shape(emitter->graph, node->inputs[INPUT_X]);
-    uint64_t m = (uint64_t)br_shape_rows(x), k = (uint64_t)br_shape_last(x);
-    uint64_t n = (uint64_t)br_shape_last(br_graph_shape(emitter->graph, node->outputs[0]));
-
-    uint64_t rows =
-        smaller(m, smaller(br_slice_rows(emitter, node->inputs[INPUT_X], k), br_slice_rows(emitter, node->outputs[0], n)));
-    uint64_t columns = smaller(n, br_slice_rows(emitter, node->inputs[INPUT_WEIGHT], k));
-    if (attrs->residual == BR_GEMM_RESIDUAL_FULL)
-        rows = smaller(rows, br_slice_rows(emitter, node->inputs[INPUT_RESIDUAL], n));
-    if (attrs->residual == BR_GEMM_RESIDUAL_ROW)
-        columns = smaller(columns, br_slice_rows(emitter, node->inputs[INPUT_RESIDUAL], 1));
-    if (node->inputs[INPUT_BIAS] != BR_NONE)
-        columns = smaller(columns, br_slice_rows(emitter, node->inputs[INPUT_BIAS], 1));
-    /* A row that fits in no range is refused, with the numbers, when its dispatch is checked. */
-    rows = rows ? rows : 1;
-    columns = columns ? columns : 1;
-    for (uint64_t row = 0; row < m; row += rows)
-        for (uint64_t column = 0; column < n; column += columns)
-            BR_TRY(emit_slice(emitter, node, row, smaller(rows, m - row), column, smaller(columns, n - column)));
-    return NULL;
-}
-
 /* Shader and its name by the storage of x and of the matrix. */
 static br_shader_id pick_shader(const br_graph *graph, const br_node *node, int form)
 {
@@ -120,48 +125,61 @@ static br_shader_id pick_shader(const br_graph *graph, const br_node *node, int 
     return ids[form][br_graph_dtype(graph, node->inputs[INPUT_X]) == BR_F16][weight == BR_F32 ? 0 : weight == BR_F16 ? 1 : 2];
 }
 
-static br_status emit_slice(br_emitter *emitter, const br_node *node, uint64_t row, uint64_t rows, uint64_t column,
-                            uint64_t columns)
+/* The numbers of one dispatch for the shader, but for those that the slices' starts give. */
+static br_linear_push shape_push(const br_emitter *emitter, const br_node *node, const linear_piece *piece)
 {
     const linear_attrs *attrs = node->attrs;
-    br_value x = node->inputs[INPUT_X], weight = node->inputs[INPUT_WEIGHT], bias = node->inputs[INPUT_BIAS], y = node->outputs[0];
-    br_value residual = node->inputs[INPUT_RESIDUAL];
-    uint64_t k = (uint64_t)br_shape_last(br_graph_shape(emitter->graph, x));
-    uint64_t n = (uint64_t)br_shape_last(br_graph_shape(emitter->graph, y));
-    br_dtype w_dtype = br_graph_dtype(emitter->graph, weight);
+    br_shape weight = br_graph_shape(emitter->graph, node->inputs[INPUT_WEIGHT]);
+    br_dtype w_dtype = br_graph_dtype(emitter->graph, node->inputs[INPUT_WEIGHT]);
+    return (br_linear_push){
+        .m = (uint32_t)piece->rows,
+        .n = (uint32_t)piece->columns,
+        .k = (uint32_t)br_shape_last(br_graph_shape(emitter->graph, node->inputs[INPUT_X])),
+        .w_stride = (uint32_t)(br_dtype_row_bytes(w_dtype, weight.dim[1]) / br_dtype_size(w_dtype)),
+        .y_stride = (uint32_t)br_shape_last(br_graph_shape(emitter->graph, node->outputs[0])),
+        .gate = (uint32_t)weight.dim[0] / 2,
+        .w_column = (uint32_t)attrs->weight_column,
+        .w_columns = (uint32_t)weight.dim[1],
+    };
+}
 
-    br_slice x_slice = br_slice_make(emitter, x, row * k, rows * k, BR_VK_READ);
-    br_slice w_slice = br_slice_make(emitter, weight, column * k, columns * k, BR_VK_READ);
-    br_slice y_slice = br_slice_make(emitter, y, row * n, rows * n, BR_VK_WRITE);
+static br_status emit_piece(br_emitter *emitter, const br_node *node, const linear_pass *pass, linear_piece piece)
+{
+    br_value x = node->inputs[INPUT_X], weight = node->inputs[INPUT_WEIGHT], bias = node->inputs[INPUT_BIAS];
+    br_dtype w_dtype = br_graph_dtype(emitter->graph, weight);
+    br_linear_push push = shape_push(emitter, node, &piece);
+    uint64_t k = push.k, n = push.y_stride, first = piece.row * n, count = piece.rows * n, w_row = pass->w_row + piece.column;
+    br_gemm_residual residual = pass->epilogue.residual;
+    bool geglu = pass->epilogue.geglu, blocks = br_dtype_block(w_dtype) > 1;
+    uint64_t w_rows = geglu ? push.gate + piece.columns : piece.columns;
+
+    br_slice x_slice = br_slice_make(emitter, x, piece.row * k, piece.rows * k, BR_VK_READ);
+    br_slice w_slice = br_slice_make(emitter, weight, w_row * push.w_columns, w_rows * push.w_columns, BR_VK_READ);
+    br_slice y_slice = br_slice_make(emitter, node->outputs[0], first, count, BR_VK_WRITE);
     br_slice bias_slice = {.operand = br_gemm_unused(emitter, x)}, residual_slice = bias_slice;
     if (bias != BR_NONE)
-        bias_slice = br_slice_make(emitter, bias, column, columns, BR_VK_READ);
-    if (attrs->residual == BR_GEMM_RESIDUAL_FULL)
-        residual_slice = br_slice_make(emitter, residual, row * n, rows * n, BR_VK_READ);
-    if (attrs->residual == BR_GEMM_RESIDUAL_ROW)
-        residual_slice = br_slice_make(emitter, residual, column, columns, BR_VK_READ);
+        bias_slice = br_slice_make(emitter, bias, w_row, w_rows, BR_VK_READ);
+    if (residual == BR_GEMM_RESIDUAL_ROW)
+        residual_slice = br_slice_make(emitter, pass->residual, piece.column, piece.columns, BR_VK_READ);
+    else if (residual != BR_GEMM_RESIDUAL_NONE)
+        residual_slice = br_slice_make(emitter, pass->residual, first, count, BR_VK_READ);
 
-    bool few_rows = rows <= ROWS_MAX;
-    br_gemm_tile tile = few_rows ? (br_gemm_tile){.threads = ROWS_THREADS, .threads_n = ROWS_TEAM, .rows = (uint32_t)rows}
-                                 : br_gemm_tile_choose(emitter->caps, rows, columns);
-    uint32_t tile_n = few_rows ? ROWS_THREADS / ROWS_TEAM : br_gemm_tile_n(tile);
-    uint32_t tiles_n = (uint32_t)((columns + tile_n - 1) / tile_n);
-    uint64_t tiles_m = few_rows ? 1 : (rows + br_gemm_tile_m(tile) - 1) / br_gemm_tile_m(tile);
+    bool few_rows = piece.rows <= ROWS_MAX;
+    uint64_t products = geglu ? 2 * piece.columns : piece.columns; /* columns of the product */
+    br_gemm_tile tile = few_rows ? (br_gemm_tile){.threads = ROWS_THREADS, .threads_n = ROWS_TEAM, .rows = push.m}
+                                 : br_gemm_tile_choose(emitter->caps, piece.rows, products);
+    if (geglu)
+        tile.columns += tile.columns % 2;
+    uint64_t tile_n = few_rows ? ROWS_THREADS / ROWS_TEAM * (geglu ? 2 : 1) : br_gemm_tile_n(tile);
+    uint64_t tiles_m = few_rows ? 1 : (piece.rows + br_gemm_tile_m(tile) - 1) / br_gemm_tile_m(tile);
 
-    br_linear_push push = {
-        .total = (uint32_t)(tiles_m * tiles_n),
-        .tiles_n = tiles_n,
-        .m = (uint32_t)rows,
-        .n = (uint32_t)columns,
-        .k = (uint32_t)k,
-        .w_stride = (uint32_t)(br_dtype_row_bytes(w_dtype, (int64_t)k) / br_dtype_size(w_dtype)),
-        .x_first = x_slice.skip,
-        .w_first = w_slice.skip,
-        .y_first = y_slice.skip + (uint32_t)column,
-        .y_stride = (uint32_t)n,
-        .bias_first = bias_slice.skip,
-        .residual_first = residual_slice.skip + (attrs->residual == BR_GEMM_RESIDUAL_FULL ? (uint32_t)column : 0),
-    };
+    push.tiles_n = (uint32_t)((products + tile_n - 1) / tile_n);
+    push.total = (uint32_t)tiles_m * push.tiles_n;
+    push.x_first = x_slice.skip;
+    push.w_first = w_slice.skip + (blocks ? 0 : push.w_column);
+    push.y_first = y_slice.skip + (uint32_t)piece.column;
+    push.bias_first = bias_slice.skip;
+    push.residual_first = residual_slice.skip + (residual == BR_GEMM_RESIDUAL_ROW ? 0 : (uint32_t)piece.column);
     br_op_dispatch dispatch = {
         .shader = pick_shader(emitter->graph, node,
                               few_rows     ? 1
@@ -170,14 +188,69 @@ static br_status emit_slice(br_emitter *emitter, const br_node *node, uint64_t r
         .push_size = sizeof push,
         .operand_count = BR_LINEAR_BINDINGS,
         .operands = {x_slice.operand, w_slice.operand, y_slice.operand, bias_slice.operand, residual_slice.operand},
-        .flops = rows * columns * (2 * k + (bias != BR_NONE) + (attrs->residual != BR_GEMM_RESIDUAL_NONE)),
+        .flops = piece.rows * (products * (2 * k + (bias != BR_NONE)) + (geglu || pass->residual != BR_NONE ? piece.columns : 0)),
     };
     memcpy(dispatch.push, &push, sizeof push);
     /* The words of blocks are read one by one wherever they begin. */
-    bool vec = k % 4 == 0 && x_slice.skip % 4 == 0 && (w_slice.skip % 4 == 0 || br_dtype_block(w_dtype) > 1);
-    br_gemm_specialize(&dispatch, tile, vec, (br_gemm_epilogue){attrs->activation, bias != BR_NONE, attrs->residual});
-    if (br_dtype_block(w_dtype) > 1)
+    bool vec = k % 4 == 0 && x_slice.skip % 4 == 0 && (blocks || (push.w_first % 4 == 0 && push.w_stride % 4 == 0));
+    br_gemm_specialize(&dispatch, tile, vec, pass->epilogue);
+    if (blocks)
         dispatch.spec[dispatch.spec_count++] = br_quant_kind(w_dtype);
     br_emit_fold(emitter, push.total, dispatch.groups);
     return br_emit_dispatch(emitter, &dispatch);
+}
+
+static br_status emit_pass(br_emitter *emitter, const br_node *node, const linear_pass *pass)
+{
+    br_value x = node->inputs[INPUT_X], y = node->outputs[0], weight = node->inputs[INPUT_WEIGHT], bias = node->inputs[INPUT_BIAS];
+    uint64_t m = (uint64_t)br_shape_rows(br_graph_shape(emitter->graph, x));
+    uint64_t k = (uint64_t)br_shape_last(br_graph_shape(emitter->graph, x));
+    uint64_t n = (uint64_t)br_shape_last(br_graph_shape(emitter->graph, y));
+    br_gemm_residual residual = pass->epilogue.residual;
+
+    uint64_t rows = smaller(m, smaller(br_slice_rows(emitter, x, k), br_slice_rows(emitter, y, n)));
+    uint64_t columns = n;
+    if (!pass->epilogue.geglu) { /* which is for matrices that fit */
+        columns = smaller(n, br_slice_rows(emitter, weight, (uint64_t)br_graph_shape(emitter->graph, weight).dim[1]));
+        if (bias != BR_NONE)
+            columns = smaller(columns, br_slice_rows(emitter, bias, 1));
+    }
+    if (residual == BR_GEMM_RESIDUAL_ROW)
+        columns = smaller(columns, br_slice_rows(emitter, pass->residual, 1));
+    else if (residual != BR_GEMM_RESIDUAL_NONE)
+        rows = smaller(rows, br_slice_rows(emitter, pass->residual, n));
+    /* A row that fits in no range is refused, with the numbers, when its dispatch is checked. */
+    rows = rows ? rows : 1;
+    columns = columns ? columns : 1;
+    for (uint64_t row = 0; row < m; row += rows)
+        for (uint64_t column = 0; column < n; column += columns)
+            BR_TRY(
+                emit_piece(emitter, node, pass, (linear_piece){row, smaller(rows, m - row), column, smaller(columns, n - column)}));
+    return NULL;
+}
+
+static bool fits(const br_emitter *emitter, br_value value)
+{
+    return value == BR_NONE || (uint64_t)br_graph_bytes(emitter->graph, value) <= emitter->caps->max_storage_range;
+}
+
+br_status br_emit_linear(br_emitter *emitter, const br_node *node)
+{
+    const linear_attrs *attrs = node->attrs;
+    br_value weight = node->inputs[INPUT_WEIGHT], bias = node->inputs[INPUT_BIAS];
+    br_gemm_epilogue plain = {.bias = bias != BR_NONE};
+    linear_pass pass = {0, plain, node->inputs[INPUT_RESIDUAL]};
+    pass.epilogue.activation = attrs->activation;
+    pass.epilogue.residual = attrs->residual;
+    pass.epilogue.geglu = attrs->geglu;
+    if (!attrs->geglu || (fits(emitter, weight) && fits(emitter, bias)))
+        return emit_pass(emitter, node, &pass);
+
+    /* One binding does not reach from a value's row to its gate's: y holds the gates, then each becomes value · gate. */
+    linear_pass gates = {(uint64_t)br_shape_last(br_graph_shape(emitter->graph, node->outputs[0])), plain, BR_NONE};
+    linear_pass values = {0, plain, node->outputs[0]};
+    gates.epilogue.activation = BR_ACTIVATION_GELU;
+    values.epilogue.residual = BR_GEMM_RESIDUAL_GATE;
+    BR_TRY(emit_pass(emitter, node, &gates));
+    return emit_pass(emitter, node, &values);
 }

@@ -25,13 +25,20 @@ typedef enum br_activation {
     BR_ACTIVATION_TANH,
 } br_activation;
 
-/* y[..., N] = act(x[..., K] · weight[N, K]ᵀ + bias[N]) + residual */
+/* y[..., N] = act(x[..., K] · weight[N, K]ᵀ + bias[N]) + residual
+ *
+ * With `geglu` the weight is [2N, K] and the bias [2N], and y = (x · Wᵀ + b of rows 0 .. N - 1) · gelu(x · Wᵀ + b of rows N .. 2N - 1), exact gelu; without
+ * residual and activation. */
 typedef struct br_linear_params {
     br_value x;
     br_value weight;   /* [N, K]; of any type but i32 */
     br_value bias;     /* [N] f32, or BR_NONE */
     br_value residual; /* y's shape and dtype, or [N] f32 (added to every row), or BR_NONE */
     br_activation activation;
+    bool geglu;
+    /* The weight is [N, weight_columns] and its columns from weight_column on are used, for a product over inputs that lie apart; 0: it is [N, K]. Of a
+     * matrix of blocks weight_column and K are multiples of 32. */
+    int64_t weight_columns, weight_column;
 } br_linear_params;
 br_value br_op_linear(br_graph *graph, const char *name, const br_linear_params *params);
 

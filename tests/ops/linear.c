@@ -1,7 +1,8 @@
 /* linear against the double reference: tiles and few rows, every epilogue, odd sizes, storage types, lowered limits.
  *
  * Tolerances. f32: sums of K <= 1031 products in f32 err by at most about K·2^-24 relative to Σ|x·w|, in practice by √K·2^-24 of the result's norm: 2e-6;
- * the bound of 1e-5 holds that with room. f16: the inputs are rounded beforehand, so only the rounding of y remains, at most 2^-11 of each element. */
+ * the bound of 1e-5 holds that with room. f16: the inputs are rounded beforehand, so only the rounding of y remains, at most 2^-11 of each element; of
+ * GEGLU in two passes that of the gate too. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -17,6 +18,9 @@ typedef struct linear_case {
     bool bias, residual, residual_row;
     br_activation activation;
     float x_scale; /* 0 means 1 */
+    bool geglu;
+    int64_t weight_columns, weight_column;
+    bool two_passes; /* GEGLU whose matrix fits no binding */
 } linear_case;
 
 static float *random_values(size_t count, uint32_t seed, br_dtype dtype, float scale)
@@ -37,10 +41,11 @@ static void check(br_test_device *device, const linear_case *c)
         print_message("f16 storage: skipped, the device has none\n");
         return;
     }
-    size_t m = (size_t)c->m, n = (size_t)c->n, k = (size_t)c->k;
+    size_t m = (size_t)c->m, n = (size_t)c->n, k = (size_t)c->k, w_rows = c->geglu ? 2 * n : n;
+    size_t w_columns = c->weight_columns ? (size_t)c->weight_columns : k;
     float *x = random_values(m * k, 1, c->x_dtype, c->x_scale ? c->x_scale : 1);
-    float *weight = random_values(n * k, 2, c->w_dtype, 1);
-    float *bias = random_values(n, 3, BR_F32, 1), *residual_row = random_values(n, 4, BR_F32, 1);
+    float *weight = random_values(w_rows * w_columns, 2, c->w_dtype, 1);
+    float *bias = random_values(w_rows, 3, BR_F32, 1), *residual_row = random_values(n, 4, BR_F32, 1);
     float *residual = random_values(m * n, 5, c->x_dtype, 1);
     float *y = malloc(m * n * sizeof *y);
     double *expected = malloc(m * n * sizeof *expected);
@@ -50,10 +55,13 @@ static void check(br_test_device *device, const linear_case *c)
     br_graph_init(&graph);
     br_linear_params params = {
         .x = br_graph_input(&graph, "x", c->x_dtype, br_shape_of(1, c->m, c->k)),
-        .weight = br_graph_weight(&graph, "weight", c->w_dtype, br_shape_of(c->n, c->k), BR_WEIGHT_PLAIN),
-        .bias = c->bias ? br_graph_weight(&graph, "bias", BR_F32, br_shape_of(c->n), BR_WEIGHT_PLAIN) : BR_NONE,
+        .weight = br_graph_weight(&graph, "weight", c->w_dtype, br_shape_of((int64_t)w_rows, (int64_t)w_columns), BR_WEIGHT_PLAIN),
+        .bias = c->bias ? br_graph_weight(&graph, "bias", BR_F32, br_shape_of((int64_t)w_rows), BR_WEIGHT_PLAIN) : BR_NONE,
         .residual = BR_NONE,
         .activation = c->activation,
+        .geglu = c->geglu,
+        .weight_columns = c->weight_columns,
+        .weight_column = c->weight_column,
     };
     if (c->residual)
         params.residual = br_graph_input(&graph, "residual", c->x_dtype, br_shape_of(1, c->m, c->n));
@@ -71,12 +79,13 @@ static void check(br_test_device *device, const linear_case *c)
     br_test_tensor output = {out, y};
     assert_status_ok(br_test_run(&(br_test_run_params){device, &graph, inputs, input_count, &output, 1, 0}));
 
-    br_ref_linear(&(br_ref_linear_params){m, n, k, x, weight, c->bias ? bias : NULL, c->residual ? residual : NULL,
-                                          c->residual_row ? residual_row : NULL, c->activation},
+    br_ref_linear(&(br_ref_linear_params){m, n, k, x, weight + c->weight_column, c->bias ? bias : NULL,
+                                          c->residual ? residual : NULL, c->residual_row ? residual_row : NULL, c->activation,
+                                          c->geglu, w_columns},
                   expected);
     double error = br_test_relative_error(y, expected, m * n);
     print_message("[%lld, %lld] x [%lld, %lld]: %.2e\n", (long long)c->m, (long long)c->k, (long long)c->n, (long long)c->k, error);
-    assert_true(error <= (c->x_dtype == BR_F16 ? TOLERANCE_F16 : TOLERANCE_F32));
+    assert_true(error <= (c->x_dtype == BR_F16 ? TOLERANCE_F16 : TOLERANCE_F32) * (c->two_passes ? 2 : 1));
     br_graph_finish(&graph);
     free(x), free(weight), free(bias), free(residual_row), free(residual), free(y), free(expected);
 }
@@ -174,6 +183,71 @@ static void test_gpu_tiles(void **state)
     check(&device, &(linear_case){.m = 389, .n = 101, .k = 36, .bias = true}); /* flat */
 }
 
+/* Values and gates of one matrix, in every form: tiles of this device and of GPUs, few rows, and matrices that one binding does not hold. */
+static void test_geglu(void **state)
+{
+    br_test_device device = *(br_test_device *)*state;
+    br_vk_caps caps = *device.caps;
+    device.caps = &caps;
+    for (int gpu = 0; gpu < 2; gpu++) {
+        check(&device, &(linear_case){.m = 13, .n = 1, .k = 1, .geglu = true});
+        check(&device, &(linear_case){.m = 89, .n = 113, .k = 13, .geglu = true, .bias = true});
+        check(&device, &(linear_case){.m = 131, .n = 67, .k = 36, .geglu = true, .bias = true});
+        check(&device, &(linear_case){.m = 37, .n = 4, .k = 8, .geglu = true, .bias = true}); /* narrow */
+        check(&device,
+              &(linear_case){.m = 53, .n = 71, .k = 96, .geglu = true, .bias = true, .x_dtype = BR_F16, .w_dtype = BR_F16});
+        caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    }
+    check(&device, &(linear_case){.m = 1031, .n = 509, .k = 12, .geglu = true, .bias = true}); /* large */
+    check(&device, &(linear_case){.m = 509, .n = 229, .k = 7, .geglu = true});                 /* medium */
+    check(&device, &(linear_case){.m = 1, .n = 113, .k = 89, .geglu = true, .bias = true});
+    check(&device, &(linear_case){.m = 7, .n = 67, .k = 260, .geglu = true});
+    caps.vendor_id = 0x13b5;                                                                  /* Arm */
+    check(&device, &(linear_case){.m = 389, .n = 113, .k = 36, .geglu = true, .bias = true}); /* square */
+    check(&device, &(linear_case){.m = 389, .n = 3, .k = 92, .geglu = true});                 /* slim */
+}
+
+/* As test_lowered_limits. A whole matrix of 2 · 7 · 61 floats fits 4 KiB, one of 2 · 113 · 61 does not. */
+static void test_geglu_lowered_limits(void **state)
+{
+    (void)state;
+    br_test_device *device = br_test_device_open(
+        &(br_vk_device_params){.max_storage_range = 4096, .max_groups = 7, .max_invocations = 128, .max_shared = 16384});
+    check(device, &(linear_case){.m = 113, .n = 7, .k = 61, .geglu = true, .bias = true});
+    check(device, &(linear_case){.m = 113, .n = 113, .k = 61, .geglu = true, .bias = true, .two_passes = true});
+    check(device, &(linear_case){.m = 5, .n = 113, .k = 60, .geglu = true, .two_passes = true});
+    check(device,
+          &(linear_case){
+              .m = 41, .n = 113, .k = 61, .geglu = true, .bias = true, .x_dtype = BR_F16, .w_dtype = BR_F16, .two_passes = true});
+    br_test_device_close(device);
+}
+
+/* Columns of a wider matrix, aligned and not. */
+static void test_weight_columns(void **state)
+{
+    br_test_device device = *(br_test_device *)*state;
+    br_vk_caps caps = *device.caps;
+    device.caps = &caps;
+    for (int gpu = 0; gpu < 2; gpu++) {
+        const linear_case cases[] = {
+            {.m = 89, .n = 113, .k = 36, .weight_columns = 56, .weight_column = 20, .residual = true},
+            {.m = 89, .n = 113, .k = 36, .weight_columns = 56, .bias = true},
+            {.m = 43, .n = 37, .k = 36, .weight_columns = 55, .weight_column = 16},
+            {.m = 43, .n = 37, .k = 36, .weight_columns = 56, .weight_column = 17},
+            {.m = 43, .n = 37, .k = 31, .weight_columns = 32, .weight_column = 1, .geglu = true, .bias = true},
+            {.m = 3, .n = 37, .k = 64, .weight_columns = 100, .weight_column = 36},
+            {.m = 3, .n = 37, .k = 13, .weight_columns = 26, .weight_column = 13, .residual = true},
+            {.m = 53, .n = 71, .k = 40, .weight_columns = 120, .weight_column = 80, .x_dtype = BR_F16, .w_dtype = BR_F16},
+        };
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+            check(&device, &cases[i]);
+        caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    }
+    br_test_device *limited = br_test_device_open(&(br_vk_device_params){.max_storage_range = 4096});
+    check(limited, &(linear_case){.m = 67, .n = 89, .k = 36, .weight_columns = 61, .weight_column = 25, .bias = true});
+    br_test_device_close(limited);
+}
+
 static void test_residual_in_place(void **state)
 {
     br_graph graph;
@@ -204,12 +278,13 @@ static void expect_error(const br_linear_params *change, const char *text)
 {
     br_graph graph;
     br_graph_init(&graph);
-    br_graph_input(&graph, "x", BR_F32, br_shape_of(2, 7, 320));                     /* 0 */
-    br_graph_weight(&graph, "w", BR_F32, br_shape_of(64, 320), BR_WEIGHT_PLAIN);     /* 1 */
-    br_graph_weight(&graph, "narrow", BR_F32, br_shape_of(64, 77), BR_WEIGHT_PLAIN); /* 2 */
-    br_graph_weight(&graph, "bias", BR_F32, br_shape_of(63), BR_WEIGHT_PLAIN);       /* 3 */
-    br_graph_input(&graph, "residual", BR_F16, br_shape_of(2, 7, 64));               /* 4 */
-    br_graph_input(&graph, "tokens", BR_I32, br_shape_of(2, 320));                   /* 5 */
+    br_graph_input(&graph, "x", BR_F32, br_shape_of(2, 7, 320));                       /* 0 */
+    br_graph_weight(&graph, "w", BR_F32, br_shape_of(64, 320), BR_WEIGHT_PLAIN);       /* 1 */
+    br_graph_weight(&graph, "narrow", BR_F32, br_shape_of(64, 77), BR_WEIGHT_PLAIN);   /* 2 */
+    br_graph_weight(&graph, "bias", BR_F32, br_shape_of(63), BR_WEIGHT_PLAIN);         /* 3 */
+    br_graph_input(&graph, "residual", BR_F16, br_shape_of(2, 7, 64));                 /* 4 */
+    br_graph_input(&graph, "tokens", BR_I32, br_shape_of(2, 320));                     /* 5 */
+    br_graph_weight(&graph, "blocks", BR_Q8_0, br_shape_of(64, 352), BR_WEIGHT_PLAIN); /* 6 */
     assert_int_equal(br_op_linear(&graph, "to_q", change), BR_NONE);
     assert_status(br_graph_verify(&graph), BR_ERROR_ARGUMENT, text);
     br_graph_finish(&graph);
@@ -225,14 +300,29 @@ static void test_errors(void **state)
     expect_error(&(br_linear_params){.x = 0, .weight = 1, .bias = BR_NONE, .residual = 4},
                  "linear residual is f16 [2, 7, 64], expected f32 [2, 7, 64]");
     expect_error(&(br_linear_params){.x = 5, .weight = 1, .bias = BR_NONE, .residual = BR_NONE}, "x is i32");
+    expect_error(&(br_linear_params){.x = 0, .weight = 1, .bias = BR_NONE, .residual = 4, .geglu = true},
+                 "neither a residual nor an activation");
+    expect_error(&(br_linear_params){.x = 0, .weight = 1, .bias = 3, .residual = BR_NONE, .geglu = true},
+                 "linear bias is f32 [63], expected f32 [64]");
+    expect_error(
+        &(br_linear_params){.x = 4, .weight = 1, .bias = BR_NONE, .residual = BR_NONE, .weight_columns = 320, .weight_column = 257},
+        "linear uses columns 257 to 320 of a weight [64, 320]");
+    expect_error(
+        &(br_linear_params){.x = 0, .weight = 6, .bias = BR_NONE, .residual = BR_NONE, .weight_columns = 352, .weight_column = 16},
+        "columns 16 to 335 of a weight of q8_0, expected multiples of 32");
+    expect_error(&(br_linear_params){.x = 0, .weight = 3, .bias = BR_NONE, .residual = BR_NONE, .geglu = true},
+                 "linear weight is [63], expected [2N, 320]");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tiles),     cmocka_unit_test(test_few_rows),       cmocka_unit_test(test_activations),
-        cmocka_unit_test(test_storage),   cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_residual_in_place),
-        cmocka_unit_test(test_gpu_tiles), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_tiles),          cmocka_unit_test(test_few_rows),
+        cmocka_unit_test(test_activations),    cmocka_unit_test(test_storage),
+        cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_residual_in_place),
+        cmocka_unit_test(test_gpu_tiles),      cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_geglu),          cmocka_unit_test(test_geglu_lowered_limits),
+        cmocka_unit_test(test_weight_columns),
     };
     return cmocka_run_group_tests_name("ops/linear", tests, br_test_device_setup, br_test_device_teardown);
 }

@@ -51,6 +51,8 @@ static void free_matrix(quantized *it)
 typedef struct quant_case {
     br_dtype dtype, x_dtype;
     int64_t m, n, k;
+    bool geglu;
+    int64_t k_more; /* columns of the matrix on either side of those that are used */
 } quant_case;
 
 static void check_linear(br_test_device *device, const quant_case *c)
@@ -58,11 +60,13 @@ static void check_linear(br_test_device *device, const quant_case *c)
     if (c->x_dtype == BR_F16 && !br_test_has_f16(device))
         return;
     size_t m = (size_t)c->m, n = (size_t)c->n, k = (size_t)c->k;
-    quantized w = make_matrix(c->dtype, c->n, c->k);
-    float *x = test_malloc(m * k * sizeof *x), *bias = test_malloc(n * sizeof *bias), *y = test_malloc(m * n * sizeof *y);
+    int64_t w_rows = c->geglu ? 2 * c->n : c->n, w_columns = c->k + 2 * c->k_more;
+    quantized w = make_matrix(c->dtype, w_rows, w_columns);
+    float *x = test_malloc(m * k * sizeof *x), *bias = test_malloc((size_t)w_rows * sizeof *bias),
+          *y = test_malloc(m * n * sizeof *y);
     double *expected = test_malloc(m * n * sizeof *expected);
     br_test_random(x, m * k, 1);
-    br_test_random(bias, n, 2);
+    br_test_random(bias, (size_t)w_rows, 2);
     if (c->x_dtype == BR_F16)
         br_test_round_f16(x, m * k);
 
@@ -70,16 +74,27 @@ static void check_linear(br_test_device *device, const quant_case *c)
     br_graph_init(&graph);
     br_linear_params params = {
         .x = br_graph_input(&graph, "x", c->x_dtype, br_shape_of(1, c->m, c->k)),
-        .weight = br_graph_weight(&graph, "weight", c->dtype, br_shape_of(c->n, c->k), BR_WEIGHT_PLAIN),
-        .bias = br_graph_weight(&graph, "bias", BR_F32, br_shape_of(c->n), BR_WEIGHT_PLAIN),
+        .weight = br_graph_weight(&graph, "weight", c->dtype, br_shape_of(w_rows, w_columns), BR_WEIGHT_PLAIN),
+        .bias = br_graph_weight(&graph, "bias", BR_F32, br_shape_of(w_rows), BR_WEIGHT_PLAIN),
         .residual = BR_NONE,
+        .geglu = c->geglu,
+        .weight_columns = w_columns,
+        .weight_column = c->k_more,
     };
     br_value out = br_op_linear(&graph, "linear", &params);
     br_graph_output(&graph, out, "y");
     br_test_tensor inputs[] = {{params.x, x, NULL}, {params.weight, NULL, w.words}, {params.bias, bias, NULL}};
     br_test_tensor output = {out, y, NULL};
     assert_status_ok(br_test_run(&(br_test_run_params){device, &graph, inputs, 3, &output, 1, 0}));
-    br_ref_linear(&(br_ref_linear_params){.m = m, .n = n, .k = k, .x = x, .weight = w.values, .bias = bias}, expected);
+    br_ref_linear(&(br_ref_linear_params){.m = m,
+                                          .n = n,
+                                          .k = k,
+                                          .x = x,
+                                          .weight = w.values + c->k_more,
+                                          .bias = bias,
+                                          .geglu = c->geglu,
+                                          .w_stride = (size_t)w_columns},
+                  expected);
     double error = br_test_relative_error(y, expected, m * n);
     print_message("%s %s [%zu, %zu] x [%zu, %zu]: %.2e\n", br_dtype_name(c->dtype), br_dtype_name(c->x_dtype), m, k, n, k, error);
     assert_true(error <= br_test_tolerance(c->x_dtype));
@@ -131,6 +146,20 @@ static void test_gpu_tiles(void **state)
     check_linear(&devices->gpu, &(quant_case){BR_Q4_0, BR_F32, 1031, 1009, 32}); /* large */
     check_linear(&devices->gpu, &(quant_case){BR_Q5_1, BR_F32, 509, 449, 96});   /* medium */
     check_linear(&devices->gpu, &(quant_case){BR_Q8_0, BR_F32, 389, 3, 160});    /* narrow */
+}
+
+/* Values with gates, and parts of rows that begin and end within a super-block. */
+static void test_parts(void **state)
+{
+    br_test_devices *devices = *state;
+    br_test_device *forms[] = {devices->full, &devices->gpu};
+    for (size_t i = 0; i < 2; i++) {
+        check_linear(forms[i], &(quant_case){BR_Q5_1, BR_F32, 37, 41, 96, .geglu = true, .k_more = 32});
+        check_linear(forms[i], &(quant_case){BR_Q4_K, BR_F32, 37, 41, 192, .k_more = 32});
+        check_linear(forms[i], &(quant_case){BR_Q6_K, BR_F32, 37, 41, 320, .k_more = 96});
+        check_linear(forms[i], &(quant_case){BR_Q3_K, BR_F32, 3, 13, 192, .geglu = true, .k_more = 32});
+    }
+    check_linear(devices->limited, &(quant_case){BR_Q8_0, BR_F32, 41, 53, 64, .geglu = true, .k_more = 32});
 }
 
 /* Bindings of 4 KiB: rows in slices whose words begin where no binding may. */
@@ -250,9 +279,9 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tiles),          cmocka_unit_test(test_few_rows),  cmocka_unit_test(test_gpu_tiles),
-        cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_embedding), cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_tiles),          cmocka_unit_test(test_few_rows), cmocka_unit_test(test_gpu_tiles),
+        cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_parts),    cmocka_unit_test(test_embedding),
+        cmocka_unit_test(test_sizes),          cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests_name("ops/quant", tests, br_test_devices_setup, br_test_devices_teardown);
 }
