@@ -17,6 +17,8 @@ layout(set = 0, binding = BR_CONV2D_Y) writeonly buffer br_y { X_T y[]; };
 layout(set = 0, binding = BR_CONV2D_BIAS) readonly buffer br_bias { float bias[]; };
 layout(set = 0, binding = BR_CONV2D_RESIDUAL) readonly buffer br_residual { X_T residual[]; };
 
+layout(constant_id = 9) const bool UPSAMPLED = false; // x is read as if enlarged to height × width; behind those of common/gemm_spec.glsl
+
 // The input pixel under `tap` of output pixel m; padding and rows past the end are zeros.
 uint gemm_x_row(uint m, uint tap)
 {
@@ -31,7 +33,11 @@ uint gemm_x_row(uint m, uint tap)
     int column = int(out_x * p.stride + tap - tap_y * p.kernel_w) - p.pad_left;
     if (line < 0 || line >= p.height || column < 0 || column >= p.width)
         return GEMM_ZERO;
-    return p.x_first + picture * p.x_picture + uint((line - p.slab_top) * p.width + column) * p.depth;
+    if (UPSAMPLED) {
+        line = int(uint(line) * uint(p.x_height) / uint(p.height));
+        column = int(uint(column) * uint(p.x_width) / uint(p.width));
+    }
+    return p.x_first + picture * p.x_picture + uint((line - p.slab_top) * p.x_width + column) * p.depth;
 }
 
 uint gemm_w_row(uint n, uint tap)

@@ -8,7 +8,7 @@
 #define BR_CONV2D_X 0        /* X_T [pictures, H, W, I], or a slab of lines of one picture */
 #define BR_CONV2D_W 1        /* W_T [n, KH, KW, I] */
 #define BR_CONV2D_Y 2        /* X_T [pictures, lines, Wo, O] */
-#define BR_CONV2D_BIAS 3     /* f32 [n], or a row of bias_stride for every picture */
+#define BR_CONV2D_BIAS 3     /* f32 [n], or n of bias_stride for every picture */
 #define BR_CONV2D_RESIDUAL 4 /* as y */
 #define BR_CONV2D_BINDINGS 5
 
@@ -24,9 +24,11 @@ BR_PUSH(br_conv2d_push,
     uint stride;
     int pad_top;
     int pad_left;
-    int height;      /* of the whole input picture */
+    int height;      /* of the whole input picture as it is read */
     int width;
-    int slab_top;    /* the input line that x_first points at */
+    int x_height;    /* as it is stored */
+    int x_width;
+    int slab_top;    /* the stored line that x_first points at */
     uint x_picture;  /* elements from one picture to the next in x */
     uint y0;         /* first output line */
     uint out_width;  /* Wo */

@@ -140,7 +140,9 @@ br_value br_layer_conv(br_builder *builder, const br_layer_conv_params *params)
                                             .pad_left = params->pad_before,
                                             .pad_bottom = params->pad_after,
                                             .pad_right = params->pad_after,
-                                            .activation = params->activation});
+                                            .activation = params->activation,
+                                            .upsampled_height = params->upsampled_height,
+                                            .upsampled_width = params->upsampled_width});
 }
 
 br_value br_layer_conv3x3(br_builder *builder, const char *name, br_value x, int64_t out)
@@ -315,6 +317,15 @@ br_value br_block_upsample(br_builder *builder, br_value x, int64_t height, int6
     if (x == BR_NONE)
         return BR_NONE;
     int64_t channels = br_shape_last(br_graph_shape(builder->graph, x));
-    br_value h = br_op_upsample_nearest(builder->graph, "nearest", x, height, width);
-    return br_layer_conv3x3(builder, "conv", h, channels);
+    return br_layer_conv(builder, &(br_layer_conv_params){.name = "conv",
+                                                          .x = x,
+                                                          .out = channels,
+                                                          .kernel = 3,
+                                                          .stride = 1,
+                                                          .pad_before = 1,
+                                                          .pad_after = 1,
+                                                          .bias = BR_NONE,
+                                                          .residual = BR_NONE,
+                                                          .upsampled_height = height,
+                                                          .upsampled_width = width});
 }

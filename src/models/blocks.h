@@ -49,11 +49,12 @@ typedef struct br_layer_conv_params {
     br_value x;
     int64_t out;
     int kernel, stride;
-    int pad_before, pad_after; /* rows above and columns left; rows below and columns right */
-    br_value bias;             /* replaces NAME.bias; BR_NONE: NAME.bias */
-    br_value residual;         /* BR_NONE */
-    bool without_bias;         /* the file has no NAME.bias */
-    br_activation activation;  /* of the sum with bias and residual */
+    int pad_before, pad_after;                 /* rows above and columns left; rows below and columns right */
+    br_value bias;                             /* replaces NAME.bias; BR_NONE: NAME.bias */
+    br_value residual;                         /* BR_NONE */
+    bool without_bias;                         /* the file has no NAME.bias */
+    br_activation activation;                  /* of the sum with bias and residual */
+    int64_t upsampled_height, upsampled_width; /* see br_conv2d_params */
 } br_layer_conv_params;
 br_value br_layer_conv(br_builder *builder, const br_layer_conv_params *params);
 /* The usual one: 3×3, stride 1, same size. */

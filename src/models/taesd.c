@@ -117,12 +117,14 @@ br_value br_taesd_decoder_build(br_builder *builder, const br_taesd_config *conf
         bool last = i + 1 == config->stage_count;
         for (int j = 0; j < config->decoder_blocks[i]; j++)
             add_block(&layers);
+        br_layer_conv_params conv = {.out = last ? config->out_channels : layers.channels, .without_bias = !last};
         if (!last && layers.x != BR_NONE) {
             br_shape shape = br_graph_shape(builder->graph, layers.x);
-            layers.x = br_op_upsample_nearest(builder->graph, "upsample", layers.x, 2 * shape.dim[1], 2 * shape.dim[2]);
-            layers.next++;
+            conv.upsampled_height = 2 * shape.dim[1];
+            conv.upsampled_width = 2 * shape.dim[2];
+            layers.next++; /* the enlarging */
         }
-        add_conv(&layers, (br_layer_conv_params){.out = last ? config->out_channels : layers.channels, .without_bias = !last});
+        add_conv(&layers, conv);
     }
     x = scaled(builder, "signed", layers.x, 2, -1);
     br_builder_leave(builder, mark);

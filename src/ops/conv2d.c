@@ -6,13 +6,18 @@
 
 typedef struct conv2d_attrs {
     int stride, pad_top, pad_left;
-    bool bias_rows; /* a bias for every picture */
+    int64_t bias_stride; /* from the bias of one picture to that of the next; 0: all have the same */
+    int64_t bias_column;
+    int64_t height, width; /* of x as it is read */
     br_activation activation;
 } conv2d_attrs;
 
+/* Indices times sizes stay below 2^32. */
+#define UPSAMPLED_MAX 65535
+
 enum { INPUT_X, INPUT_WEIGHT, INPUT_BIAS, INPUT_RESIDUAL, INPUT_COUNT };
 
-/* [B, H, W, I] · [O, KH, KW, I] -> [B, Ho, Wo, O] */
+/* [B, H, W, I] · [O, KH, KW, I] -> [B, Ho, Wo, O]; H × W as stored */
 typedef struct conv2d_shape {
     int64_t pictures, height, width, in_channels, out_channels, kernel_h, kernel_w, out_height, out_width;
 } conv2d_shape;
@@ -27,16 +32,36 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static bool check_bias(br_graph *graph, const char *name, br_value bias, int64_t pictures, int64_t channels, bool *out_rows)
+static bool check_bias(br_graph *graph, const char *name, const br_conv2d_params *params, int64_t pictures, int64_t channels,
+                       conv2d_attrs *attrs)
 {
-    br_shape shape = br_graph_shape(graph, bias);
-    *out_rows = shape.rank == 2 && shape.dim[0] == pictures && pictures > 1;
-    if (br_graph_dtype(graph, bias) == BR_F32 && br_shape_last(shape) == channels &&
-        (shape.rank == 1 || (shape.rank == 2 && (shape.dim[0] == 1 || *out_rows))))
+    if (params->bias == BR_NONE)
         return true;
-    br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: conv2d bias is %s %s, expected f32 [%lld], [1, %lld] or [%lld, %lld]", name,
-                  br_dtype_name(br_graph_dtype(graph, bias)), br_shape_format(shape).text, (long long)channels, (long long)channels,
-                  (long long)pictures, (long long)channels);
+    br_shape shape = br_graph_shape(graph, params->bias);
+    bool rows = shape.rank == 2 && shape.dim[0] == pictures && pictures > 1;
+    attrs->bias_column = params->bias_column;
+    attrs->bias_stride = rows ? br_shape_last(shape) : 0;
+    if (br_graph_dtype(graph, params->bias) == BR_F32 && params->bias_column >= 0 &&
+        br_shape_last(shape) - channels >= params->bias_column &&
+        (shape.rank == 1 || (shape.rank == 2 && (shape.dim[0] == 1 || rows))))
+        return true;
+    br_graph_fail(graph, BR_ERROR_ARGUMENT,
+                  "%s: conv2d bias is %s %s, expected f32 [N], [1, N] or [%lld, N] with columns %lld to %lld", name,
+                  br_dtype_name(br_graph_dtype(graph, params->bias)), br_shape_format(shape).text, (long long)pictures,
+                  (long long)params->bias_column, (long long)(params->bias_column + channels - 1));
+    return false;
+}
+
+/* The size that x is read with. */
+static bool check_upsampled(br_graph *graph, const char *name, const br_conv2d_params *params, br_shape x, conv2d_attrs *attrs)
+{
+    bool none = params->upsampled_height == 0 && params->upsampled_width == 0;
+    attrs->height = none ? x.dim[1] : params->upsampled_height;
+    attrs->width = none ? x.dim[2] : params->upsampled_width;
+    if (attrs->height >= x.dim[1] && attrs->width >= x.dim[2] && attrs->height <= UPSAMPLED_MAX && attrs->width <= UPSAMPLED_MAX)
+        return true;
+    br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: conv2d x is %s, read as %lld × %lld; expected at least its size and at most %d",
+                  name, br_shape_format(x).text, (long long)attrs->height, (long long)attrs->width, UPSAMPLED_MAX);
     return false;
 }
 
@@ -56,16 +81,19 @@ br_value br_op_conv2d(br_graph *graph, const char *name, const br_conv2d_params 
         return br_graph_fail(graph, BR_ERROR_ARGUMENT,
                              "%s: conv2d stride is %d and padding %d, %d, %d, %d; expected at least 1 and 0", name, params->stride,
                              params->pad_top, params->pad_left, params->pad_bottom, params->pad_right);
-    int64_t padded_h = x.dim[1] + params->pad_top + params->pad_bottom, padded_w = x.dim[2] + params->pad_left + params->pad_right;
+    conv2d_attrs attrs = {
+        .stride = params->stride, .pad_top = params->pad_top, .pad_left = params->pad_left, .activation = params->activation};
+    if (!check_upsampled(graph, name, params, x, &attrs))
+        return BR_NONE;
+    int64_t padded_h = attrs.height + params->pad_top + params->pad_bottom,
+            padded_w = attrs.width + params->pad_left + params->pad_right;
     if (padded_h < weight.dim[1] || padded_w < weight.dim[2])
         return br_graph_fail(graph, BR_ERROR_ARGUMENT,
                              "%s: conv2d input of %lld × %lld with padding is smaller than the kernel, %lld × %lld", name,
                              (long long)padded_h, (long long)padded_w, (long long)weight.dim[1], (long long)weight.dim[2]);
     br_shape y = br_shape_of(x.dim[0], (padded_h - weight.dim[1]) / params->stride + 1,
                              (padded_w - weight.dim[2]) / params->stride + 1, weight.dim[0]);
-    conv2d_attrs attrs = {
-        .stride = params->stride, .pad_top = params->pad_top, .pad_left = params->pad_left, .activation = params->activation};
-    if (params->bias != BR_NONE && !check_bias(graph, name, params->bias, x.dim[0], weight.dim[0], &attrs.bias_rows))
+    if (!check_bias(graph, name, params, x.dim[0], weight.dim[0], &attrs))
         return BR_NONE;
     br_dtype dtype = br_graph_dtype(graph, params->x);
     bool residual = params->residual != BR_NONE;
@@ -106,9 +134,11 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
 
     /* Input lines under the piece, without the padding; at least one, so that there is something to bind. */
     int64_t top = piece.line * attrs->stride - attrs->pad_top;
-    int64_t bottom = smaller((piece.line + piece.lines - 1) * attrs->stride - attrs->pad_top + shape->kernel_h, shape->height);
-    top = top < 0 ? 0 : smaller(top, shape->height - 1);
+    int64_t bottom = smaller((piece.line + piece.lines - 1) * attrs->stride - attrs->pad_top + shape->kernel_h, attrs->height);
+    top = top < 0 ? 0 : smaller(top, attrs->height - 1);
     bottom = bottom <= top ? top + 1 : bottom;
+    top = top * shape->height / attrs->height;
+    bottom = (bottom - 1) * shape->height / attrs->height + 1;
     if (piece.pictures > 1) {
         top = 0;
         bottom = shape->height;
@@ -122,10 +152,10 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
         br_slice_make(emitter, weight, (uint64_t)(piece.channel * kernel), (uint64_t)(piece.channels * kernel), BR_VK_READ);
     br_slice y = br_slice_make(emitter, node->outputs[0], y_begin, y_count, BR_VK_WRITE);
     br_slice bias_slice = {.operand = br_gemm_unused(emitter, weight)}, residual_slice = bias_slice;
-    int64_t bias_stride = attrs->bias_rows ? shape->out_channels : 0;
     if (bias != BR_NONE)
-        bias_slice = br_slice_make(emitter, bias, (uint64_t)(piece.picture * bias_stride + piece.channel),
-                                   (uint64_t)((piece.pictures - 1) * bias_stride + piece.channels), BR_VK_READ);
+        bias_slice =
+            br_slice_make(emitter, bias, (uint64_t)(piece.picture * attrs->bias_stride + attrs->bias_column + piece.channel),
+                          (uint64_t)((piece.pictures - 1) * attrs->bias_stride + piece.channels), BR_VK_READ);
     if (residual != BR_NONE)
         residual_slice = br_slice_make(emitter, residual, y_begin, y_count, BR_VK_READ);
 
@@ -144,8 +174,10 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
         .stride = (uint32_t)attrs->stride,
         .pad_top = attrs->pad_top,
         .pad_left = attrs->pad_left,
-        .height = (int)shape->height,
-        .width = (int)shape->width,
+        .height = (int)attrs->height,
+        .width = (int)attrs->width,
+        .x_height = (int)shape->height,
+        .x_width = (int)shape->width,
         .slab_top = (int)top,
         .x_picture = (uint32_t)(shape->height * in_line),
         .y0 = (uint32_t)piece.line,
@@ -156,7 +188,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
         .y_first = y.skip + (uint32_t)piece.channel,
         .y_stride = (uint32_t)shape->out_channels,
         .bias_first = bias_slice.skip,
-        .bias_stride = (uint32_t)bias_stride,
+        .bias_stride = (uint32_t)attrs->bias_stride,
         .residual_first = residual_slice.skip + (uint32_t)piece.channel,
     };
     static const br_shader_id ids[2][2][2] = {
@@ -176,6 +208,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
     bool vec = shape->in_channels % 4 == 0 && x.skip % 4 == 0 && w.skip % 4 == 0;
     br_gemm_residual kind = residual != BR_NONE ? BR_GEMM_RESIDUAL_FULL : BR_GEMM_RESIDUAL_NONE;
     br_gemm_specialize(&dispatch, tile, vec, (br_gemm_epilogue){attrs->activation, bias != BR_NONE, kind});
+    dispatch.spec[dispatch.spec_count++] = attrs->height != shape->height || attrs->width != shape->width;
     br_emit_fold(emitter, push.total, dispatch.groups);
     return br_emit_dispatch(emitter, &dispatch);
 }
@@ -187,9 +220,10 @@ static int64_t lines_that_fit(const br_emitter *emitter, const br_node *node, co
     const conv2d_attrs *attrs = node->attrs;
     uint64_t out_line = (uint64_t)(shape->out_width * shape->out_channels);
     int64_t in_lines = (int64_t)br_slice_rows(emitter, node->inputs[INPUT_X], (uint64_t)(shape->width * shape->in_channels));
-    int64_t lines = (in_lines - shape->kernel_h) / attrs->stride + 1;
-    if (in_lines >= shape->pictures * shape->height)
-        lines = shape->out_height;
+    bool whole = in_lines >= shape->pictures * shape->height;
+    /* v lines of x as it is read lie, wherever they begin, in at most ceil((v - 1) · H / upsampled H) + 1 stored ones. */
+    in_lines = (in_lines - 1) * attrs->height / shape->height + 1;
+    int64_t lines = whole ? shape->out_height : (in_lines - shape->kernel_h) / attrs->stride + 1;
     lines = smaller(lines, (int64_t)br_slice_rows(emitter, node->outputs[0], out_line));
     if (node->inputs[INPUT_RESIDUAL] != BR_NONE)
         lines = smaller(lines, (int64_t)br_slice_rows(emitter, node->inputs[INPUT_RESIDUAL], out_line));

@@ -42,15 +42,19 @@ typedef struct br_linear_params {
 } br_linear_params;
 br_value br_op_linear(br_graph *graph, const char *name, const br_linear_params *params);
 
-/* y[B, Ho, Wo, O] = act(conv(x[B, H, W, I], weight[O, KH, KW, I]) + bias + residual); Ho = (H + top + bottom - KH) / stride + 1. */
+/* y[B, Ho, Wo, O] = act(conv(x[B, H, W, I], weight[O, KH, KW, I]) + bias + residual); Ho = (H + top + bottom - KH) / stride + 1, where H is
+ * upsampled_height if that is given. */
 typedef struct br_conv2d_params {
     br_value x;
     br_value weight;   /* [O, KH, KW, I] */
-    br_value bias;     /* f32 [O], [1, O] or [B, O] (a vector for every picture), or BR_NONE */
+    br_value bias;     /* f32 [N], [1, N] or [B, N] (a vector for every picture): columns bias_column .. bias_column + O - 1; or BR_NONE */
     br_value residual; /* y's shape and dtype, or BR_NONE */
     int stride;
     int pad_top, pad_left, pad_bottom, pad_right;
     br_activation activation;
+    int64_t bias_column;
+    /* 0, or at least H and W: x is read as if enlarged to this size first, by nearest neighbour, source index floor(i · H / upsampled_height). */
+    int64_t upsampled_height, upsampled_width;
 } br_conv2d_params;
 br_value br_op_conv2d(br_graph *graph, const char *name, const br_conv2d_params *params);
 
@@ -91,8 +95,6 @@ br_value br_op_activation(br_graph *graph, const char *name, br_value x, br_acti
 br_value br_op_add(br_graph *graph, const char *name, br_value a, br_value b);
 /* [B, H, W, Ca] , [B, H, W, Cb] -> [B, H, W, Ca + Cb] */
 br_value br_op_concat(br_graph *graph, const char *name, br_value a, br_value b);
-/* [B, H, W, C] -> [B, height, width, C], source index floor(i · H / height) */
-br_value br_op_upsample_nearest(br_graph *graph, const char *name, br_value x, int64_t height, int64_t width);
 
 /* y[B, T, D] = table[tokens[B, T]] + positions[T]; tokens V and above are rows of `extra`. Tokens outside both are clamped on the device; the tokenizer
  * checks them at the door. */

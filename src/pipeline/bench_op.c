@@ -88,12 +88,6 @@ static br_value build_add(br_graph *graph, const int64_t *s, br_dtype dtype)
     return br_op_add(graph, "add", input(graph, "a", dtype, br_shape_of(s[0])), input(graph, "b", dtype, br_shape_of(s[0])));
 }
 
-static br_value build_upsample(br_graph *graph, const int64_t *s, br_dtype dtype)
-{
-    return br_op_upsample_nearest(graph, "upsample_nearest", input(graph, "x", dtype, br_shape_of(s[0], s[1], s[2], s[3])),
-                                  2 * s[1], 2 * s[2]);
-}
-
 static const bench_op bench_ops[] = {
     {"linear", "linear M,N,K", 3, build_linear},
     {"conv2d", "conv2d B,H,W,I,O,K,STRIDE", 7, build_conv2d},
@@ -102,7 +96,6 @@ static const bench_op bench_ops[] = {
     {"layer_norm", "layer_norm ROWS,D", 2, build_layer_norm},
     {"geglu", "geglu ROWS,D", 2, build_geglu},
     {"add", "add COUNT", 1, build_add},
-    {"upsample_nearest", "upsample_nearest B,H,W,C", 4, build_upsample},
 };
 #define BENCH_OP_COUNT ((int)(sizeof bench_ops / sizeof bench_ops[0]))
 

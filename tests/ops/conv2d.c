@@ -31,11 +31,12 @@ static void check(br_test_device *device, conv2d_case c)
         return;
     }
     br_ref_conv2d_params *s = &c.shape;
+    int bias_width = s->bias_width ? s->bias_width : s->out_channels;
     bool has_bias = c.bias || c.bias_row || c.bias_rows;
     int count = s->pictures * br_ref_conv2d_height(s) * br_ref_conv2d_width(s) * s->out_channels;
     float *x = random_values(s->pictures * s->height * s->width * s->in_channels, 1, c.x_dtype);
     float *weight = random_values(s->out_channels * s->kernel_h * s->kernel_w * s->in_channels, 2, c.w_dtype);
-    float *bias = random_values(s->pictures * s->out_channels, 3, BR_F32), *residual = random_values(count, 4, c.x_dtype);
+    float *bias = random_values(s->pictures * bias_width, 3, BR_F32), *residual = random_values(count, 4, c.x_dtype);
     float *y = malloc((size_t)count * sizeof *y);
     double *expected = malloc((size_t)count * sizeof *expected);
     assert_true(y && expected);
@@ -54,11 +55,14 @@ static void check(br_test_device *device, conv2d_case c)
         .pad_bottom = s->pad_bottom,
         .pad_right = s->pad_right,
         .activation = s->activation,
+        .bias_column = s->bias_column,
+        .upsampled_height = s->upsampled_height,
+        .upsampled_width = s->upsampled_width,
     };
     br_test_tensor inputs[4] = {{params.x, x}, {params.weight, weight}};
     int input_count = 2;
     if (has_bias) {
-        br_shape shape = c.bias ? br_shape_of(s->out_channels) : br_shape_of(c.bias_rows ? s->pictures : 1, s->out_channels);
+        br_shape shape = c.bias ? br_shape_of(bias_width) : br_shape_of(c.bias_rows ? s->pictures : 1, bias_width);
         params.bias = br_graph_input(&graph, "bias", BR_F32, shape);
         inputs[input_count++] = (br_test_tensor){params.bias, bias};
     }
@@ -116,6 +120,39 @@ static void test_strides(void **state)
     check(*state, (conv2d_case){.shape = {1, 2, 2, 3, 4, 3, 3, 1, 4, 4, 4, 4}, .bias = true}); /* some outputs see padding only */
 }
 
+/* A bias that is some columns of wider rows. */
+static void test_bias_columns(void **state)
+{
+    br_ref_conv2d_params shape = {3, 7, 8, 20, 37, 3, 3, 1, 1, 1, 1, 1};
+    shape.bias_width = 101, shape.bias_column = 61;
+    check(*state, (conv2d_case){.shape = shape, .bias_rows = true, .residual = true});
+    check(*state, (conv2d_case){.shape = shape, .bias_row = true});
+    check(*state, (conv2d_case){.shape = shape, .bias = true});
+    shape.bias_column = 0;
+    check(*state, (conv2d_case){.shape = shape, .bias_rows = true, .x_dtype = BR_F16, .w_dtype = BR_F16});
+}
+
+static br_ref_conv2d_params upsampled(br_ref_conv2d_params shape, int height, int width)
+{
+    shape.upsampled_height = height;
+    shape.upsampled_width = width;
+    return shape;
+}
+
+/* Enlarged by two, as everywhere but for sizes that are no multiple of the model's, by ratios that are no whole numbers, in one direction only. */
+static void test_upsampled(void **state)
+{
+    check(*state,
+          (conv2d_case){.shape = upsampled((br_ref_conv2d_params){1, 7, 5, 20, 37, 3, 3, 1, 1, 1, 1, 1}, 14, 10), .bias = true});
+    check(*state, (conv2d_case){.shape = upsampled((br_ref_conv2d_params){2, 7, 5, 19, 37, 3, 3, 1, 1, 1, 1, 1}, 13, 9),
+                                .bias_rows = true,
+                                .residual = true});
+    check(*state, (conv2d_case){.shape = upsampled((br_ref_conv2d_params){1, 3, 6, 8, 11, 3, 3, 1, 1, 1, 1, 1}, 17, 6)});
+    check(*state, (conv2d_case){.shape = upsampled((br_ref_conv2d_params){1, 5, 4, 8, 11, 3, 3, 2, 0, 0, 1, 1}, 5, 11),
+                                .x_dtype = BR_F16,
+                                .w_dtype = BR_F16});
+}
+
 static void test_storage(void **state)
 {
     for (int x = BR_F32; x <= BR_F16; x++)
@@ -137,8 +174,9 @@ static void test_gpu_tiles(void **state)
     caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
     check(&device, (conv2d_case){.shape = {3, 61, 59, 4, 97, 3, 3, 1, 1, 1, 1, 1}, .bias_rows = true}); /* large */
     caps.type = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
-    check(&device, (conv2d_case){.shape = {1, 61, 59, 20, 65, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .residual = true});  /* medium */
-    check(&device, (conv2d_case){.shape = {2, 11, 13, 19, 65, 3, 3, 2, 1, 1, 1, 1}, .bias = true});                    /* small */
+    check(&device, (conv2d_case){.shape = {1, 61, 59, 20, 65, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .residual = true}); /* medium */
+    check(&device, (conv2d_case){.shape = {2, 11, 13, 19, 65, 3, 3, 2, 1, 1, 1, 1}, .bias = true});                   /* small */
+    check(&device, (conv2d_case){.shape = upsampled((br_ref_conv2d_params){2, 7, 5, 19, 65, 3, 3, 1, 1, 1, 1, 1}, 13, 10)});
     caps.vendor_id = 0x13b5;                                                                                           /* Arm */
     check(&device, (conv2d_case){.shape = {1, 31, 29, 20, 113, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .residual = true}); /* square */
     check(&device, (conv2d_case){.shape = {1, 31, 29, 7, 3, 3, 3, 1, 1, 1, 1, 1}, .bias = true});                      /* slim */
@@ -155,6 +193,12 @@ static void test_lowered_limits(void **state)
     check(device, (conv2d_case){.shape = {2, 16, 11, 13, 7, 3, 3, 2, 1, 1, 1, 1}, .bias = true});
     check(device, (conv2d_case){.shape = {1, 16, 15, 8, 67, 3, 3, 2, 0, 0, 1, 1}, .bias = true, .residual = true});
     check(device, (conv2d_case){.shape = {3, 8, 9, 64, 61, 1, 1, 1}, .bias_row = true});
+    check(device,
+          (conv2d_case){.shape = upsampled((br_ref_conv2d_params){2, 13, 5, 20, 7, 3, 3, 1, 1, 1, 1, 1}, 23, 11), .bias = true});
+    check(device, (conv2d_case){.shape = upsampled((br_ref_conv2d_params){1, 13, 11, 16, 5, 3, 3, 2, 1, 1, 1, 1}, 41, 22)});
+    br_ref_conv2d_params columns = {3, 13, 11, 20, 31, 3, 3, 1, 1, 1, 1, 1};
+    columns.bias_width = 101, columns.bias_column = 63;
+    check(device, (conv2d_case){.shape = columns, .bias_rows = true});
     check(device,
           (conv2d_case){.shape = {2, 13, 11, 20, 31, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .x_dtype = BR_F16, .w_dtype = BR_F16});
     br_test_device_close(device);
@@ -188,6 +232,7 @@ static void expect_error(const br_conv2d_params *params, const char *text)
     br_graph_input(&graph, "bias", BR_F32, br_shape_of(3, 320));                      /* 3 */
     br_graph_input(&graph, "residual", BR_F32, br_shape_of(2, 8, 8, 320));            /* 4 */
     br_graph_input(&graph, "flat", BR_F32, br_shape_of(64, 9));                       /* 5 */
+    br_graph_input(&graph, "wide", BR_F32, br_shape_of(333));                         /* 6 */
     assert_int_equal(br_op_conv2d(&graph, "conv", params), BR_NONE);
     assert_status(br_graph_verify(&graph), BR_ERROR_ARGUMENT, text);
     br_graph_finish(&graph);
@@ -203,7 +248,15 @@ static void test_errors(void **state)
     bad = good, bad.x = 5;
     expect_error(&bad, "conv2d x is [64, 9], expected [B, H, W, C]");
     bad = good, bad.bias = 3;
-    expect_error(&bad, "conv2d bias is f32 [3, 320], expected f32 [320], [1, 320] or [2, 320]");
+    expect_error(&bad, "conv2d bias is f32 [3, 320], expected f32 [N], [1, N] or [2, N] with columns 0 to 319");
+    bad.bias = 6, bad.bias_column = 14;
+    expect_error(&bad, "conv2d bias is f32 [333], expected f32 [N], [1, N] or [2, N] with columns 14 to 333");
+    bad.bias_column = -1;
+    expect_error(&bad, "with columns -1 to 318");
+    bad = good, bad.upsampled_height = 16, bad.upsampled_width = 7;
+    expect_error(&bad, "conv2d x is [2, 8, 8, 9], read as 16 × 7");
+    bad.upsampled_width = 0;
+    expect_error(&bad, "conv2d x is [2, 8, 8, 9], read as 16 × 0");
     bad = good, bad.residual = 4;
     expect_error(&bad, "conv2d residual is f32 [2, 8, 8, 320], expected f32 [2, 6, 6, 320]");
     bad = good, bad.stride = 0;
@@ -215,9 +268,10 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),  cmocka_unit_test(test_activation),     cmocka_unit_test(test_strides),
-        cmocka_unit_test(test_storage), cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_line_too_long),
-        cmocka_unit_test(test_errors),  cmocka_unit_test(test_gpu_tiles),
+        cmocka_unit_test(test_shapes),    cmocka_unit_test(test_activation),     cmocka_unit_test(test_strides),
+        cmocka_unit_test(test_storage),   cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_line_too_long),
+        cmocka_unit_test(test_errors),    cmocka_unit_test(test_gpu_tiles),      cmocka_unit_test(test_bias_columns),
+        cmocka_unit_test(test_upsampled),
     };
     return cmocka_run_group_tests_name("ops/conv2d", tests, br_test_device_setup, br_test_device_teardown);
 }

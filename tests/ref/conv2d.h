@@ -9,10 +9,12 @@ typedef struct br_ref_conv2d_params {
     int pad_top, pad_left, pad_bottom, pad_right;
     const float *x;      /* [B, H, W, I] */
     const float *weight; /* [O, KH, KW, I] */
-    const float *bias;   /* [O], or [B, O] with bias_rows, or NULL */
+    const float *bias;   /* [N], or [B, N] with bias_rows, or NULL; that of channel o in column bias_column + o */
     int bias_rows;
     const float *residual; /* [B, Ho, Wo, O] or NULL */
     br_activation activation;
+    int bias_width, bias_column;           /* N, 0: O */
+    int upsampled_height, upsampled_width; /* 0: x as it is */
 } br_ref_conv2d_params;
 
 int br_ref_conv2d_height(const br_ref_conv2d_params *params); /* Ho */

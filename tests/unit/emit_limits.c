@@ -79,11 +79,28 @@ static void elementwise_of_a_gibibyte(void **state)
                    8);
 
     br_graph_init(&graph);
-    check_emission(&graph, br_op_upsample_nearest(&graph, "up", input(&graph, "x", br_shape_of(1, 512, 512, 256)), 1024, 1024), 9);
-
-    br_graph_init(&graph);
     a = input(&graph, "a", br_shape_of(2, 128, 128, 640)), b = input(&graph, "b", br_shape_of(2, 128, 128, 320));
     check_emission(&graph, br_op_concat(&graph, "cat", a, b), 1);
+}
+
+/* The last enlarging of a VAE decoder at 1024 × 1024, by two, with the convolution of it: 256 MiB become 1 GiB. */
+static void conv2d_of_a_gibibyte(void **state)
+{
+    (void)state;
+    br_graph graph;
+    br_graph_init(&graph);
+    br_conv2d_params params = {.x = input(&graph, "x", br_shape_of(1, 512, 512, 256)),
+                               .weight = input(&graph, "w", br_shape_of(256, 3, 3, 256)),
+                               .bias = BR_NONE,
+                               .residual = BR_NONE,
+                               .stride = 1,
+                               .pad_top = 1,
+                               .pad_left = 1,
+                               .pad_bottom = 1,
+                               .pad_right = 1,
+                               .upsampled_height = 1024,
+                               .upsampled_width = 1024};
+    check_emission(&graph, br_op_conv2d(&graph, "up", &params), 9);
 }
 
 /* SDXL's feed-forward at 1024 x 1024, guided: [2, 4096, 10240] is 320 MiB. */
@@ -131,9 +148,8 @@ static void embedding_of_clip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(group_norm_of_a_gibibyte),
-        cmocka_unit_test(elementwise_of_a_gibibyte),
-        cmocka_unit_test(geglu_of_sdxl),
+        cmocka_unit_test(group_norm_of_a_gibibyte), cmocka_unit_test(elementwise_of_a_gibibyte),
+        cmocka_unit_test(conv2d_of_a_gibibyte),     cmocka_unit_test(geglu_of_sdxl),
         cmocka_unit_test(embedding_of_clip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
