@@ -213,6 +213,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
     const char *word = NULL, *model = "the model's";
     const br_option rows[] = {
         BR_ROWS_MODEL(a->session),
+        BR_ROW_ARCH(a->session),
         {"tensors", 0, BR_OPTION_FLAG, &a->tensors, NULL, "list every tensor: dtype, name, shape"},
         {"width", 'W', BR_OPTION_INT, &a->width, "N", "of the picture whose memory is planned", model, 1, INT_MAX},
         {"height", 'H', BR_OPTION_INT, &a->height, "N", "of the picture whose memory is planned", model, 1, INT_MAX},
@@ -265,6 +266,7 @@ const br_command br_cmd_inspect = {
     .examples = "brume inspect\n"
                 "brume inspect path/to/model --tensors\n"
                 "brume inspect -W 512 -H 512 --batch-size 4 --dtype f32\n"
+                "brume inspect --arch sdxl -W 1024 -H 1024\n"
                 "brume inspect --json | jq .memory.total_bytes\n",
     .run = run,
 };

@@ -194,11 +194,20 @@ static br_value timestep_bias(br_builder *builder, br_value temb, int64_t out)
         builder, &(br_layer_linear_params){.name = "time_emb_proj", .x = temb, .out = out, .bias = true, .residual = conv1_bias});
 }
 
+static br_value resnet_shortcut(br_builder *builder, const br_resnet_params *params)
+{
+    return br_layer_linear(
+        builder,
+        &(br_layer_linear_params){.name = "conv_shortcut", .x = params->x, .out = params->out, .bias = true, .residual = BR_NONE});
+}
+
 br_value br_block_resnet(br_builder *builder, const br_resnet_params *params)
 {
     if (params->x == BR_NONE)
         return BR_NONE;
     int64_t in = br_shape_last(br_graph_shape(builder->graph, params->x));
+    /* A block that narrows takes its shortcut first: x is done with then, and norm1 writes over it. */
+    br_value shortcut = in > params->out ? resnet_shortcut(builder, params) : params->x;
     br_value h = br_layer_group_norm(builder, "norm1", params->x, params->groups, params->eps, BR_ACTIVATION_SILU);
     br_value bias = params->temb != BR_NONE ? timestep_bias(builder, params->temb, params->out) : BR_NONE;
     h = br_layer_conv(builder, &(br_layer_conv_params){.name = "conv1",
@@ -211,11 +220,8 @@ br_value br_block_resnet(br_builder *builder, const br_resnet_params *params)
                                                        .bias = bias,
                                                        .residual = BR_NONE});
     h = br_layer_group_norm(builder, "norm2", h, params->groups, params->eps, BR_ACTIVATION_SILU);
-    br_value shortcut = params->x;
-    if (in != params->out)
-        shortcut = br_layer_linear(
-            builder, &(br_layer_linear_params){
-                         .name = "conv_shortcut", .x = params->x, .out = params->out, .bias = true, .residual = BR_NONE});
+    if (in < params->out)
+        shortcut = resnet_shortcut(builder, params);
     return br_layer_conv(builder, &(br_layer_conv_params){.name = "conv2",
                                                           .x = h,
                                                           .out = params->out,
