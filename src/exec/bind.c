@@ -19,16 +19,23 @@
 typedef struct bound_tensor {
     char *name; /* owned */
     br_dtype dtype;
-    br_shape shape;
     br_weight_layout layout;
-    const br_tensor_view *source; /* during creation only */
+    int part, part_count;         /* during creation only, as is: */
+    const br_tensor_view *source; /* of the first part */
     int block;
     uint64_t offset, bytes;
 } bound_tensor;
 
+/* What one tensor of the files becomes. */
+typedef struct bound_part {
+    br_fill fill;
+    uint64_t offset, bytes; /* of the block */
+} bound_part;
+
 struct br_bound_weights {
     bound_tensor *tensors; /* sorted by name, dtype, layout; while they are uploaded, by their place in the files */
-    int tensor_count;
+    bound_part *parts;     /* owned; during creation only */
+    int tensor_count, part_count;
     br_vk_buffer **blocks;
     uint64_t *block_bytes;
     int block_count;
@@ -59,47 +66,47 @@ static int compare_sources(const void *a, const void *b)
 }
 
 /* The shape the file should have, for messages and for the check. */
-static br_shape file_shape(const bound_tensor *tensor)
+static br_shape file_shape(const br_fill *fill)
 {
-    br_shape s = tensor->shape;
-    return tensor->layout == BR_WEIGHT_OHWI ? br_shape_of(s.dim[0], s.dim[3], s.dim[1], s.dim[2]) : s;
+    br_shape s = fill->shape;
+    return fill->layout == BR_WEIGHT_OHWI ? br_shape_of(s.dim[0], s.dim[3], s.dim[1], s.dim[2]) : s;
 }
 
-static bool shape_matches(const bound_tensor *tensor, const br_tensor_view *view)
+static bool shape_matches(const br_fill *fill, const br_tensor_view *view)
 {
-    br_shape want = file_shape(tensor);
+    br_shape want = file_shape(fill);
     for (int i = 0; i < view->rank; i++)
         if (view->shape[i] != (i < want.rank ? want.dim[i] : 1))
             return false;
     return view->rank >= want.rank;
 }
 
-static br_status check_source(const char *component, const br_weights *weights, bound_tensor *tensor)
+/* Finds the tensor of one part of a weight and checks it. */
+static br_status find_source(const br_value_info *info, int part, const br_weights *weights, const char *component,
+                             br_fill *out_fill)
 {
-    const br_tensor_view *view = br_weights_find(weights, tensor->name);
+    const char *name = info->parts[part].name;
+    br_fill fill = {.dtype = info->dtype, .layout = info->layout, .shape = info->shape};
+    fill.shape.dim[0] = info->parts[part].rows;
+    const br_tensor_view *view = fill.source = br_weights_find(weights, name);
     if (!view)
-        return br_fail(BR_ERROR_FORMAT, "%s has no tensor %s, expected %s", component, tensor->name,
-                       br_shape_format(file_shape(tensor)).text);
-    if (!shape_matches(tensor, view)) {
+        return br_fail(BR_ERROR_FORMAT, "%s has no tensor %s, expected %s", component, name,
+                       br_shape_format(file_shape(&fill)).text);
+    if (!shape_matches(&fill, view)) {
         char found[200];
-        return br_fail(BR_ERROR_FORMAT, "%s: tensor %s is %s, expected %s", component, tensor->name,
-                       br_weight_shape_text(view, found, sizeof found), br_shape_format(file_shape(tensor)).text);
+        return br_fail(BR_ERROR_FORMAT, "%s: tensor %s is %s, expected %s", component, name,
+                       br_weight_shape_text(view, found, sizeof found), br_shape_format(file_shape(&fill)).text);
     }
-    if (!br_fill_possible(view->dtype, tensor->dtype))
-        return br_fail(BR_ERROR_FORMAT, "%s: tensor %s is %s, expected %s", component, tensor->name,
-                       br_weight_dtype_name(view->dtype), br_dtype_name(tensor->dtype));
-    tensor->source = view;
+    if (!br_fill_possible(view->dtype, info->dtype))
+        return br_fail(BR_ERROR_FORMAT, "%s: tensor %s is %s, expected %s", component, name, br_weight_dtype_name(view->dtype),
+                       br_dtype_name(info->dtype));
+    *out_fill = fill;
     return NULL;
-}
-
-static br_fill fill_of(const bound_tensor *tensor)
-{
-    return (br_fill){.source = tensor->source, .dtype = tensor->dtype, .layout = tensor->layout, .shape = tensor->shape};
 }
 
 /* Bytes [begin, end) of a block, of one tensor: what a thread makes at a time. */
 typedef struct piece {
-    const bound_tensor *tensor;
+    const bound_part *part;
     uint64_t begin, end;
 } piece;
 
@@ -116,11 +123,10 @@ typedef struct loader {
 static void fill_piece(void *user, int index, int worker)
 {
     loader *it = user;
-    const piece *part = &it->pieces[it->first + index];
-    br_fill params = fill_of(part->tensor);
-    uint64_t begin = part->begin < it->at ? it->at : part->begin;
-    uint64_t end = part->end > it->at + it->size ? it->at + it->size : part->end;
-    br_fill_range(&params, begin - part->tensor->offset, end - begin, it->scratch[worker], it->dst + (begin - it->at));
+    const piece *now = &it->pieces[it->first + index];
+    uint64_t begin = now->begin < it->at ? it->at : now->begin;
+    uint64_t end = now->end > it->at + it->size ? it->at + it->size : now->end;
+    br_fill_range(&now->part->fill, begin - now->part->offset, end - begin, it->scratch[worker], it->dst + (begin - it->at));
 }
 
 static br_status fill(void *user, void *dst, uint64_t at, uint64_t size)
@@ -139,10 +145,9 @@ static br_status fill(void *user, void *dst, uint64_t at, uint64_t size)
     return NULL;
 }
 
-static uint64_t piece_bytes(const bound_tensor *tensor)
+static uint64_t piece_bytes(const bound_part *part)
 {
-    br_fill params = fill_of(tensor);
-    uint64_t unit = br_fill_unit(&params);
+    uint64_t unit = br_fill_unit(&part->fill);
     return (PIECE_BYTES + unit - 1) / unit * unit;
 }
 
@@ -153,11 +158,10 @@ static br_status loader_init(const br_bound_weights *weights, loader *out_loader
     size_t scratch = 1, most = 1;
     int threads = br_cpu_count();
     BR_TRY(br_workers_create(threads < THREADS_MAX ? threads : THREADS_MAX, &it.workers));
-    for (int i = 0; i < weights->tensor_count; i++) {
-        const bound_tensor *tensor = &weights->tensors[i];
-        br_fill params = fill_of(tensor);
-        scratch = br_fill_scratch(&params) > scratch ? br_fill_scratch(&params) : scratch;
-        most += tensor->bytes / piece_bytes(tensor) + 1;
+    for (int i = 0; i < weights->part_count; i++) {
+        const bound_part *part = &weights->parts[i];
+        scratch = br_fill_scratch(&part->fill) > scratch ? br_fill_scratch(&part->fill) : scratch;
+        most += part->bytes / piece_bytes(part) + 1;
     }
     int count = br_workers_count(it.workers);
     it.pieces = calloc(most, sizeof *it.pieces);
@@ -183,16 +187,18 @@ static void loader_finish(loader *it)
 }
 
 /* Cuts tensors first .. last - 1, which make up a block. */
-static void cut(loader *it, const bound_tensor *first, const bound_tensor *last)
+static void cut(loader *it, const br_bound_weights *weights, int first, int last)
 {
     it->piece_count = 0;
-    for (const bound_tensor *tensor = first; tensor < last; tensor++) {
-        uint64_t step = piece_bytes(tensor);
-        for (uint64_t at = 0; at < tensor->bytes; at += step)
-            it->pieces[it->piece_count++] =
-                (piece){.tensor = tensor,
-                        .begin = tensor->offset + at,
-                        .end = tensor->offset + (at + step < tensor->bytes ? at + step : tensor->bytes)};
+    for (int i = first; i < last; i++) {
+        for (int p = 0; p < weights->tensors[i].part_count; p++) {
+            const bound_part *part = &weights->parts[weights->tensors[i].part + p];
+            uint64_t step = piece_bytes(part);
+            for (uint64_t at = 0; at < part->bytes; at += step)
+                it->pieces[it->piece_count++] = (piece){.part = part,
+                                                        .begin = part->offset + at,
+                                                        .end = part->offset + (at + step < part->bytes ? at + step : part->bytes)};
+        }
     }
 }
 
@@ -205,29 +211,31 @@ static int block_end(const br_bound_weights *weights, int first)
     return last;
 }
 
-static void expect(const br_weights *files, const br_bound_weights *weights, int first, int last)
+/* br_weights_expect or br_weights_release of all that tensors first .. last - 1 are made of. */
+static void tell(const br_weights *files, const br_bound_weights *weights, int first, int last,
+                 void (*what)(const br_weights *files, const br_tensor_view *view))
 {
     for (int i = first; i < last; i++)
-        br_weights_expect(files, weights->tensors[i].source);
+        for (int p = 0; p < weights->tensors[i].part_count; p++)
+            what(files, weights->parts[weights->tensors[i].part + p].fill.source);
 }
 
 /* Block by block, while the tensors are in the order of the files, so that disks read on. The next block is asked for early; what is done leaves our memory. */
 static br_status upload_all(const br_bind_params *params, const br_bound_weights *weights, loader *it)
 {
-    expect(params->weights, weights, 0, weights->tensor_count ? block_end(weights, 0) : 0);
+    tell(params->weights, weights, 0, weights->tensor_count ? block_end(weights, 0) : 0, br_weights_expect);
     for (int first = 0, last; first < weights->tensor_count; first = last) {
         last = block_end(weights, first);
         if (last < weights->tensor_count)
-            expect(params->weights, weights, last, block_end(weights, last));
+            tell(params->weights, weights, last, block_end(weights, last), br_weights_expect);
         int block = weights->tensors[first].block;
-        cut(it, &weights->tensors[first], &weights->tensors[last]);
+        cut(it, weights, first, last);
         BR_TRY(br_status_prefix(br_vk_upload_fill(params->device, &(br_vk_upload_params){.buffer = weights->blocks[block],
                                                                                          .size = weights->block_bytes[block],
                                                                                          .fill = fill,
                                                                                          .user = it}),
                                 "uploading the weights of %s", params->name));
-        for (int i = first; i < last; i++)
-            br_weights_release(params->weights, weights->tensors[i].source);
+        tell(params->weights, weights, first, last, br_weights_release);
     }
     return br_vk_upload_flush(params->device);
 }
@@ -242,48 +250,73 @@ static void assign_blocks(br_bound_weights *weights)
             last = weights->block_count++;
         tensor->block = last;
         tensor->offset = weights->block_bytes[last];
+        uint64_t at = tensor->offset;
+        for (bound_part *part = weights->parts + tensor->part; part < weights->parts + tensor->part + tensor->part_count; part++) {
+            part->offset = at;
+            at += part->bytes;
+        }
         weights->block_bytes[last] += room;
         weights->bytes += room;
     }
 }
 
+static uint64_t bytes_of(const br_fill *fill)
+{
+    return (uint64_t)(br_shape_rows(fill->shape) * br_dtype_row_bytes(fill->dtype, br_shape_last(fill->shape)));
+}
+
+static br_status collect_tensor(const br_bind_params *params, const br_value_info *info, br_bound_weights *weights)
+{
+    bound_tensor *tensor = &weights->tensors[weights->tensor_count++];
+    *tensor = (bound_tensor){.name = strdup(info->name),
+                             .dtype = info->dtype,
+                             .layout = info->layout,
+                             .part = weights->part_count,
+                             .part_count = info->part_count};
+    if (!tensor->name)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while binding the weights of %s", params->name);
+    for (int i = 0; i < info->part_count; i++) {
+        bound_part *part = &weights->parts[weights->part_count++];
+        BR_TRY(find_source(info, i, params->weights, params->name, &part->fill));
+        part->bytes = bytes_of(&part->fill);
+        tensor->bytes += part->bytes;
+    }
+    tensor->source = weights->parts[tensor->part].fill.source;
+    return NULL;
+}
+
+static bool is_weight(const br_value_info *info)
+{
+    return info->kind == BR_VALUE_WEIGHT && info->alias == BR_NONE;
+}
+
 static br_status collect(const br_bind_params *params, br_bound_weights *weights)
 {
     const br_graph *graph = params->graph;
-    size_t count = 1;
-    for (br_value i = 0; i < graph->value_count; i++)
-        count += graph->values[i].kind == BR_VALUE_WEIGHT && graph->values[i].alias == BR_NONE;
+    size_t count = 1, parts = 1;
+    for (br_value i = 0; i < graph->value_count; i++) {
+        count += is_weight(&graph->values[i]);
+        parts += is_weight(&graph->values[i]) ? (size_t)graph->values[i].part_count : 0;
+    }
     weights->tensors = calloc(count, sizeof *weights->tensors);
+    weights->parts = calloc(parts, sizeof *weights->parts);
     weights->blocks = calloc(count, sizeof *weights->blocks);
     weights->block_bytes = calloc(count, sizeof *weights->block_bytes);
-    if (!weights->tensors || !weights->blocks || !weights->block_bytes)
+    if (!weights->tensors || !weights->parts || !weights->blocks || !weights->block_bytes)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while binding the weights of %s", params->name);
-    for (br_value i = 0; i < graph->value_count; i++) {
-        const br_value_info *info = &graph->values[i];
-        if (info->kind != BR_VALUE_WEIGHT || info->alias != BR_NONE)
-            continue;
-        bound_tensor *tensor = &weights->tensors[weights->tensor_count++];
-        *tensor = (bound_tensor){.name = strdup(info->name),
-                                 .dtype = info->dtype,
-                                 .shape = info->shape,
-                                 .layout = info->layout,
-                                 .bytes = (uint64_t)br_graph_bytes(graph, i)};
-        if (!tensor->name)
-            return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while binding the weights of %s", params->name);
-        BR_TRY(check_source(params->name, params->weights, tensor));
-    }
+    for (br_value i = 0; i < graph->value_count; i++)
+        if (is_weight(&graph->values[i]))
+            BR_TRY(collect_tensor(params, &graph->values[i], weights));
     qsort(weights->tensors, (size_t)weights->tensor_count, sizeof *weights->tensors, compare_sources);
     return NULL;
 }
 
 br_status br_bound_weights_check(const br_graph *graph, const br_weights *weights, const char *name)
 {
-    for (br_value i = 0; i < graph->value_count; i++) {
-        const br_value_info *info = &graph->values[i];
-        bound_tensor tensor = {.name = (char *)info->name, .dtype = info->dtype, .shape = info->shape, .layout = info->layout};
-        if (info->kind == BR_VALUE_WEIGHT && info->alias == BR_NONE)
-            BR_TRY(check_source(name, weights, &tensor));
-    }
+    br_fill fill;
+    for (br_value i = 0; i < graph->value_count; i++)
+        for (int part = 0; is_weight(&graph->values[i]) && part < graph->values[i].part_count; part++)
+            BR_TRY(find_source(&graph->values[i], part, weights, name, &fill));
     return NULL;
 }
 
@@ -304,6 +337,8 @@ br_status br_bound_weights_create(const br_bind_params *params, br_bound_weights
     BR_TRY_GOTO(loader_init(weights, &it));
     BR_TRY_GOTO(upload_all(params, weights, &it));
     loader_finish(&it);
+    free(weights->parts);
+    weights->parts = NULL;
     qsort(weights->tensors, (size_t)weights->tensor_count, sizeof *weights->tensors, compare_tensors);
     *out_weights = weights;
     return NULL;
@@ -322,6 +357,7 @@ void br_bound_weights_destroy(br_bound_weights *weights)
     for (int i = 0; i < weights->block_count; i++)
         br_vk_buffer_destroy(weights->blocks[i]);
     free(weights->tensors);
+    free(weights->parts);
     free(weights->blocks);
     free(weights->block_bytes);
     free(weights);

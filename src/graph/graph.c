@@ -130,25 +130,54 @@ br_value br_graph_state(br_graph *graph, const char *name, br_dtype dtype, br_sh
     return outside(graph, BR_VALUE_STATE, name, dtype, shape);
 }
 
+static br_value find_weight(const br_graph *graph, const char *name, br_dtype dtype, br_shape shape, br_weight_layout layout)
+{
+    for (br_value i = 0; i < graph->value_count; i++) {
+        const br_value_info *info = &graph->values[i];
+        if (info->kind == BR_VALUE_WEIGHT && strcmp(info->name, name) == 0 && info->dtype == dtype &&
+            br_shape_equal(info->shape, shape) && info->layout == layout)
+            return i;
+    }
+    return BR_NONE;
+}
+
 br_value br_graph_weight(br_graph *graph, const char *name, br_dtype dtype, br_shape shape, br_weight_layout layout)
+{
+    return br_graph_weight_stack(graph, &(br_weight_part){name, shape.dim[0]}, 1, dtype, shape, layout);
+}
+
+br_value br_graph_weight_stack(br_graph *graph, const br_weight_part *parts, int part_count, br_dtype dtype, br_shape shape,
+                               br_weight_layout layout)
 {
     if (graph->error)
         return BR_NONE;
-    for (br_value i = 0; i < graph->value_count; i++) {
-        const br_value_info *info = &graph->values[i];
-        if (info->kind != BR_VALUE_WEIGHT || strcmp(info->name, name) != 0)
-            continue;
-        if (info->dtype == dtype && br_shape_equal(info->shape, shape) && info->layout == layout)
-            return i;
+    const char *name = parts[0].name;
+    int64_t rows = parts[0].rows;
+    for (int i = 1; i < part_count && name; i++) {
+        name = br_arena_printf(&graph->arena, "%s + %s", name, parts[i].name);
+        rows += parts[i].rows;
     }
-    const char *kept = keep_name(graph, false, name);
+    if (rows != shape.dim[0])
+        return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s is %s, but its parts have %lld rows", name ? name : "?",
+                             br_shape_format(shape).text, (long long)rows);
+    br_value known = name ? find_weight(graph, name, dtype, shape, layout) : BR_NONE;
+    if (known != BR_NONE)
+        return known;
+    const char *kept = name ? keep_name(graph, false, name) : NULL;
+    br_weight_part *kept_parts = br_arena_alloc(&graph->arena, (size_t)part_count * sizeof *kept_parts);
+    for (int i = 0; i < part_count && kept_parts && !graph->error; i++)
+        kept_parts[i] = (br_weight_part){keep_name(graph, false, parts[i].name), parts[i].rows};
+    if (!kept || !kept_parts)
+        out_of_memory(graph);
     return add_value(graph, (br_value_info){.name = kept,
                                             .kind = BR_VALUE_WEIGHT,
                                             .dtype = dtype,
                                             .shape = shape,
                                             .producer = -1,
                                             .alias = BR_NONE,
-                                            .layout = layout});
+                                            .layout = layout,
+                                            .parts = kept_parts,
+                                            .part_count = part_count});
 }
 
 br_value br_graph_view(br_graph *graph, br_value value, br_shape shape)

@@ -21,7 +21,7 @@ typedef enum br_value_kind {
     BR_VALUE_TEMP,   /* made by a node, dead after its last reader */
     BR_VALUE_INPUT,  /* written from outside before a run */
     BR_VALUE_STATE,  /* lives across runs: read and overwritten by nodes (x, sampler history) */
-    BR_VALUE_WEIGHT, /* a tensor of the model */
+    BR_VALUE_WEIGHT, /* a tensor of the model, or several on top of each other */
     BR_VALUE_OUTPUT, /* made by a node and read after the run */
 } br_value_kind;
 
@@ -31,14 +31,22 @@ typedef enum br_weight_layout {
     BR_WEIGHT_OHWI,  /* convolution: stored [O, I, KH, KW], on the device [O, KH, KW, I] */
 } br_weight_layout;
 
+/* A tensor of the file, and how many rows of a weight it makes up. */
+typedef struct br_weight_part {
+    const char *name;
+    int64_t rows;
+} br_weight_part;
+
 typedef struct br_value_info {
-    const char *name; /* "unet/down.1/attn.0/to_q"; for weights the tensor's name in the file */
+    const char *name; /* "unet/down.1/attn.0/to_q"; for weights the tensor's name in the file, several joined by " + " */
     br_value_kind kind;
     br_dtype dtype;
     br_shape shape;
-    int producer;            /* node index, -1 for values from outside */
-    br_value alias;          /* a view of this value (same storage, same count), or BR_NONE */
-    br_weight_layout layout; /* weights */
+    int producer;                /* node index, -1 for values from outside */
+    br_value alias;              /* a view of this value (same storage, same count), or BR_NONE */
+    br_weight_layout layout;     /* weights */
+    const br_weight_part *parts; /* weights: what they are made of, in this order; owned by the graph */
+    int part_count;
 } br_value_info;
 
 #define BR_NODE_INPUT_MAX 8
@@ -81,6 +89,10 @@ br_value br_graph_input(br_graph *graph, const char *name, br_dtype dtype, br_sh
 br_value br_graph_state(br_graph *graph, const char *name, br_dtype dtype, br_shape shape);
 /* `shape` is the shape on the device. `name` is the tensor's full name in the file and is not scoped. Asking for the same name again gives the same value. */
 br_value br_graph_weight(br_graph *graph, const char *name, br_dtype dtype, br_shape shape, br_weight_layout layout);
+/* The rows (first dimension) of several tensors one below the other as one weight, so that one product makes what they would make one by one. `shape` has
+ * their rows in all; the parts are copied. */
+br_value br_graph_weight_stack(br_graph *graph, const br_weight_part *parts, int part_count, br_dtype dtype, br_shape shape,
+                               br_weight_layout layout);
 /* The same memory under another shape of equal count. */
 br_value br_graph_view(br_graph *graph, br_value value, br_shape shape);
 /* Turns a TEMP into an OUTPUT called `name`. */

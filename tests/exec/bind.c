@@ -143,8 +143,9 @@ static size_t file_index(const form *it, size_t i)
     return ((o * inputs + c) * kh + y) * kw + x;
 }
 
+/* `skip`: bytes of the weight before the tensor, in a stack. */
 static void check_tensor(br_vk_device *device, const br_bound_weights *bound, const br_value_info *info, const form *it,
-                         br_weight_dtype type)
+                         br_weight_dtype type, uint64_t skip)
 {
     br_location where = br_bound_weights_find(bound, info);
     assert_non_null(where.buffer);
@@ -152,7 +153,7 @@ static void check_tensor(br_vk_device *device, const br_bound_weights *bound, co
     uint8_t *found = malloc(count * element);
     assert_non_null(found);
     memset(found, 0xa5, count * element);
-    assert_status_ok(br_vk_download(device, where.buffer, where.offset, count * element, found));
+    assert_status_ok(br_vk_download(device, where.buffer, where.offset + skip, count * element, found));
     for (size_t i = 0; i < count; i++) {
         float value = value_at(type, file_index(it, i));
         uint32_t expected = info->dtype == BR_F32 ? br_f32_to_bits(value) : br_f32_to_f16(value), bits = 0;
@@ -177,16 +178,31 @@ static void bind_all(br_vk_device *device, const model_file *file, br_dtype dtyp
             values[f][t] = br_graph_weight(&graph, name, dtype, device_shape(&forms[f]), forms[f].layout);
             least += count_of(&forms[f]) * (size_t)br_dtype_size(dtype);
         }
+    /* All types of a form on top of each other. */
+    br_value stacks[FORMS];
+    for (size_t f = 0; f < FORMS; f++) {
+        br_weight_part parts[SOURCE_TYPES];
+        br_shape shape = device_shape(&forms[f]);
+        for (int t = 0; t < SOURCE_TYPES; t++)
+            parts[t] = (br_weight_part){graph.values[values[f][t]].name, shape.dim[0]};
+        shape.dim[0] *= SOURCE_TYPES;
+        stacks[f] = br_graph_weight_stack(&graph, parts, SOURCE_TYPES, dtype, shape, forms[f].layout);
+        least += SOURCE_TYPES * count_of(&forms[f]) * (size_t)br_dtype_size(dtype);
+    }
     /* A view is the same memory, not another tensor. */
     br_graph_view(&graph, values[2][0], br_shape_of(113, 89));
     assert_false(br_graph_failed(&graph));
     br_bound_weights *bound;
     assert_status_ok(br_bound_weights_create(
         &(br_bind_params){.device = device, .graph = &graph, .weights = file->weights, .name = "unet"}, &bound));
-    assert_true(br_bound_weights_bytes(bound) >= least && br_bound_weights_bytes(bound) < least + 256 * FORMS * SOURCE_TYPES);
+    assert_true(br_bound_weights_bytes(bound) >= least && br_bound_weights_bytes(bound) < least + 256 * FORMS * (SOURCE_TYPES + 1));
     for (size_t f = 0; f < FORMS; f++)
         for (int t = 0; t < SOURCE_TYPES; t++)
-            check_tensor(device, bound, &graph.values[values[f][t]], &forms[f], source_types[t]);
+            check_tensor(device, bound, &graph.values[values[f][t]], &forms[f], source_types[t], 0);
+    for (size_t f = 0; f < FORMS; f++)
+        for (int t = 0; t < SOURCE_TYPES; t++)
+            check_tensor(device, bound, &graph.values[stacks[f]], &forms[f], source_types[t],
+                         (uint64_t)t * count_of(&forms[f]) * (uint64_t)br_dtype_size(dtype));
 
     /* Found only as what it was bound as. */
     br_value_info other = graph.values[values[0][0]];

@@ -144,19 +144,31 @@ static br_value give(network *net, const char *name, br_dtype dtype, br_shape sh
     return value;
 }
 
+/* One part of a weight, kernels turned. Returns its numbers. */
+static size_t load_part(const network *net, const br_value_info *info, const br_weight_part *part, const br_weights *weights,
+                        float *out)
+{
+    vector stored = take(weights, part->name);
+    size_t elsewhere = strcmp(part->name, TOKEN_TABLE) == 0 ? net->extra_count : 0;
+    size_t count = (size_t)(br_shape_count(info->shape) / info->shape.dim[0] * part->rows);
+    assert_int_equal(stored.count, count + elsewhere);
+    if (info->layout == BR_WEIGHT_PLAIN) {
+        memcpy(out, stored.values, count * sizeof *out);
+    } else {
+        size_t in = (size_t)info->shape.dim[3], taps = (size_t)(info->shape.dim[1] * info->shape.dim[2]);
+        for (size_t o = 0; o < (size_t)part->rows; o++)
+            turn(stored.values + o * in * taps, out + o * in * taps, in, taps, false);
+    }
+    test_free(stored.values);
+    return count;
+}
+
 static float *load_weight(const network *net, const br_value_info *info, const br_weights *weights)
 {
-    vector stored = take(weights, info->name);
-    size_t elsewhere = strcmp(info->name, TOKEN_TABLE) == 0 ? net->extra_count : 0;
-    assert_int_equal(stored.count, (size_t)br_shape_count(info->shape) + elsewhere);
-    if (info->layout == BR_WEIGHT_PLAIN)
-        return stored.values;
-    vector turned = vector_of(stored.count);
-    size_t in = (size_t)info->shape.dim[3], taps = (size_t)(info->shape.dim[1] * info->shape.dim[2]);
-    for (size_t o = 0; o < (size_t)info->shape.dim[0]; o++)
-        turn(stored.values + o * in * taps, turned.values + o * in * taps, in, taps, false);
-    test_free(stored.values);
-    return turned.values;
+    float *values = test_malloc((size_t)br_shape_count(info->shape) * sizeof *values), *at = values;
+    for (int i = 0; i < info->part_count; i++)
+        at += load_part(net, info, &info->parts[i], weights, at);
+    return values;
 }
 
 /* Reads `count` values; outputs[i].data are the caller's. */
@@ -415,8 +427,10 @@ static void check_unet(const family *f, br_dtype dtype)
     br_unet_inputs inputs = {
         .sample = give(net, "sample", dtype, br_shape_of(rows.count, height, width, config.in_channels), sample.values),
         .step = br_graph_step(&net->graph),
-        .context = give(net, "context", dtype, br_shape_of(rows.count, side(f->expected, "text", 0), side(f->expected, "text", 1)),
-                        context.values),
+        .cross = br_unet_cross_build(&net->builder, &config,
+                                     give(net, "context", dtype,
+                                          br_shape_of(rows.count, side(f->expected, "text", 0), side(f->expected, "text", 1)),
+                                          context.values)),
         .text_embeds = BR_NONE,
         .time_ids = BR_NONE,
         .timestep_cond = BR_NONE};
@@ -662,7 +676,7 @@ static void test_refused(void **state)
     begin(net, BR_F32);
     br_unet_inputs unet_inputs = {.sample = br_graph_input(&net->graph, "x", BR_F32, br_shape_of(1, 8, 8, 4)),
                                   .step = br_graph_step(&net->graph),
-                                  .context = br_graph_input(&net->graph, "c", BR_F32, br_shape_of(1, 77, 36)),
+                                  .cross = BR_NONE,
                                   .text_embeds = BR_NONE,
                                   .time_ids = BR_NONE,
                                   .timestep_cond = BR_NONE};
@@ -673,7 +687,6 @@ static void test_refused(void **state)
     begin(net, BR_F32);
     unet_inputs.sample = br_graph_input(&net->graph, "x", BR_F32, br_shape_of(1, 8, 8, 4));
     unet_inputs.step = br_graph_step(&net->graph);
-    unet_inputs.context = br_graph_input(&net->graph, "c", BR_F32, br_shape_of(1, 77, 36));
     unet_inputs.text_embeds = br_graph_input(&net->graph, "p", BR_F32, br_shape_of(1, 12));
     unet_inputs.time_ids = br_graph_input(&net->graph, "t", BR_F32, br_shape_of(1, 5)); /* the refiner's */
     br_unet_build(&net->builder, &unet, &unet_inputs);
