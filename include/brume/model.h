@@ -94,7 +94,7 @@ typedef enum br_precision {
 
 /* Device memory and work for one size, planned without touching the device. */
 typedef struct br_stage_info {
-    const char *name;  /* "text", "text_2", "denoise", "decode" */
+    const char *name;  /* "text", "text_2", "cross" (keys and values of the prompt, once), "denoise", "decode" */
     const char *dtype; /* of activations */
     int dispatches;    /* of one run */
     uint64_t flops;    /* of one run (denoise: one step with guidance) */
@@ -104,8 +104,8 @@ typedef struct br_stage_info {
 } br_stage_info;
 
 typedef struct br_memory_info {
-    br_stage_info stages[4];
-    int stage_count;                                      /* 3 with one text encoder */
+    br_stage_info stages[5];
+    int stage_count;                                      /* 4 with one text encoder */
     uint64_t weight_bytes, activation_bytes, total_bytes; /* arenas are shared by the stages */
 } br_memory_info;
 

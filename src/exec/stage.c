@@ -16,7 +16,7 @@ static br_vk_buffer_kind kind_of(const br_value_info *info)
     }
 }
 
-static br_status make_buffers(br_stage *stage, const br_bound_weights *weights)
+static br_status make_buffers(br_stage *stage, const br_stage_params *params)
 {
     const br_graph *graph = stage->program->graph;
     stage->bindings = calloc((size_t)graph->value_count + 1, sizeof *stage->bindings);
@@ -24,14 +24,17 @@ static br_status make_buffers(br_stage *stage, const br_bound_weights *weights)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while setting up %s", stage->program->name);
     for (br_value i = 0; i < graph->value_count; i++) {
         const br_value_info *info = &graph->values[i];
-        if (info->kind == BR_VALUE_TEMP || info->alias != BR_NONE || (info->kind == BR_VALUE_WEIGHT && weights))
+        bool shared = params->shared && params->shared->value == i;
+        if (info->kind == BR_VALUE_TEMP || info->alias != BR_NONE || (info->kind == BR_VALUE_WEIGHT && params->weights) || shared)
             continue;
         br_value_binding *binding = &stage->bindings[stage->binding_count];
         uint64_t bytes = (uint64_t)br_graph_bytes(graph, i);
         BR_TRY(br_vk_buffer_create(stage->device, kind_of(info), bytes, info->name, &binding->location.buffer));
         binding->value = i;
-        stage->binding_count++;
+        stage->owned_count = ++stage->binding_count;
     }
+    if (params->shared)
+        stage->bindings[stage->binding_count++] = *params->shared;
     return NULL;
 }
 
@@ -40,7 +43,7 @@ br_status br_stage_init(const br_stage_params *params, br_stage *out_stage)
     *out_stage = (br_stage){.device = params->device, .program = params->program};
     br_status status = NULL;
     int span = br_prof_begin(params->profile, "record");
-    BR_TRY_GOTO(make_buffers(out_stage, params->weights));
+    BR_TRY_GOTO(make_buffers(out_stage, params));
     BR_TRY_GOTO(br_replay_create(&(br_replay_params){.device = params->device,
                                                      .program = params->program,
                                                      .weights = params->weights,
@@ -59,7 +62,7 @@ fail:
 void br_stage_finish(br_stage *stage)
 {
     br_replay_destroy(stage->replay);
-    for (int i = 0; i < stage->binding_count; i++)
+    for (int i = 0; i < stage->owned_count; i++)
         br_vk_buffer_destroy(stage->bindings[i].location.buffer);
     free(stage->bindings);
     br_program_destroy(stage->program);

@@ -8,8 +8,8 @@ typedef struct br_stage {
     br_vk_device *device;       /* borrowed */
     br_program *program;        /* owned */
     br_replay *replay;          /* owned */
-    br_value_binding *bindings; /* owned, and so are their buffers */
-    int binding_count;
+    br_value_binding *bindings; /* owned, and so are the buffers of the first owned_count */
+    int owned_count, binding_count;
 } br_stage;
 
 typedef struct br_stage_params {
@@ -18,6 +18,8 @@ typedef struct br_stage_params {
     const br_bound_weights
         *weights; /* borrowed; outlives the stage; NULL: WEIGHT values get buffers of their own, uninitialised (benchmarks) */
     br_vk_buffer *arena; /* borrowed; at least program->plan.arena_bytes */
+    const br_value_binding *
+        shared; /* an INPUT or OUTPUT with a place of its own, borrowed for the stage's life: what one stage makes for another; NULL: none */
     br_profile *profile; /* borrowed; outlives the stage; NULL: nothing is timed */
 } br_stage_params;
 

@@ -112,13 +112,88 @@ br_value br_layer_linear(br_builder *builder, const br_layer_linear_params *para
     if (params->x == BR_NONE)
         return BR_NONE;
     layer_names names = name_layer(params->name);
-    int64_t in = br_shape_last(br_graph_shape(builder->graph, params->x));
+    int64_t in = br_shape_last(br_graph_shape(builder->graph, params->x)), rows = params->geglu ? 2 * params->out : params->out;
     return br_op_linear(builder->graph, params->name,
                         &(br_linear_params){.x = params->x,
-                                            .weight = br_builder_matrix(builder, names.weight, params->out, in),
-                                            .bias = params->bias ? br_builder_vector(builder, names.bias, params->out) : BR_NONE,
+                                            .weight = br_builder_matrix(builder, names.weight, rows, in),
+                                            .bias = params->bias ? br_builder_vector(builder, names.bias, rows) : BR_NONE,
                                             .residual = params->residual,
-                                            .activation = params->activation});
+                                            .activation = params->activation,
+                                            .geglu = params->geglu});
+}
+
+/* What becomes of the parts of a stack from `first` on that the file has in one type. */
+typedef struct stack_run {
+    br_weight_part *weights, *biases, *residuals; /* of the graph's arena */
+    int first, count;
+    int64_t rows;
+    br_dtype dtype;
+} stack_run;
+
+static const char *part_name(const br_builder *builder, const char *name, const char *suffix)
+{
+    const char *full = br_arena_printf(&builder->graph->arena, "%s%s%s", builder->prefix, name, suffix);
+    if (!full)
+        br_graph_fail(builder->graph, BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the name of %s", name);
+    return full;
+}
+
+/* Adds the parts from run->first on as long as they are of one type. False when out of memory, which the graph then knows. */
+static bool collect_run(br_builder *builder, const br_layer_stack_params *params, int64_t in, stack_run *run)
+{
+    run->count = 0;
+    run->rows = 0;
+    for (int i = run->first; i < params->count; i++) {
+        const br_stack_part *part = &params->parts[i];
+        const char *weight = part_name(builder, part->name, ".weight"), *bias = part_name(builder, part->name, ".bias");
+        const char *residual = part_name(builder, part->residual, "");
+        if (!weight || !bias || !residual)
+            return false;
+        br_dtype dtype = matrix_dtype(builder, weight, in);
+        if (run->count && dtype != run->dtype)
+            break;
+        run->dtype = dtype;
+        run->weights[run->count] = (br_weight_part){weight, part->out};
+        run->biases[run->count] = (br_weight_part){bias, part->out};
+        run->residuals[run->count++] = (br_weight_part){residual, part->out};
+        run->rows += part->out;
+    }
+    return true;
+}
+
+static br_value stacked_vector(br_builder *builder, const br_weight_part *parts, const stack_run *run)
+{
+    return br_graph_weight_stack(builder->graph, parts, run->count, BR_F32, br_shape_of(run->rows), BR_WEIGHT_PLAIN);
+}
+
+br_value br_layer_linear_stack(br_builder *builder, const br_layer_stack_params *params)
+{
+    br_graph *graph = builder->graph;
+    if (params->x == BR_NONE || params->count < 1 || br_graph_failed(graph))
+        return BR_NONE;
+    size_t size = (size_t)params->count * sizeof(br_weight_part);
+    stack_run run = {.weights = br_arena_alloc(&graph->arena, size),
+                     .biases = br_arena_alloc(&graph->arena, size),
+                     .residuals = br_arena_alloc(&graph->arena, size)};
+    if (!run.weights || !run.biases || !run.residuals)
+        return br_graph_fail(graph, BR_ERROR_OUT_OF_HOST_MEMORY, "%s: out of host memory", params->name);
+    int64_t in = br_shape_last(br_graph_shape(graph, params->x));
+    br_value y = BR_NONE;
+    for (; run.first < params->count && !br_graph_failed(graph); run.first += run.count) {
+        if (!collect_run(builder, params, in, &run))
+            return BR_NONE;
+        br_value weight =
+            br_graph_weight_stack(graph, run.weights, run.count, run.dtype, br_shape_of(run.rows, in), BR_WEIGHT_PLAIN);
+        bool residual = params->parts[0].residual[0] != '\0';
+        br_value part =
+            br_op_linear(graph, params->name,
+                         &(br_linear_params){.x = params->x,
+                                             .weight = weight,
+                                             .bias = params->bias ? stacked_vector(builder, run.biases, &run) : BR_NONE,
+                                             .residual = residual ? stacked_vector(builder, run.residuals, &run) : BR_NONE});
+        y = y == BR_NONE ? part : br_op_concat(graph, params->name, y, part);
+    }
+    return y;
 }
 
 br_value br_layer_conv(br_builder *builder, const br_layer_conv_params *params)
@@ -134,6 +209,7 @@ br_value br_layer_conv(br_builder *builder, const br_layer_conv_params *params)
                         &(br_conv2d_params){.x = params->x,
                                             .weight = br_builder_kernel(builder, names.weight, params->out, params->kernel, in),
                                             .bias = bias,
+                                            .bias_column = params->bias_column,
                                             .residual = params->residual,
                                             .stride = params->stride,
                                             .pad_top = params->pad_before,
@@ -186,14 +262,6 @@ br_value br_layer_layer_norm(br_builder *builder, const char *name, br_value x, 
                                                     .eps = eps});
 }
 
-/* conv1's bias plus the projected time embedding, as the one vector that conv1 adds. */
-static br_value timestep_bias(br_builder *builder, br_value temb, int64_t out)
-{
-    br_value conv1_bias = br_builder_vector(builder, "conv1.bias", out);
-    return br_layer_linear(
-        builder, &(br_layer_linear_params){.name = "time_emb_proj", .x = temb, .out = out, .bias = true, .residual = conv1_bias});
-}
-
 static br_value resnet_shortcut(br_builder *builder, const br_resnet_params *params)
 {
     return br_layer_linear(
@@ -209,7 +277,6 @@ br_value br_block_resnet(br_builder *builder, const br_resnet_params *params)
     /* A block that narrows takes its shortcut first: x is done with then, and norm1 writes over it. */
     br_value shortcut = in > params->out ? resnet_shortcut(builder, params) : params->x;
     br_value h = br_layer_group_norm(builder, "norm1", params->x, params->groups, params->eps, BR_ACTIVATION_SILU);
-    br_value bias = params->temb != BR_NONE ? timestep_bias(builder, params->temb, params->out) : BR_NONE;
     h = br_layer_conv(builder, &(br_layer_conv_params){.name = "conv1",
                                                        .x = h,
                                                        .out = params->out,
@@ -217,7 +284,8 @@ br_value br_block_resnet(br_builder *builder, const br_resnet_params *params)
                                                        .stride = 1,
                                                        .pad_before = 1,
                                                        .pad_after = 1,
-                                                       .bias = bias,
+                                                       .bias = params->temb,
+                                                       .bias_column = params->temb_column,
                                                        .residual = BR_NONE});
     h = br_layer_group_norm(builder, "norm2", h, params->groups, params->eps, BR_ACTIVATION_SILU);
     if (in < params->out)
@@ -233,52 +301,78 @@ br_value br_block_resnet(br_builder *builder, const br_resnet_params *params)
                                                           .residual = shortcut});
 }
 
-typedef struct attention_params {
-    br_value x, context; /* normalised queries' source; keys' and values' source */
-    br_value residual;
-    int heads;
-    bool bias; /* of to_q, to_k, to_v */
-} attention_params;
-
-static br_value attention(br_builder *builder, const attention_params *params)
+br_value br_block_self_attention(br_builder *builder, const br_self_attention_params *params)
 {
-    if (params->x == BR_NONE || params->context == BR_NONE)
+    if (params->h == BR_NONE)
         return BR_NONE;
-    int64_t width = br_shape_last(br_graph_shape(builder->graph, params->x));
-    br_layer_linear_params projection = {.x = params->x, .out = width, .bias = params->bias, .residual = BR_NONE};
-    projection.name = "to_q";
-    br_value q = br_layer_linear(builder, &projection);
-    projection.x = params->context;
-    projection.name = "to_k";
-    br_value k = br_layer_linear(builder, &projection);
-    projection.name = "to_v";
-    br_value v = br_layer_linear(builder, &projection);
-    br_value y = br_op_attention(builder->graph, "softmax", &(br_attention_params){.q = q, .k = k, .v = v, .heads = params->heads});
+    int64_t width = br_shape_last(br_graph_shape(builder->graph, params->h));
+    br_stack_part parts[3] = {{.out = width}, {.out = width}, {.out = width}};
+    for (int i = 0; i < 3; i++)
+        snprintf(parts[i].name, sizeof parts[i].name, "%s", params->names[i]);
+    br_value qkv = br_layer_linear_stack(
+        builder, &(br_layer_stack_params){.name = "to_qkv", .x = params->h, .parts = parts, .count = 3, .bias = params->bias});
+    br_value y = br_op_attention(builder->graph, "softmax",
+                                 &(br_attention_params){.q = qkv,
+                                                        .k = qkv,
+                                                        .v = qkv,
+                                                        .width = width,
+                                                        .k_column = width,
+                                                        .v_column = 2 * width,
+                                                        .heads = params->heads,
+                                                        .causal = params->causal});
     return br_layer_linear(
-        builder, &(br_layer_linear_params){.name = "to_out.0", .x = y, .out = width, .bias = true, .residual = params->residual});
+        builder, &(br_layer_linear_params){.name = params->out, .x = y, .out = width, .bias = true, .residual = params->residual});
 }
 
-/* BasicTransformerBlock. x: [B, T, D] */
-static br_value transformer_layer(br_builder *builder, br_value x, br_value context, int heads)
+/* The names that diffusers' Attention has. */
+static br_value diffusers_self_attention(br_builder *builder, br_value h, br_value residual, int heads, bool bias)
+{
+    return br_block_self_attention(
+        builder,
+        &(br_self_attention_params){
+            .h = h, .residual = residual, .names = {"to_q", "to_k", "to_v"}, .out = "to_out.0", .heads = heads, .bias = bias});
+}
+
+/* Of the layer whose keys and values begin at `column` of params->cross. */
+static br_value cross_attention(br_builder *builder, const br_transformer_params *params, br_value h, br_value residual,
+                                int64_t column)
+{
+    if (h == BR_NONE || params->cross == BR_NONE)
+        return BR_NONE;
+    int64_t width = br_shape_last(br_graph_shape(builder->graph, h));
+    br_value q = br_layer_linear(builder, &(br_layer_linear_params){.name = "to_q", .x = h, .out = width, .residual = BR_NONE});
+    br_value y = br_op_attention(builder->graph, "softmax",
+                                 &(br_attention_params){.q = q,
+                                                        .k = params->cross,
+                                                        .v = params->cross,
+                                                        .width = width,
+                                                        .k_column = column,
+                                                        .v_column = column + width,
+                                                        .heads = params->heads});
+    return br_layer_linear(builder,
+                           &(br_layer_linear_params){.name = "to_out.0", .x = y, .out = width, .bias = true, .residual = residual});
+}
+
+/* BasicTransformerBlock number `index`. x: [B, T, D] */
+static br_value transformer_layer(br_builder *builder, const br_transformer_params *params, br_value x, int index)
 {
     if (x == BR_NONE)
         return BR_NONE;
     int64_t width = br_shape_last(br_graph_shape(builder->graph, x));
     br_value h = br_layer_layer_norm(builder, "norm1", x, TRANSFORMER_LAYER_NORM_EPS);
     size_t mark = br_builder_enter(builder, "attn1", "self");
-    x = attention(builder, &(attention_params){.x = h, .context = h, .residual = x, .heads = heads});
+    x = diffusers_self_attention(builder, h, x, params->heads, false);
     br_builder_leave(builder, mark);
 
     h = br_layer_layer_norm(builder, "norm2", x, TRANSFORMER_LAYER_NORM_EPS);
     mark = br_builder_enter(builder, "attn2", "cross");
-    x = attention(builder, &(attention_params){.x = h, .context = context, .residual = x, .heads = heads});
+    x = cross_attention(builder, params, h, x, params->cross_column + 2 * width * index);
     br_builder_leave(builder, mark);
 
     h = br_layer_layer_norm(builder, "norm3", x, TRANSFORMER_LAYER_NORM_EPS);
     mark = br_builder_enter(builder, "ff.net", "ff");
-    h = br_layer_linear(builder,
-                        &(br_layer_linear_params){.name = "0.proj", .x = h, .out = 8 * width, .bias = true, .residual = BR_NONE});
-    h = br_op_geglu(builder->graph, "geglu", h);
+    h = br_layer_linear(builder, &(br_layer_linear_params){
+                                     .name = "0.proj", .x = h, .out = 4 * width, .bias = true, .geglu = true, .residual = BR_NONE});
     x = br_layer_linear(builder, &(br_layer_linear_params){.name = "2", .x = h, .out = width, .bias = true, .residual = x});
     br_builder_leave(builder, mark);
     return x;
@@ -296,7 +390,7 @@ br_value br_block_transformer(br_builder *builder, const br_transformer_params *
         builder, &(br_layer_linear_params){.name = "proj_in", .x = h, .out = image.dim[3], .bias = true, .residual = BR_NONE});
     for (int i = 0; i < params->layers; i++) {
         size_t mark = br_builder_enter(builder, "transformer_blocks.%d", "block.%d", i);
-        h = transformer_layer(builder, h, params->context, params->heads);
+        h = transformer_layer(builder, params, h, i);
         br_builder_leave(builder, mark);
     }
     br_value residual = br_graph_view(builder->graph, params->x, tokens);
@@ -314,7 +408,7 @@ br_value br_block_vae_attention(br_builder *builder, br_value x, int groups, flo
     br_value h = br_layer_group_norm(builder, "group_norm", x, groups, eps, BR_ACTIVATION_NONE);
     h = br_graph_view(builder->graph, h, tokens);
     br_value residual = br_graph_view(builder->graph, x, tokens);
-    h = attention(builder, &(attention_params){.x = h, .context = h, .residual = residual, .heads = 1, .bias = true});
+    h = diffusers_self_attention(builder, h, residual, 1, true);
     return br_graph_view(builder->graph, h, image);
 }
 

@@ -40,17 +40,37 @@ typedef struct br_layer_linear_params {
     int64_t out;
     bool bias;
     br_activation activation;
+    bool geglu;        /* the file's layer makes 2 · out: values, and gates for them */
     br_value residual; /* BR_NONE */
 } br_layer_linear_params;
 br_value br_layer_linear(br_builder *builder, const br_layer_linear_params *params);
+
+/* A layer of a stack, named from the builder's prefix on. */
+typedef struct br_stack_part {
+    char name[112];
+    int64_t out;
+    char residual[112]; /* a vector that is added, or "" (in all parts or in none) */
+} br_stack_part;
+
+/* The products of one x with several layers' weights, side by side: y[..., Σ out] = x · [part 0; part 1; …]ᵀ (+ biases). One product where the file has
+ * all of them in one type, else one for each run of a type. */
+typedef struct br_layer_stack_params {
+    const char *name; /* of the product */
+    br_value x;
+    const br_stack_part *parts;
+    int count;
+    bool bias; /* each part has NAME.bias */
+} br_layer_stack_params;
+br_value br_layer_linear_stack(br_builder *builder, const br_layer_stack_params *params);
 
 typedef struct br_layer_conv_params {
     const char *name;
     br_value x;
     int64_t out;
     int kernel, stride;
-    int pad_before, pad_after;                 /* rows above and columns left; rows below and columns right */
-    br_value bias;                             /* replaces NAME.bias; BR_NONE: NAME.bias */
+    int pad_before, pad_after; /* rows above and columns left; rows below and columns right */
+    br_value bias;             /* replaces NAME.bias, with columns bias_column .. bias_column + out - 1; BR_NONE: NAME.bias */
+    int64_t bias_column;
     br_value residual;                         /* BR_NONE */
     bool without_bias;                         /* the file has no NAME.bias */
     br_activation activation;                  /* of the sum with bias and residual */
@@ -66,19 +86,32 @@ br_value br_layer_layer_norm(br_builder *builder, const char *name, br_value x, 
 /* ResnetBlock2D. x: [B, H, W, C] -> [B, H, W, out] */
 typedef struct br_resnet_params {
     br_value x;
-    br_value temb; /* silu(time embedding) f32 [1, D] or [B, D], or BR_NONE (VAE) */
-    int64_t out;
+    br_value
+        temb; /* f32 [1 or B, N]: what conv1 adds instead of its bias, in columns temb_column .. temb_column + out - 1; BR_NONE: its bias */
+    int64_t temb_column, out;
     int groups;
     float eps;
 } br_resnet_params;
 br_value br_block_resnet(br_builder *builder, const br_resnet_params *params);
 
-/* Transformer2DModel: self-attention, cross-attention over `context` [B, T, Dc], GEGLU feed-forward. x: [B, H, W, C] */
+/* Transformer2DModel: self-attention, cross-attention, GEGLU feed-forward. x: [B, H, W, C] */
 typedef struct br_transformer_params {
-    br_value x, context;
+    br_value x;
+    br_value cross;       /* [B, T, N]: keys and values of the cross-attentions, see br_unet_cross_build */
+    int64_t cross_column; /* where those of the first layer begin; 2·C a layer */
     int heads, layers, groups;
 } br_transformer_params;
 br_value br_block_transformer(br_builder *builder, const br_transformer_params *params);
+
+/* Self-attention of h [B, T, D]: q, k and v by one product with the layers `names` (those of q, k, v), softmax, output layer `out`, residual. */
+typedef struct br_self_attention_params {
+    br_value h, residual;
+    const char *names[3], *out;
+    int heads;
+    bool bias; /* of q, k and v */
+    bool causal;
+} br_self_attention_params;
+br_value br_block_self_attention(br_builder *builder, const br_self_attention_params *params);
 
 /* The VAE's Attention: group norm, one head over all channels, residual. */
 br_value br_block_vae_attention(br_builder *builder, br_value x, int groups, float eps);

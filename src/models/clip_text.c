@@ -61,27 +61,17 @@ br_status br_clip_text_config_read(const json_t *object, const char *what, br_cl
     return NULL;
 }
 
-static br_value self_attention(br_builder *builder, const br_clip_text_config *config, br_value h, br_value residual)
-{
-    br_layer_linear_params projection = {.x = h, .out = config->hidden_size, .bias = true, .residual = BR_NONE};
-    projection.name = "q_proj";
-    br_value q = br_layer_linear(builder, &projection);
-    projection.name = "k_proj";
-    br_value k = br_layer_linear(builder, &projection);
-    projection.name = "v_proj";
-    br_value v = br_layer_linear(builder, &projection);
-    h = br_op_attention(builder->graph, "softmax",
-                        &(br_attention_params){.q = q, .k = k, .v = v, .heads = config->num_attention_heads, .causal = true});
-    return br_layer_linear(
-        builder,
-        &(br_layer_linear_params){.name = "out_proj", .x = h, .out = config->hidden_size, .bias = true, .residual = residual});
-}
-
 static br_value encoder_layer(br_builder *builder, const br_clip_text_config *config, br_value x)
 {
     br_value h = br_layer_layer_norm(builder, "layer_norm1", x, config->layer_norm_eps);
     size_t mark = br_builder_enter(builder, "self_attn", "self");
-    x = self_attention(builder, config, h, x);
+    x = br_block_self_attention(builder, &(br_self_attention_params){.h = h,
+                                                                     .residual = x,
+                                                                     .names = {"q_proj", "k_proj", "v_proj"},
+                                                                     .out = "out_proj",
+                                                                     .heads = config->num_attention_heads,
+                                                                     .bias = true,
+                                                                     .causal = true});
     br_builder_leave(builder, mark);
 
     h = br_layer_layer_norm(builder, "layer_norm2", x, config->layer_norm_eps);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "models/config.h"
+#include "models/unet_layers.h"
 
 /* Longest period of the timestep's sinusoids; not configurable in diffusers. */
 #define TIMESTEP_MAX_PERIOD 10000.0f
@@ -180,8 +181,9 @@ typedef struct skip_stack {
 typedef struct unet_build {
     br_builder *builder;
     const br_unet_config *config;
-    br_value temb; /* silu(time embedding) f32 [1, D], or [B, D] */
-    br_value context;
+    br_value time; /* of all residual blocks, br_unet_layers_time */
+    br_value cross;
+    int64_t time_column, cross_column; /* those of the next residual block and transformer */
     skip_stack skips;
 } unet_build;
 
@@ -269,10 +271,13 @@ static br_value embed_conditions(unet_build *unet, const br_unet_inputs *inputs)
 static br_value resnet(unet_build *unet, br_value x, int index, int64_t out)
 {
     size_t mark = br_builder_enter(unet->builder, "resnets.%d", "res.%d", index);
-    x = br_block_resnet(
-        unet->builder,
-        &(br_resnet_params){
-            .x = x, .temb = unet->temb, .out = out, .groups = unet->config->norm_num_groups, .eps = unet->config->norm_eps});
+    x = br_block_resnet(unet->builder, &(br_resnet_params){.x = x,
+                                                           .temb = unet->time,
+                                                           .temb_column = unet->time_column,
+                                                           .out = out,
+                                                           .groups = unet->config->norm_num_groups,
+                                                           .eps = unet->config->norm_eps});
+    unet->time_column += out;
     br_builder_leave(unet->builder, mark);
     return x;
 }
@@ -282,10 +287,12 @@ static br_value transformer(unet_build *unet, br_value x, int index, int block, 
 {
     size_t mark = br_builder_enter(unet->builder, "attentions.%d", "attn.%d", index);
     x = br_block_transformer(unet->builder, &(br_transformer_params){.x = x,
-                                                                     .context = unet->context,
+                                                                     .cross = unet->cross,
+                                                                     .cross_column = unet->cross_column,
                                                                      .heads = unet->config->heads[block],
                                                                      .layers = layers,
                                                                      .groups = unet->config->norm_num_groups});
+    unet->cross_column += 2 * (int64_t)unet->config->block_out_channels[block] * layers;
     br_builder_leave(unet->builder, mark);
     return x;
 }
@@ -381,9 +388,9 @@ br_value br_unet_build(br_builder *builder, const br_unet_config *config, const 
 {
     if (!check_inputs(builder->graph, config, inputs))
         return BR_NONE;
-    unet_build unet = {.builder = builder, .config = config, .context = inputs->context};
+    unet_build unet = {.builder = builder, .config = config, .cross = inputs->cross};
     br_graph_push(builder->graph, "unet");
-    unet.temb = embed_conditions(&unet, inputs);
+    unet.time = br_unet_layers_time(builder, config, embed_conditions(&unet, inputs));
     br_value x = br_layer_conv3x3(builder, "conv_in", inputs->sample, config->block_out_channels[0]);
     push_skip(&unet, x);
     for (int i = 0; i < config->block_count; i++)

@@ -46,8 +46,9 @@ br_value br_op_linear(br_graph *graph, const char *name, const br_linear_params 
  * upsampled_height if that is given. */
 typedef struct br_conv2d_params {
     br_value x;
-    br_value weight;   /* [O, KH, KW, I] */
-    br_value bias;     /* f32 [N], [1, N] or [B, N] (a vector for every picture): columns bias_column .. bias_column + O - 1; or BR_NONE */
+    br_value weight; /* [O, KH, KW, I] */
+    br_value
+        bias; /* f32 [N], [1, N] or [B, N] (a vector for every picture): columns bias_column .. bias_column + O - 1; or BR_NONE */
     br_value residual; /* y's shape and dtype, or BR_NONE */
     int stride;
     int pad_top, pad_left, pad_bottom, pad_right;

@@ -168,7 +168,7 @@ static br_status encode(conditioning *it, encoding *e)
 /* ---- what the network takes ---- */
 
 /* Values [copies · B, count], the same for every picture: `two` holds the negative prompt's, then the prompt's. Only the last of the copies has the prompt. */
-static br_status write_copies(const conditioning *it, br_value value, const float *two, int64_t count)
+static br_status write_copies(const conditioning *it, br_stage *stage, br_value value, const float *two, int64_t count)
 {
     const br_picture_size *size = &it->request->size;
     int rows = size->copies * size->batch;
@@ -177,7 +177,7 @@ static br_status write_copies(const conditioning *it, br_value value, const floa
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the text states");
     for (int i = 0; i < rows; i++)
         memcpy(all + i * count, two + (i >= rows - size->batch ? count : 0), (size_t)count * sizeof *all);
-    br_status status = br_stage_write_floats(&it->pipeline->denoise, value, all, rows * count);
+    br_status status = br_stage_write_floats(stage, value, all, rows * count);
     free(all);
     return status;
 }
@@ -195,7 +195,7 @@ static br_status write_time_ids(const conditioning *it)
             values[4] = (float)(kind == BR_PROMPT_POSITIVE ? sizes->aesthetic_score : sizes->negative_aesthetic_score);
         memcpy((float *)ids + kind * count, values, (size_t)count * sizeof *values);
     }
-    return write_copies(it, it->pipeline->denoise_values.time_ids, (const float *)ids, count);
+    return write_copies(it, &it->pipeline->denoise, it->pipeline->denoise_values.time_ids, (const float *)ids, count);
 }
 
 static br_status encode_all(conditioning *it)
@@ -236,9 +236,12 @@ br_status br_conditioning_write(br_pipeline *pipeline, const br_request *request
         BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the text states");
     BR_TRY_GOTO(encode_all(&it));
     BR_TRY_GOTO(br_dump_text(dump, it.context, it.pooled));
-    BR_TRY_GOTO(write_copies(&it, values->context, it.context, it.tokens * it.width));
+    if (values->cross != BR_NONE) {
+        BR_TRY_GOTO(write_copies(&it, &pipeline->cross, pipeline->cross_values.context, it.context, it.tokens * it.width));
+        BR_TRY_GOTO(br_stage_run(&pipeline->cross));
+    }
     if (values->text_embeds != BR_NONE) {
-        BR_TRY_GOTO(write_copies(&it, values->text_embeds, it.pooled, model->pooled));
+        BR_TRY_GOTO(write_copies(&it, &pipeline->denoise, values->text_embeds, it.pooled, model->pooled));
         BR_TRY_GOTO(write_time_ids(&it));
     }
 fail:

@@ -53,6 +53,17 @@ static void build_keep(br_graph *graph, br_shape latents, br_denoise_graph *valu
             .step = values->step, .x = values->x, .mask = values->mask, .known = values->known, .noise = values->known_noise});
 }
 
+void br_graph_build_cross(br_graph *graph, const br_denoise_params *params, br_cross_graph *out_values)
+{
+    br_builder builder;
+    begin(&builder, graph, params->dtypes);
+    int64_t rows = (int64_t)params->copies * params->batch;
+    out_values->context = br_graph_input(graph, "context", params->dtypes.activations,
+                                         br_shape_of(rows, params->tokens, params->unet->cross_attention_dim));
+    out_values->cross = br_unet_cross_build(&builder, params->unet, out_values->context);
+    br_graph_output(graph, out_values->cross, "cross");
+}
+
 void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br_denoise_graph *out_values)
 {
     const br_unet_config *unet = params->unet;
@@ -60,8 +71,7 @@ void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br
     int64_t count = br_shape_count(latents);
     br_denoise_graph values = {
         .step = br_graph_step(graph),
-        .context = br_graph_input(graph, "context", params->dtypes.activations,
-                                  br_shape_of((int64_t)params->copies * params->batch, params->tokens, unet->cross_attention_dim)),
+        .cross = BR_NONE,
         .noise = br_graph_input(graph, "noise", BR_F32, latents),
         .picture = BR_NONE,
         .timestep_cond = BR_NONE,
@@ -71,7 +81,9 @@ void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br
         .x = br_graph_state(graph, "x", BR_F32, latents),
         .history = br_graph_state(graph, "history", BR_F32, br_shape_of(BR_HISTORY_MAX, count)),
     };
-    int64_t rows = (int64_t)params->copies * params->batch;
+    int64_t rows = (int64_t)params->copies * params->batch, cross_width = br_unet_cross_width(unet);
+    if (cross_width)
+        values.cross = br_graph_input(graph, "cross", params->dtypes.activations, br_shape_of(rows, params->tokens, cross_width));
     bool pooled = params->pooled > 0;
     values.text_embeds = pooled ? br_graph_input(graph, "text_embeds", BR_F32, br_shape_of(rows, params->pooled)) : BR_NONE;
     values.time_ids = pooled ? br_graph_input(graph, "time_ids", BR_F32, br_shape_of(rows, params->time_ids)) : BR_NONE;
@@ -90,7 +102,7 @@ void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br
     values.out = br_unet_build(&builder, unet,
                                &(br_unet_inputs){.sample = sample,
                                                  .step = values.step,
-                                                 .context = values.context,
+                                                 .cross = values.cross,
                                                  .text_embeds = values.text_embeds,
                                                  .time_ids = values.time_ids,
                                                  .timestep_cond = values.timestep_cond});

@@ -46,8 +46,9 @@ typedef struct br_denoise_params {
 } br_denoise_params;
 
 typedef struct br_denoise_graph {
-    br_value step;        /* INPUT, one br_step */
-    br_value context;     /* INPUT [copies · B, T, D] in activations' dtype */
+    br_value step; /* INPUT, one br_step */
+    br_value
+        cross; /* INPUT [copies · B, T, N] in activations' dtype, see br_cross_graph; BR_NONE for a UNet that attends to nothing */
     br_value text_embeds; /* INPUT f32 [copies · B, P]; BR_NONE unless the UNet takes them (SDXL) */
     br_value time_ids;    /* INPUT f32 [copies · B, N], likewise */
     br_value noise;       /* INPUT f32 [B, h, w, C] */
@@ -60,6 +61,14 @@ typedef struct br_denoise_graph {
     br_value history;       /* STATE f32 [BR_HISTORY_MAX, B·h·w·C] */
     br_value out;           /* OUTPUT [copies · B, h, w, C] in activations' dtype: what the model predicted */
 } br_denoise_graph;
+/* What of the UNet depends on the prompt alone. */
+typedef struct br_cross_graph {
+    br_value context; /* INPUT [copies · B, T, D] in activations' dtype */
+    br_value cross;   /* OUTPUT [copies · B, T, N] likewise: keys and values of all cross-attentions, br_unet_cross_build */
+} br_cross_graph;
+/* Only for a UNet whose br_unet_cross_width is not 0. */
+void br_graph_build_cross(br_graph *graph, const br_denoise_params *params, br_cross_graph *out_values);
+
 /* One evaluation of the model and the sampler's update of x. */
 void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br_denoise_graph *out_values);
 

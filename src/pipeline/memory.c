@@ -51,6 +51,8 @@ static br_status check_tensors(const br_model *model, const br_pipeline_programs
     for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
         if (programs->text[i])
             BR_TRY(br_bound_weights_check(programs->text[i]->graph, model->parts[i].weights, model->parts[i].name));
+    if (programs->cross)
+        BR_TRY(br_bound_weights_check(programs->cross->graph, model->parts[BR_COMPONENT_UNET].weights, "unet"));
     BR_TRY(br_bound_weights_check(programs->denoise->graph, model->parts[BR_COMPONENT_UNET].weights, "unet"));
     return br_bound_weights_check(programs->decode->graph, model->parts[BR_COMPONENT_VAE].weights, "vae");
 }
@@ -81,6 +83,8 @@ br_status br_memory_plan(const br_memory_plan_params *params, br_memory_info *ou
     for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
         if (programs.text[i])
             info.stages[info.stage_count++] = describe(names[i], dtypes.text[i].activations, programs.text[i]);
+    if (programs.cross)
+        info.stages[info.stage_count++] = describe("cross", dtypes.unet.activations, programs.cross);
     info.stages[info.stage_count++] = describe("denoise", dtypes.unet.activations, programs.denoise);
     info.stages[info.stage_count++] = describe("decode", dtypes.vae.activations, programs.decode);
     br_status status = check_tensors(params->model, &programs);

@@ -109,6 +109,11 @@ br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const 
     }
 
     br_denoise_params denoise = denoise_params(model, dtypes, size);
+    if (br_unet_cross_width(&model->unet)) {
+        br_graph_init(&graph);
+        br_graph_build_cross(&graph, &denoise, &programs.cross_values);
+        BR_TRY_GOTO(br_program_create(&graph, "cross-attention's keys and values", caps, &programs.cross));
+    }
     br_graph_init(&graph);
     br_graph_build_denoise(&graph, &denoise, &programs.denoise_values);
     BR_TRY_GOTO(br_program_create(&graph, "denoising step", caps, &programs.denoise));
@@ -128,6 +133,7 @@ void br_pipeline_programs_finish(br_pipeline_programs *programs)
 {
     for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
         br_program_destroy(programs->text[i]);
+    br_program_destroy(programs->cross);
     br_program_destroy(programs->denoise);
     br_program_destroy(programs->decode);
     *programs = (br_pipeline_programs){0};
@@ -167,6 +173,12 @@ static br_status upload_weights(br_pipeline *pipeline)
     }
 
     br_denoise_params params = denoise_params(model, &pipeline->dtypes, &size);
+    if (br_unet_cross_width(&model->unet)) {
+        br_cross_graph cross;
+        br_graph_init(&graph);
+        br_graph_build_cross(&graph, &params, &cross);
+        BR_TRY(bind_weights(pipeline, BR_COMPONENT_UNET, &graph, &pipeline->cross_weights));
+    }
     br_denoise_graph denoise;
     br_graph_init(&graph);
     br_graph_build_denoise(&graph, &params, &denoise);
@@ -202,10 +214,12 @@ static void drop_stages(br_pipeline *pipeline)
 {
     for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
         br_stage_finish(&pipeline->text[i]);
+    br_stage_finish(&pipeline->cross);
     br_stage_finish(&pipeline->denoise);
     br_stage_finish(&pipeline->decode);
+    br_vk_buffer_destroy(pipeline->cross_buffer);
     br_vk_buffer_destroy(pipeline->arena);
-    pipeline->arena = NULL;
+    pipeline->arena = pipeline->cross_buffer = NULL;
     pipeline->size = (br_picture_size){0};
 }
 
@@ -225,22 +239,41 @@ void br_pipeline_close(br_pipeline *pipeline)
     drop_encode(pipeline);
     for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
         br_bound_weights_destroy(pipeline->text_weights[i]);
+    br_bound_weights_destroy(pipeline->cross_weights);
     br_bound_weights_destroy(pipeline->unet_weights);
     br_bound_weights_destroy(pipeline->decoder_weights);
     br_bound_weights_destroy(pipeline->encoder_weights);
     free(pipeline);
 }
 
-/* Takes *program over. */
+/* Takes *program over. `shared`: see br_stage_params; may be NULL. */
 static br_status start_stage(br_pipeline *pipeline, br_program **program, const br_bound_weights *weights, br_vk_buffer *arena,
-                             br_stage *out_stage)
+                             const br_value_binding *shared, br_stage *out_stage)
 {
     br_program *taken = *program;
     *program = NULL;
-    return br_stage_init(
-        &(br_stage_params){
-            .device = pipeline->device, .program = taken, .weights = weights, .arena = arena, .profile = pipeline->profile},
-        out_stage);
+    return br_stage_init(&(br_stage_params){.device = pipeline->device,
+                                            .program = taken,
+                                            .weights = weights,
+                                            .arena = arena,
+                                            .shared = shared,
+                                            .profile = pipeline->profile},
+                         out_stage);
+}
+
+/* The buffer between them, and both stages. */
+static br_status start_unet(br_pipeline *pipeline, br_pipeline_programs *programs)
+{
+    br_value_binding made = {.value = BR_NONE}, read = {.value = BR_NONE};
+    if (programs->cross) {
+        uint64_t bytes = (uint64_t)br_graph_bytes(programs->cross->graph, programs->cross_values.cross);
+        BR_TRY(br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, bytes, "cross", &pipeline->cross_buffer));
+        made = (br_value_binding){programs->cross_values.cross, {pipeline->cross_buffer, 0}};
+        read = (br_value_binding){programs->denoise_values.cross, {pipeline->cross_buffer, 0}};
+        BR_TRY(start_stage(pipeline, &programs->cross, pipeline->cross_weights, pipeline->arena, &made, &pipeline->cross));
+    }
+    return start_stage(pipeline, &programs->denoise, pipeline->unet_weights, pipeline->arena, read.value == BR_NONE ? NULL : &read,
+                       &pipeline->denoise);
 }
 
 static int64_t larger(int64_t a, int64_t b)
@@ -266,6 +299,7 @@ br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size
     BR_TRY(br_pipeline_plan(pipeline->model, br_vk_device_caps(pipeline->device), &pipeline->dtypes, size, &programs));
     br_prof_end(pipeline->profile, span);
     int64_t bytes = larger(programs.denoise->plan.arena_bytes, programs.decode->plan.arena_bytes);
+    bytes = programs.cross ? larger(bytes, programs.cross->plan.arena_bytes) : bytes;
     for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
         bytes = programs.text[i] ? larger(bytes, programs.text[i]->plan.arena_bytes) : bytes;
     BR_TRY_GOTO(br_status_prefix(
@@ -273,11 +307,13 @@ br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size
         "activations for %d pictures of %d×%d latent pixels", size->batch, size->width, size->height));
     for (int i = 0; i < BR_MODEL_TEXT_MAX; i++) {
         if (programs.text[i])
-            BR_TRY_GOTO(start_stage(pipeline, &programs.text[i], pipeline->text_weights[i], pipeline->arena, &pipeline->text[i]));
+            BR_TRY_GOTO(
+                start_stage(pipeline, &programs.text[i], pipeline->text_weights[i], pipeline->arena, NULL, &pipeline->text[i]));
         pipeline->text_values[i] = programs.text_values[i];
     }
-    BR_TRY_GOTO(start_stage(pipeline, &programs.denoise, pipeline->unet_weights, pipeline->arena, &pipeline->denoise));
-    BR_TRY_GOTO(start_stage(pipeline, &programs.decode, pipeline->decoder_weights, pipeline->arena, &pipeline->decode));
+    BR_TRY_GOTO(start_unet(pipeline, &programs));
+    BR_TRY_GOTO(start_stage(pipeline, &programs.decode, pipeline->decoder_weights, pipeline->arena, NULL, &pipeline->decode));
+    pipeline->cross_values = programs.cross_values;
     pipeline->denoise_values = programs.denoise_values;
     pipeline->decode_values = programs.decode_values;
     pipeline->size = *size;
@@ -312,7 +348,7 @@ br_status br_pipeline_prepare_encode(br_pipeline *pipeline, int height, int widt
         br_program_destroy(program);
         return status;
     }
-    status = start_stage(pipeline, &program, pipeline->encoder_weights, pipeline->encode_arena, &pipeline->encode);
+    status = start_stage(pipeline, &program, pipeline->encoder_weights, pipeline->encode_arena, NULL, &pipeline->encode);
     if (status)
         drop_encode(pipeline);
     else

@@ -29,12 +29,14 @@ struct br_pipeline {
     const br_model *model; /* borrowed */
     br_profile *profile;   /* borrowed; NULL: nothing is timed */
     br_pipeline_dtypes dtypes;
-    br_bound_weights *text_weights[BR_MODEL_TEXT_MAX], *unet_weights, *decoder_weights,
-        *encoder_weights; /* owned; the encoder's only when it was needed */
-    br_picture_size size; /* of the stages below; batch 0: none are built */
-    br_vk_buffer *arena;  /* owned; shared by text, denoise and decode, which run one after the other */
-    br_stage text[BR_MODEL_TEXT_MAX], denoise, decode; /* those of encoders that the model has not are zeroed */
+    br_bound_weights *text_weights[BR_MODEL_TEXT_MAX], *cross_weights, *unet_weights, *decoder_weights,
+        *encoder_weights;       /* owned; the encoder's only when it was needed */
+    br_picture_size size;       /* of the stages below; batch 0: none are built */
+    br_vk_buffer *arena;        /* owned; shared by text, cross, denoise and decode, which run one after the other */
+    br_vk_buffer *cross_buffer; /* owned; what `cross` makes and `denoise` reads; NULL for a UNet that attends to nothing */
+    br_stage text[BR_MODEL_TEXT_MAX], cross, denoise, decode; /* those that the model has not are zeroed */
     br_text_graph text_values[BR_MODEL_TEXT_MAX];
+    br_cross_graph cross_values;
     br_denoise_graph denoise_values;
     br_decode_graph decode_values;
     br_picture_size encode_size;
@@ -60,8 +62,9 @@ br_graph_vae br_pipeline_vae(const br_model *model);
 
 /* Planned, not yet on a device: what a size will take. All are owned by the caller. */
 typedef struct br_pipeline_programs {
-    br_program *text[BR_MODEL_TEXT_MAX], *denoise, *decode; /* NULL for an encoder that the model has not */
+    br_program *text[BR_MODEL_TEXT_MAX], *cross, *denoise, *decode; /* NULL for what the model has not */
     br_text_graph text_values[BR_MODEL_TEXT_MAX];
+    br_cross_graph cross_values;
     br_denoise_graph denoise_values;
     br_decode_graph decode_values;
 } br_pipeline_programs;
@@ -73,7 +76,7 @@ void br_pipeline_programs_finish(br_pipeline_programs *programs);
 BR_MUST_CHECK br_status br_pipeline_open(br_vk_device *device, const br_model *model, br_precision precision,
                                          br_pipeline **out_pipeline);
 void br_pipeline_close(br_pipeline *pipeline);
-/* Builds text, denoise and decode for `size` unless they are built already. */
+/* Builds text, cross, denoise and decode for `size` unless they are built already. */
 BR_MUST_CHECK br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size);
 /* Uploads the encoder's weights once and builds `encode` for pictures of height × width pixels. */
 BR_MUST_CHECK br_status br_pipeline_prepare_encode(br_pipeline *pipeline, int height, int width);

@@ -110,6 +110,8 @@ static br_status count_all(shader_lister *lister, br_shader_list *list)
     for (int i = 0; i < BR_MODEL_TEXT_MAX && !status; i++)
         status = count_program(lister, programs.text[i], STAGE_TEXT);
     if (!status)
+        status = count_program(lister, programs.cross, STAGE_UNET);
+    if (!status)
         status = count_program(lister, programs.denoise, STAGE_UNET);
     if (!status)
         status = count_program(lister, programs.decode, STAGE_VAE);

@@ -39,7 +39,14 @@ typedef struct two_files {
     int kept; /* matrices in blocks */
 } two_files;
 
-static void add(br_weights *weights, const br_value_info *info, br_weight_dtype dtype, const uint8_t *data)
+/* A tensor of the shape that a weight has in the graph. */
+typedef struct made_tensor {
+    const char *name;
+    br_shape shape;
+    br_weight_layout layout;
+} made_tensor;
+
+static void add(br_weights *weights, const made_tensor *info, br_weight_dtype dtype, const uint8_t *data)
 {
     br_shape s = info->shape;
     if (info->layout == BR_WEIGHT_OHWI)
@@ -52,7 +59,7 @@ static void add(br_weights *weights, const br_value_info *info, br_weight_dtype 
 }
 
 /* Types in turn, for matrices and for kernels; those whose blocks do not fit, and vectors, stay f32. */
-static void add_tensor(two_files *files, const br_value_info *info, uint32_t seed)
+static void add_tensor(two_files *files, const made_tensor *info, uint32_t seed)
 {
     size_t count = (size_t)br_shape_count(info->shape);
     size_t row = count / (size_t)info->shape.dim[0]; /* products that are added up */
@@ -78,16 +85,28 @@ static void add_tensor(two_files *files, const br_value_info *info, uint32_t see
     add(files->plain, info, BR_WEIGHT_F32, (uint8_t *)values);
 }
 
+/* The tensors of a stack have one type, but for the third, so that the stack is cut there. */
+static void add_weight(two_files *files, const br_value_info *info, uint32_t seed)
+{
+    for (int i = 0; i < info->part_count; i++) {
+        made_tensor tensor = {.name = info->parts[i].name, .shape = info->shape, .layout = info->layout};
+        tensor.shape.dim[0] = info->parts[i].rows;
+        add_tensor(files, &tensor, seed + 3000 * (uint32_t)i + (i == 2));
+    }
+}
+
 /* All weights that the graph names. */
 static two_files make_files(const br_graph *graph)
 {
-    two_files files = {.blocks = br_weights_create(),
-                       .plain = br_weights_create(),
-                       .data = test_calloc(2 * (size_t)graph->value_count, sizeof *files.data)};
+    size_t tensors = 0;
+    for (br_value i = 0; i < graph->value_count; i++)
+        tensors += (size_t)graph->values[i].part_count;
+    two_files files = {
+        .blocks = br_weights_create(), .plain = br_weights_create(), .data = test_calloc(2 * tensors, sizeof *files.data)};
     assert_true(files.blocks && files.plain);
     for (br_value i = 0; i < graph->value_count; i++)
         if (graph->values[i].kind == BR_VALUE_WEIGHT && graph->values[i].alias == BR_NONE)
-            add_tensor(&files, &graph->values[i], (uint32_t)i);
+            add_weight(&files, &graph->values[i], (uint32_t)i);
     assert_status_ok(br_weights_seal(files.blocks));
     assert_status_ok(br_weights_seal(files.plain));
     return files;
@@ -112,8 +131,8 @@ static float *run(br_test_device *device, br_graph *graph, const br_weights *wei
     br_bind_params bind = {.device = device->device, .graph = graph, .weights = weights, .name = "made"};
     assert_status_ok(br_bound_weights_create(&bind, &bound));
     assert_status_ok(br_program_create(graph, "made", device->caps, &program));
-    assert_status_ok(
-        br_vk_buffer_create(device->device, BR_VK_BUFFER_DEVICE, (uint64_t)program->plan.arena_bytes, "arena", &arena));
+    uint64_t arena_bytes = program->plan.arena_bytes ? (uint64_t)program->plan.arena_bytes : 256;
+    assert_status_ok(br_vk_buffer_create(device->device, BR_VK_BUFFER_DEVICE, arena_bytes, "arena", &arena));
     assert_status_ok(
         br_stage_init(&(br_stage_params){.device = device->device, .program = program, .weights = bound, .arena = arena}, &stage));
     for (br_value i = 0; i < program->graph->value_count; i++) {
@@ -173,12 +192,25 @@ static br_value build_text(br_graph *graph, br_graph_dtypes dtypes)
     return values.states;
 }
 
-/* How many weights of the graph are blocks. */
+static br_value build_cross(br_graph *graph, br_graph_dtypes dtypes)
+{
+    br_unet_config unet;
+    br_cross_graph values;
+    json_t *config = json_loads(unet_text, 0, NULL);
+    assert_status_ok(br_unet_config_read(config, "unet", &unet));
+    json_decref(config);
+    br_graph_build_cross(graph, &(br_denoise_params){.unet = &unet, .dtypes = dtypes, .batch = 1, .copies = 2, .tokens = TOKENS},
+                         &values);
+    return values.cross;
+}
+
+/* How many tensors the graph has as blocks. */
 static int count_blocks(const br_graph *graph)
 {
     int count = 0;
     for (br_value i = 0; i < graph->value_count; i++)
-        count += graph->values[i].kind == BR_VALUE_WEIGHT && br_dtype_block(graph->values[i].dtype) > 1;
+        if (graph->values[i].kind == BR_VALUE_WEIGHT && br_dtype_block(graph->values[i].dtype) > 1)
+            count += graph->values[i].part_count;
     return count;
 }
 
@@ -197,7 +229,7 @@ static void check(br_test_device *device, build_fn *build, br_dtype kernels, dou
     br_graph_init(&graph);
     output = build(&graph, (br_graph_dtypes){BR_F32, kernels, files.blocks});
     assert_false(br_graph_failed(&graph));
-    assert_true(files.kept > 10);
+    assert_true(files.kept > (build == build_cross ? 7 : 10));
     /* All but the positions, which are added to rows of blocks and are plain. */
     assert_int_equal(count_blocks(&graph), files.kept - (build == build_text));
     float *actual = run(device, &graph, files.blocks, output, &count);
@@ -215,6 +247,7 @@ static void test_unet(void **state)
     br_test_devices *devices = *state;
     check(devices->full, build_unet, BR_F32, SAME_TOLERANCE);
     check(devices->full, build_unet, BR_F16, KERNEL_TOLERANCE);
+    check(devices->full, build_cross, BR_F32, SAME_TOLERANCE);
 }
 
 static void test_text_encoder(void **state)

@@ -77,14 +77,17 @@ static void check_all(const br_vk_caps *caps, br_graph_dtypes dtypes)
     assert_status_ok(br_unet_config_read(config, "sd15_unet.json", &unet));
     json_decref(config);
     br_denoise_graph denoise;
+    br_cross_graph cross;
+    br_denoise_params params = {.unet = &unet, .dtypes = dtypes, .batch = 1, .copies = 2, .height = 64, .width = 64, .tokens = 77};
     br_graph_init(&graph);
-    br_graph_build_denoise(
-        &graph,
-        &(br_denoise_params){.unet = &unet, .dtypes = dtypes, .batch = 1, .copies = 2, .height = 64, .width = 64, .tokens = 77},
-        &denoise);
+    br_graph_build_cross(&graph, &params, &cross);
+    br_program *once = plan(&graph, "cross", caps);
+    br_graph_init(&graph);
+    br_graph_build_denoise(&graph, &params, &denoise);
     br_program *program = plan(&graph, "unet", caps);
-    assert_int_equal(parameters(program->graph), UNET_PARAMETERS);
-    assert_true(fabs((double)program->flops / (2 * UNET_FLOPS) - 1) < FLOPS_TOLERANCE);
+    assert_int_equal(parameters(once->graph) + parameters(program->graph), UNET_PARAMETERS);
+    assert_true(fabs((double)(once->flops + program->flops) / (2 * UNET_FLOPS) - 1) < FLOPS_TOLERANCE);
+    br_program_destroy(once);
     br_program_destroy(program);
 
     br_vae_config vae;
@@ -150,7 +153,7 @@ static void test_named(void **state)
         assert_int_equal(dtypes.unet.matrices, BR_F16);
         assert_status_ok(br_pipeline_plan(model, &caps, &dtypes,
                                           &(br_picture_size){.height = 8, .width = 8, .batch = 1, .copies = 2}, &programs));
-        assert_int_equal(parameters(programs.denoise->graph), unets[i]);
+        assert_int_equal(parameters(programs.cross->graph) + parameters(programs.denoise->graph), unets[i]);
         assert_int_equal(parameters(programs.text[BR_COMPONENT_TEXT]->graph), texts[i]);
         br_pipeline_programs_finish(&programs);
         assert_status(br_model_check_drawable(model), BR_ERROR_UNSUPPORTED, br_architecture_name(i));

@@ -55,12 +55,14 @@ static void build_unet(br_graph *graph, const any_config *config)
     const br_unet_config *unet = &config->unet;
     br_builder builder;
     br_builder_init(&builder, graph, BR_F32, BR_F32);
-    br_unet_inputs inputs = {.sample = picture(graph, unet->in_channels),
-                             .step = br_graph_step(graph),
-                             .context = br_graph_input(graph, "context", BR_F32, br_shape_of(2, 13, unet->cross_attention_dim)),
-                             .text_embeds = BR_NONE,
-                             .time_ids = BR_NONE,
-                             .timestep_cond = BR_NONE};
+    br_unet_inputs inputs = {
+        .sample = picture(graph, unet->in_channels),
+        .step = br_graph_step(graph),
+        .cross = br_unet_cross_build(&builder, unet,
+                                     br_graph_input(graph, "context", BR_F32, br_shape_of(2, 13, unet->cross_attention_dim))),
+        .text_embeds = BR_NONE,
+        .time_ids = BR_NONE,
+        .timestep_cond = BR_NONE};
     if (unet->addition_time_embed_dim) {
         int64_t ids = 6, pooled = unet->addition_input_dim - ids * unet->addition_time_embed_dim;
         inputs.text_embeds = br_graph_input(graph, "pooled", BR_F32, br_shape_of(2, pooled < 1 ? 1 : pooled));
