@@ -22,7 +22,7 @@ typedef struct br_bench_result {
 
 typedef struct br_bench_op_params {
     br_device *device;
-    const char *op;       /* "linear", "conv2d", "attention", "group_norm", "layer_norm", "geglu", "add", "upsample_nearest" */
+    const char *op;       /* "linear", "conv2d", "attention", "group_norm", "layer_norm", "add" */
     const int64_t *sizes; /* borrowed; their meaning is in br_bench_op_usage */
     int size_count;
     br_precision precision;

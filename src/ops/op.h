@@ -89,8 +89,6 @@ typedef struct br_attention_params {
 } br_attention_params;
 br_value br_op_attention(br_graph *graph, const char *name, const br_attention_params *params);
 
-/* y[..., D] = x[..., 0:D] · gelu(x[..., D:2D]), exact gelu */
-br_value br_op_geglu(br_graph *graph, const char *name, br_value x);
 br_value br_op_activation(br_graph *graph, const char *name, br_value x, br_activation activation);
 /* Same shape and dtype. */
 br_value br_op_add(br_graph *graph, const char *name, br_value a, br_value b);

@@ -78,11 +78,6 @@ static br_value build_layer_norm(br_graph *graph, const int64_t *s, br_dtype dty
                                                     .eps = 1e-5f});
 }
 
-static br_value build_geglu(br_graph *graph, const int64_t *s, br_dtype dtype)
-{
-    return br_op_geglu(graph, "geglu", input(graph, "x", dtype, br_shape_of(s[0], 2 * s[1])));
-}
-
 static br_value build_add(br_graph *graph, const int64_t *s, br_dtype dtype)
 {
     return br_op_add(graph, "add", input(graph, "a", dtype, br_shape_of(s[0])), input(graph, "b", dtype, br_shape_of(s[0])));
@@ -94,7 +89,6 @@ static const bench_op bench_ops[] = {
     {"attention", "attention B,TQ,TK,HEADS,HEAD_WIDTH", 5, build_attention},
     {"group_norm", "group_norm B,H,W,C,GROUPS", 5, build_group_norm},
     {"layer_norm", "layer_norm ROWS,D", 2, build_layer_norm},
-    {"geglu", "geglu ROWS,D", 2, build_geglu},
     {"add", "add COUNT", 1, build_add},
 };
 #define BENCH_OP_COUNT ((int)(sizeof bench_ops / sizeof bench_ops[0]))
