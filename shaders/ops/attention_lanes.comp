@@ -1,18 +1,20 @@
 #version 450
 // attention for CPU devices (see common/gemm_lanes.glsl): a workgroup is one subgroup and takes ROWS rows of one head. For the scores a lane stands for the keys
-// lane, lane + S, …; for the output it stands for four neighbouring columns, and for those 4·S further on, QUADS times; wider heads are split among `parts`
-// workgroups. What a lane needs of another comes by a shuffle.
+// lane, lane + S, …; for the output it stands for four neighbouring columns, and for those 4·S further on, QUADS times, then for REST of the last columns; wider
+// heads are split among `parts` workgroups. What a lane needs of another comes by a shuffle.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #include "common/attention.glsl"
 
 const uint S = gl_WorkGroupSize.x; // lanes: 4, 8 or 16
-const uint ROWS = 16;
+layout(constant_id = 4) const uint ROWS = 16; // a multiple of S
+layout(constant_id = 5) const uint REST = 0;  // 0, 1 or 2; only where VEC
 const uint KEY_SETS = 4; // of S keys a block
 
 vec4 scores[ROWS]; // [row][set]
-vec4 sums[ROWS * QUADS];
+vec4 sums[QUADS > 0 ? ROWS * QUADS : 1];
+vec2 rest[ROWS]; // of REST columns
 float maximum[ROWS], total[ROWS];
 
 float add(float a, float b)
@@ -36,6 +38,27 @@ uint clamp_row(uint row, uint count)
     return min(row, count - 1);
 }
 
+// Loads are loops over the lanes with a step for every component, so two halves come as one.
+#if X_F16
+layout(set = 0, binding = BR_ATTENTION_Q) readonly buffer br_q_packed { uvec2 q_packed[]; };
+layout(set = 0, binding = BR_ATTENTION_K) readonly buffer br_k_packed { uvec2 k_packed[]; };
+layout(set = 0, binding = BR_ATTENTION_V) readonly buffer br_v_packed { uvec2 v_packed[]; };
+layout(set = 0, binding = BR_ATTENTION_V) readonly buffer br_v_pairs { uint v_pairs[]; };
+
+vec4 unpack(uvec2 halves)
+{
+    return vec4(unpackHalf2x16(halves.x), unpackHalf2x16(halves.y));
+}
+#define LANE_QUAD(NAME, ROW, COLUMN) unpack(NAME##_packed[((ROW) + (COLUMN)) >> 2])
+#define LANE_V_PAIR(AT) unpackHalf2x16(v_pairs[(AT) >> 1])
+#else
+layout(set = 0, binding = BR_ATTENTION_V) readonly buffer br_v_pairs { vec2 v_pairs[]; };
+#define LANE_QUAD(NAME, ROW, COLUMN) NAME##4[((ROW) + (COLUMN)) >> 2]
+#define LANE_V_PAIR(AT) v_pairs[(AT) >> 1]
+#endif
+// Columns column .. column + 3 of a row that exists, and all of which exist where VEC.
+#define LANE_LOAD(NAME, ROW, COLUMN) (VEC ? LANE_QUAD(NAME, ROW, COLUMN) : load_##NAME(true, ROW, COLUMN))
+
 void multiply_q_k(uint q_head, uint row0, uint k_head, uint key0)
 {
     uint lane = gl_SubgroupInvocationID;
@@ -44,9 +67,9 @@ void multiply_q_k(uint q_head, uint row0, uint k_head, uint key0)
     for (uint column = 0; column < p.head_width; column += 4) {
         vec4 key[KEY_SETS];
         [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
-            key[c] = load_k(true, k_head + clamp_row(key0 + c * S + lane, p.keys) * p.k_stride, column);
+            key[c] = LANE_LOAD(k, k_head + clamp_row(key0 + c * S + lane, p.keys) * p.k_stride, column);
         [[unroll]] for (uint i = 0; i < ROWS / S; i++) {
-            vec4 mine = load_q(true, q_head + clamp_row(row0 + i * S + lane, p.rows) * p.q_stride, column);
+            vec4 mine = LANE_LOAD(q, q_head + clamp_row(row0 + i * S + lane, p.rows) * p.q_stride, column);
             [[unroll]] for (uint r = 0; r < S; r++) {
                 vec4 a = vec4(subgroupShuffle(mine.x, r), subgroupShuffle(mine.y, r), subgroupShuffle(mine.z, r), subgroupShuffle(mine.w, r));
                 [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
@@ -73,21 +96,31 @@ void update_softmax(uint row0, uint key0)
         total[r] = total[r] * decay + dot(scores[r], vec4(1.0));
         [[unroll]] for (uint c = 0; c < QUADS; c++)
             sums[r * QUADS + c] *= decay;
+        rest[r] *= decay;
     }
 }
 
-void add_weighted_v(uint v_head, uint key0, uint column0)
+void add_weighted_v(uint v_head, uint key0, uint column0, uint rest0)
 {
     for (uint j = 0; j < S; j++) {
         [[unroll]] for (uint set = 0; set < KEY_SETS; set++) {
             uint row = v_head + clamp_row(key0 + set * S + j, p.keys) * p.v_stride;
-            vec4 value[QUADS];
+            vec4 value[QUADS > 0 ? QUADS : 1];
             [[unroll]] for (uint c = 0; c < QUADS; c++)
-                value[c] = load_v(true, row, column0 + c * S * 4);
+                value[c] = LANE_LOAD(v, row, VEC ? min(column0 + c * S * 4, p.head_width - 4) : column0 + c * S * 4);
+            vec2 last = vec2(0.0);
+            if (REST == 1)
+                last.x = float(v[row + rest0]);
+            if (REST == 2)
+                last = LANE_V_PAIR(row + rest0);
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
                 float w = subgroupShuffle(scores[r][set], j);
                 [[unroll]] for (uint c = 0; c < QUADS; c++)
                     sums[r * QUADS + c] += w * value[c];
+                if (REST > 0)
+                    rest[r].x += w * last.x;
+                if (REST > 1)
+                    rest[r].y += w * last.y;
             }
         }
     }
@@ -98,10 +131,11 @@ void main()
     uint group = BR_GROUP_INDEX;
     if (group >= p.total)
         return;
-    uint row0 = group % p.row_blocks * ROWS, rest = group / p.row_blocks;
-    uint column0 = (rest % p.parts * QUADS * S + gl_SubgroupInvocationID) * 4;
-    rest /= p.parts;
-    uint head = rest % p.heads, picture = rest / p.heads;
+    uint row0 = group % p.row_blocks * ROWS, left = group / p.row_blocks;
+    uint column0 = (left % p.parts * QUADS * S + gl_SubgroupInvocationID) * 4;
+    left /= p.parts;
+    uint rest0 = min(QUADS * S * 4 + gl_SubgroupInvocationID * REST, p.head_width - REST);
+    uint head = left % p.heads, picture = left / p.heads;
     uint q_head = p.q_first + picture * p.rows * p.q_stride + head * p.head_width;
     uint k_head = p.k_first + picture * p.keys * p.k_stride + head * p.head_width;
     uint v_head = p.v_first + picture * p.keys * p.v_stride + head * p.head_width;
@@ -113,11 +147,12 @@ void main()
         total[r] = 0.0;
         [[unroll]] for (uint c = 0; c < QUADS; c++)
             sums[r * QUADS + c] = vec4(0.0);
+        rest[r] = vec2(0.0);
     }
     for (uint key0 = 0; key0 < key_end; key0 += KEY_SETS * S) {
         multiply_q_k(q_head, row0, k_head, key0);
         update_softmax(row0, key0);
-        add_weighted_v(v_head, key0, column0);
+        add_weighted_v(v_head, key0, column0, rest0);
     }
 
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
@@ -126,10 +161,14 @@ void main()
         // A row all of whose scores are minus infinity gives zeros.
         float scale = sum > 0.0 ? 1.0 / sum : 0.0;
         if (row0 + r < p.rows) {
+            uint y_row = y_head + (row0 + r) * p.y_stride;
             [[unroll]] for (uint c = 0; c < QUADS; c++) {
                 if (column0 + c * S * 4 < p.head_width)
-                    store_y(y_head + (row0 + r) * p.y_stride, column0 + c * S * 4, sums[r * QUADS + c] * scale);
+                    store_y(y_row, column0 + c * S * 4, sums[r * QUADS + c] * scale);
             }
+            // Lanes past the last column repeat what another stores.
+            [[unroll]] for (uint c = 0; c < REST; c++)
+                y[y_row + rest0 + c] = X_T(rest[r][c] * scale);
         }
     }
 }

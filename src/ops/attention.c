@@ -17,17 +17,22 @@ typedef struct attention_attrs {
 
 /* How a workgroup covers the output. */
 typedef struct attention_tile {
+    bool lanes; /* attention_lanes.comp instead of attention.comp */
     uint32_t threads, rows;
-    uint32_t columns; /* that one quad of sums of an invocation stands for over the workgroup */
+    uint32_t quads; /* of sums a row that an invocation holds */
+    uint32_t rest;  /* sums of attention_lanes.comp beside its quads */
+    uint32_t parts; /* workgroups among which a head's columns are split, each of which repeats the scores */
 } attention_tile;
 
-/* Quads of sums a row at the most: with more an invocation's sums no longer fit in registers. Wider heads are split among workgroups. */
-#define QUADS_MAX 4
-
-/* attention.comp: its shared memory, 16,000 bytes, is made for these 128 invocations. */
-static const attention_tile gpu_tile = {.threads = 128, .rows = 32, .columns = 64};
-/* attention_lanes.comp. */
-#define LANES_ROWS 16
+/* attention.comp: its shared memory, 16,000 bytes, is made for these invocations. With more quads the sums no longer fit in registers. */
+#define GPU_THREADS 128
+#define GPU_ROWS 32
+#define GPU_COLUMNS 64 /* of one quad of every invocation in a row */
+#define GPU_QUADS_MAX 4
+/* attention_lanes.comp. Every multiplication is written out: with more rows or quads compiling takes over a second. */
+#define LANES_ROWS 32
+#define LANES_ROWS_FEW 16
+#define LANES_QUADS_MAX 5
 
 /* Whether columns [column, column + width) exist in rows of k or v; all of a row where nothing was said of columns. */
 static bool check_rows(br_graph *graph, const char *name, const char *role, br_shape shape, br_shape q, int64_t column,
@@ -147,6 +152,26 @@ static bool rows_aligned(const attention_rows *rows)
     return rows->slice.skip % 4 == 0 && rows->stride % 4 == 0;
 }
 
+static attention_tile choose_tile(const br_vk_caps *caps, uint64_t rows, uint32_t head_width, bool vec)
+{
+    uint32_t size = caps->subgroup_size;
+    attention_tile tile = {.threads = GPU_THREADS, .rows = GPU_ROWS};
+    uint32_t columns = GPU_COLUMNS, quads_max = br_gemm_few_registers(caps) ? 1 : GPU_QUADS_MAX;
+    if (br_gemm_has_lanes(caps) && size <= LANES_ROWS_FEW) {
+        tile = (attention_tile){.lanes = true, .threads = size, .rows = rows > LANES_ROWS_FEW ? LANES_ROWS : LANES_ROWS_FEW};
+        columns = 4 * size;
+        quads_max = LANES_QUADS_MAX;
+    }
+    uint32_t quads = (head_width + columns - 1) / columns, last = head_width % columns;
+    if (tile.lanes && vec && quads <= quads_max && last && last <= 2 * size) {
+        quads--;
+        tile.rest = (last + size - 1) / size;
+    }
+    tile.parts = quads <= quads_max ? 1 : (quads + quads_max - 1) / quads_max;
+    tile.quads = (quads + tile.parts - 1) / tile.parts;
+    return tile;
+}
+
 static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_piece piece)
 {
     const attention_attrs *attrs = node->attrs;
@@ -163,19 +188,13 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
 
     uint32_t head_width = attrs->width / (uint32_t)attrs->heads;
     bool vec = head_width % 4 == 0 && rows_aligned(&q) && rows_aligned(&k) && rows_aligned(&v) && rows_aligned(&y);
-    bool lanes = br_gemm_has_lanes(emitter->caps) && emitter->caps->subgroup_size <= LANES_ROWS;
-    uint32_t size = emitter->caps->subgroup_size;
-    attention_tile tile = lanes ? (attention_tile){size, LANES_ROWS, 4 * size} : gpu_tile;
-    uint32_t column_blocks = (head_width + tile.columns - 1) / tile.columns;
-    uint32_t quads_max = br_gemm_few_registers(emitter->caps) ? 1 : QUADS_MAX;
-    uint32_t quads = column_blocks < quads_max ? column_blocks : quads_max;
-    uint32_t parts = (column_blocks + quads - 1) / quads;
+    attention_tile tile = choose_tile(emitter->caps, piece.rows, head_width, vec);
     uint32_t row_blocks = (uint32_t)((piece.rows + tile.rows - 1) / tile.rows);
 
     br_attention_push push = {
-        .total = row_blocks * parts * (uint32_t)attrs->heads * (uint32_t)piece.pictures,
+        .total = row_blocks * tile.parts * (uint32_t)attrs->heads * (uint32_t)piece.pictures,
         .row_blocks = row_blocks,
-        .parts = parts,
+        .parts = tile.parts,
         .heads = (uint32_t)attrs->heads,
         .rows = (uint32_t)piece.rows,
         .first_row = (uint32_t)piece.row,
@@ -194,9 +213,9 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
     static const br_shader_id ids[2][2] = {{BR_SHADER_ATTENTION_F32, BR_SHADER_ATTENTION_F16},
                                            {BR_SHADER_ATTENTION_LANES_F32, BR_SHADER_ATTENTION_LANES_F16}};
     br_op_dispatch dispatch = {
-        .shader = ids[lanes][br_graph_dtype(graph, node->outputs[0]) == BR_F16],
-        .spec_count = 4,
-        .spec = {tile.threads, quads, vec, attrs->causal},
+        .shader = ids[tile.lanes][br_graph_dtype(graph, node->outputs[0]) == BR_F16],
+        .spec_count = tile.lanes ? 6 : 4,
+        .spec = {tile.threads, tile.quads, vec, attrs->causal, tile.rows, tile.rest},
         .push_size = sizeof push,
         .operand_count = BR_ATTENTION_BINDINGS,
         .operands = {q.slice.operand, k.slice.operand, v.slice.operand, y.slice.operand},

@@ -137,6 +137,8 @@ static void check_storage(br_test_device *device)
     check(device, &(attention_case){
                       .pictures = 1, .queries = 53, .keys = 53, .heads = 2, .head_width = 13, .causal = true, .dtype = BR_F16});
     check(device, &(attention_case){.pictures = 1, .queries = 19, .keys = 35, .heads = 1, .head_width = 512, .dtype = BR_F16});
+    check(device, &(attention_case){.pictures = 1, .queries = 37, .keys = 41, .heads = 2, .head_width = 80, .dtype = BR_F16});
+    check(device, &(attention_case){.pictures = 1, .queries = 19, .keys = 35, .heads = 3, .head_width = 8, .dtype = BR_F16});
 }
 
 /* q, k and v as columns of wider rows: of one value or several, from columns that are and are not multiples of 4. */
