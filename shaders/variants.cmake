@@ -13,6 +13,11 @@ foreach(OP linear linear_rows)
   br_shader(${OP}_f32_quant ops/${OP}.comp W_QUANT=1)
   br_shader(${OP}_f16_quant ops/${OP}.comp X_F16=1 W_QUANT=1)
 endforeach()
+# By integer dot products, of x packed by the first stage. spirv-opt is kept off them.
+br_shader(linear_dot_f32_quant ops/linear.comp BR_DOT=1 W_QUANT=1 NO_OPT)
+br_shader(linear_dot_f16_quant ops/linear.comp BR_DOT=1 X_F16=1 W_QUANT=1 NO_OPT)
+br_shader(linear_pack_f32 ops/linear_pack.comp)
+br_shader(linear_pack_f16 ops/linear_pack.comp X_F16=1)
 br_shader(linear_lanes_f32_quant ops/linear.comp BR_LANES=1 W_QUANT=1)
 br_shader(linear_lanes_f16_quant ops/linear.comp BR_LANES=1 X_F16=1 W_QUANT=1)
 # The forms for CPU devices, see common/gemm_lanes.glsl

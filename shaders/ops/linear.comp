@@ -4,13 +4,23 @@
 #if BR_LANES
 #extension GL_KHR_shader_subgroup_shuffle : require
 #endif
+#if BR_DOT
+#extension GL_EXT_spirv_intrinsics : require
+#endif
 #include "common/types.glsl"
 #include "common/activation.glsl"
 #include "common/gemm_spec.glsl"
 #include "ops/linear.h"
 
+#if BR_DOT
+layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_x { uvec4 x_packed[]; };
+layout(set = 0, binding = BR_LINEAR_X_SCALES) readonly buffer br_x_scales { vec2 x_scales[]; };
+const uint X_UNIT = 16; // columns of x an element of its buffer
+#else
 layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_x { X_T x[]; };
 layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_x4 { X_T4 x4[]; };
+const uint X_UNIT = 1;
+#endif
 #if W_QUANT
 layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w { uint w[]; };
 #include "common/quant.glsl"
@@ -25,7 +35,7 @@ layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual_row { 
 
 uint gemm_x_row(uint m, uint tap)
 {
-    return m < p.m ? p.x_first + m * p.k : GEMM_ZERO;
+    return m < p.m ? p.x_first + m * (p.k / X_UNIT) : GEMM_ZERO;
 }
 
 uint gemm_w_row(uint n, uint tap)
@@ -38,11 +48,15 @@ uint gemm_w_row(uint n, uint tap)
     return n < p.n ? p.w_first + row * p.w_stride : GEMM_ZERO;
 }
 
+#if BR_DOT
+#include "common/gemm_dot.glsl"
+#else
 #include "common/gemm_load.glsl"
 #if BR_LANES
 #include "common/gemm_lanes.glsl"
 #else
 #include "common/gemm.glsl"
+#endif
 #endif
 
 void main()

@@ -40,6 +40,7 @@ br_status br_program_create(br_graph *graph, const char *name, const br_vk_caps 
     program->graph = owned;
     program->name = name;
     BR_TRY_GOTO(br_graph_verify(owned));
+    BR_TRY_GOTO(br_emit_reserve(owned, caps));
     BR_TRY_GOTO(br_plan_init(owned, PLAN_ALIGNMENT, &program->plan));
     BR_TRY_GOTO(emit(program, caps));
     for (br_value i = 0; i < owned->value_count; i++)

@@ -259,6 +259,22 @@ br_value br_graph_node(br_graph *graph, const br_node_params *params)
     return node.outputs[0];
 }
 
+br_status br_graph_add_output(br_graph *graph, int node, const char *name, br_dtype dtype, br_shape shape)
+{
+    br_node *owner = &graph->nodes[node];
+    assert(owner->output_count < BR_NODE_OUTPUT_MAX);
+    const char *kept = br_arena_printf(&graph->arena, "%s/%s", owner->name, name);
+    br_value value = BR_NONE;
+    if (kept)
+        value = add_value(
+            graph, (br_value_info){
+                       .name = kept, .kind = BR_VALUE_TEMP, .dtype = dtype, .shape = shape, .producer = node, .alias = BR_NONE});
+    if (value == BR_NONE)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %s/%s", owner->name, name);
+    owner->outputs[owner->output_count++] = value;
+    return NULL;
+}
+
 static br_status verify_node(const br_graph *graph, int index)
 {
     const br_node *node = &graph->nodes[index];

@@ -116,6 +116,8 @@ typedef struct br_node_params {
 
 /* Appends a node; returns outputs[0] (further outputs follow at consecutive indices unless they are states), BR_NONE when any required thing failed. */
 br_value br_graph_node(br_graph *graph, const br_node_params *params);
+/* Another output of a node that there is already: a TEMP "NODE/NAME". For what a device wants beside the model's values. */
+BR_MUST_CHECK br_status br_graph_add_output(br_graph *graph, int node, const char *name, br_dtype dtype, br_shape shape);
 
 /* Reading. `value` must be valid. */
 const br_value_info *br_graph_value(const br_graph *graph, br_value value);

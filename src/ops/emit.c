@@ -29,6 +29,14 @@ void br_emitter_finish(br_emitter *emitter)
     *emitter = (br_emitter){0};
 }
 
+br_status br_emit_reserve(br_graph *graph, const br_vk_caps *caps)
+{
+    for (int i = 0; i < graph->node_count; i++)
+        if (graph->nodes[i].op == BR_OP_linear)
+            BR_TRY(br_reserve_linear(graph, i, caps));
+    return NULL;
+}
+
 br_status br_emitter_run(br_emitter *emitter)
 {
     for (emitter->node = 0; emitter->node < emitter->graph->node_count; emitter->node++) {

@@ -40,6 +40,8 @@ typedef struct br_emitter {
 
 void br_emitter_init(br_emitter *emitter, const br_graph *graph, const br_vk_caps *caps);
 void br_emitter_finish(br_emitter *emitter);
+/* Gives nodes the values that the device's forms of their ops need, before storage is planned. */
+BR_MUST_CHECK br_status br_emit_reserve(br_graph *graph, const br_vk_caps *caps);
 /* All nodes in order. Errors: BR_ERROR_UNSUPPORTED naming the node when a device's limits cannot take it. */
 BR_MUST_CHECK br_status br_emitter_run(br_emitter *emitter);
 
@@ -50,6 +52,9 @@ br_operand br_emit_whole(const br_emitter *emitter, br_value value, br_vk_access
 /* Folds `total` workgroups into x and y so that neither passes the device's limit; shaders compute index = x + y · gl_NumWorkGroups.x and return
  * when it is >= total. */
 void br_emit_fold(const br_emitter *emitter, uint64_t total, uint32_t out_groups[3]);
+
+/* Of br_emit_reserve. */
+BR_MUST_CHECK br_status br_reserve_linear(br_graph *graph, int node, const br_vk_caps *caps);
 
 /* One emitter an op. */
 #define BR_OP(name) BR_MUST_CHECK br_status br_emit_##name(br_emitter *emitter, const br_node *node);

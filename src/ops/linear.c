@@ -2,6 +2,7 @@
 
 #include "ops/gemm.h"
 #include "ops/linear.h"
+#include "ops/linear_dot.h"
 #include "ops/quant.h"
 #include "ops/slice.h"
 
@@ -110,16 +111,24 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Shader and its name by the storage of x and of the matrix. */
-static br_shader_id pick_shader(const br_graph *graph, const br_node *node, int form)
+br_status br_reserve_linear(br_graph *graph, int node, const br_vk_caps *caps)
 {
-    static const br_shader_id ids[3][2][3] = {
+    return br_linear_dot_reserve(graph, node, caps, ROWS_MAX);
+}
+
+typedef enum linear_form { FORM_TILES, FORM_ROWS, FORM_LANES, FORM_DOT, FORM_COUNT } linear_form;
+
+/* Shader and its name by the storage of x and of the matrix. */
+static br_shader_id pick_shader(const br_graph *graph, const br_node *node, linear_form form)
+{
+    static const br_shader_id ids[FORM_COUNT][2][3] = {
         {{BR_SHADER_LINEAR_F32_F32, BR_SHADER_LINEAR_F32_F16, BR_SHADER_LINEAR_F32_QUANT},
          {BR_SHADER_LINEAR_F16_F32, BR_SHADER_LINEAR_F16_F16, BR_SHADER_LINEAR_F16_QUANT}},
         {{BR_SHADER_LINEAR_ROWS_F32_F32, BR_SHADER_LINEAR_ROWS_F32_F16, BR_SHADER_LINEAR_ROWS_F32_QUANT},
          {BR_SHADER_LINEAR_ROWS_F16_F32, BR_SHADER_LINEAR_ROWS_F16_F16, BR_SHADER_LINEAR_ROWS_F16_QUANT}},
         {{BR_SHADER_LINEAR_LANES_F32_F32, BR_SHADER_LINEAR_LANES_F32_F16, BR_SHADER_LINEAR_LANES_F32_QUANT},
          {BR_SHADER_LINEAR_LANES_F16_F32, BR_SHADER_LINEAR_LANES_F16_F16, BR_SHADER_LINEAR_LANES_F16_QUANT}},
+        {{[2] = BR_SHADER_LINEAR_DOT_F32_QUANT}, {[2] = BR_SHADER_LINEAR_DOT_F16_QUANT}},
     };
     br_dtype weight = br_graph_dtype(graph, node->inputs[INPUT_WEIGHT]);
     return ids[form][br_graph_dtype(graph, node->inputs[INPUT_X]) == BR_F16][weight == BR_F32 ? 0 : weight == BR_F16 ? 1 : 2];
@@ -153,7 +162,13 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     bool geglu = pass->epilogue.geglu, blocks = br_dtype_block(w_dtype) > 1;
     uint64_t w_rows = geglu ? push.gate + piece.columns : piece.columns;
 
-    br_slice x_slice = br_slice_make(emitter, x, piece.row * k, piece.rows * k, BR_VK_READ);
+    br_linear_packed packed = br_linear_dot_packed(node);
+    bool dot = packed.q != BR_NONE;
+    uint64_t x_row = dot ? k / 4 : k;
+    br_slice x_slice = br_slice_make(emitter, dot ? packed.q : x, piece.row * x_row, piece.rows * x_row, BR_VK_READ);
+    br_slice scales_slice = {0};
+    if (dot)
+        scales_slice = br_slice_make(emitter, packed.scales, piece.row * (k / 16), piece.rows * (k / 16), BR_VK_READ);
     br_slice w_slice = br_slice_make(emitter, weight, w_row * push.w_columns, w_rows * push.w_columns, BR_VK_READ);
     br_slice y_slice = br_slice_make(emitter, node->outputs[0], first, count, BR_VK_WRITE);
     br_slice bias_slice = {.operand = br_gemm_unused(emitter, x)}, residual_slice = bias_slice;
@@ -164,9 +179,10 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     else if (residual != BR_GEMM_RESIDUAL_NONE)
         residual_slice = br_slice_make(emitter, pass->residual, first, count, BR_VK_READ);
 
-    bool few_rows = piece.rows <= ROWS_MAX;
+    bool few_rows = !dot && piece.rows <= ROWS_MAX;
     uint64_t products = geglu ? 2 * piece.columns : piece.columns; /* columns of the product */
     br_gemm_tile tile = few_rows ? (br_gemm_tile){.threads = ROWS_THREADS, .threads_n = ROWS_TEAM, .rows = push.m}
+                        : dot    ? br_linear_dot_tile(emitter->caps, piece.rows, products)
                                  : br_gemm_tile_choose(emitter->caps, piece.rows, products);
     if (geglu)
         tile.columns += tile.columns % 2;
@@ -175,19 +191,22 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
 
     push.tiles_n = (uint32_t)((products + tile_n - 1) / tile_n);
     push.total = (uint32_t)tiles_m * push.tiles_n;
-    push.x_first = x_slice.skip;
+    push.x_first = x_slice.skip / (dot ? 4 : 1);
+    push.scales_first = scales_slice.skip / 2;
     push.w_first = w_slice.skip + (blocks ? 0 : push.w_column);
     push.y_first = y_slice.skip + (uint32_t)piece.column;
     push.bias_first = bias_slice.skip;
     push.residual_first = residual_slice.skip + (residual == BR_GEMM_RESIDUAL_ROW ? 0 : (uint32_t)piece.column);
     br_op_dispatch dispatch = {
         .shader = pick_shader(emitter->graph, node,
-                              few_rows     ? 1
-                              : tile.lanes ? 2
-                                           : 0),
+                              few_rows     ? FORM_ROWS
+                              : dot        ? FORM_DOT
+                              : tile.lanes ? FORM_LANES
+                                           : FORM_TILES),
         .push_size = sizeof push,
-        .operand_count = BR_LINEAR_BINDINGS,
-        .operands = {x_slice.operand, w_slice.operand, y_slice.operand, bias_slice.operand, residual_slice.operand},
+        .operand_count = dot ? BR_LINEAR_X_SCALES + 1 : BR_LINEAR_BINDINGS,
+        .operands = {x_slice.operand, w_slice.operand, y_slice.operand, bias_slice.operand, residual_slice.operand,
+                     scales_slice.operand},
         .flops = piece.rows * (products * (2 * k + (bias != BR_NONE)) + (geglu || pass->residual != BR_NONE ? piece.columns : 0)),
     };
     memcpy(dispatch.push, &push, sizeof push);
@@ -207,8 +226,11 @@ static br_status emit_pass(br_emitter *emitter, const br_node *node, const linea
     uint64_t k = (uint64_t)br_shape_last(br_graph_shape(emitter->graph, x));
     uint64_t n = (uint64_t)br_shape_last(br_graph_shape(emitter->graph, y));
     br_gemm_residual residual = pass->epilogue.residual;
+    br_linear_packed packed = br_linear_dot_packed(node);
 
     uint64_t rows = smaller(m, smaller(br_slice_rows(emitter, x, k), br_slice_rows(emitter, y, n)));
+    if (packed.q != BR_NONE)
+        rows = smaller(rows, smaller(br_slice_rows(emitter, packed.q, k / 4), br_slice_rows(emitter, packed.scales, k / 16)));
     uint64_t columns = n;
     if (!pass->epilogue.geglu) { /* which is for matrices that fit */
         columns = smaller(n, br_slice_rows(emitter, weight, (uint64_t)br_graph_shape(emitter->graph, weight).dim[1]));
@@ -243,6 +265,8 @@ br_status br_emit_linear(br_emitter *emitter, const br_node *node)
     pass.epilogue.activation = attrs->activation;
     pass.epilogue.residual = attrs->residual;
     pass.epilogue.geglu = attrs->geglu;
+    if (br_linear_dot_packed(node).own)
+        BR_TRY(br_linear_dot_pack(emitter, node));
     if (!attrs->geglu || (fits(emitter, weight) && fits(emitter, bias)))
         return emit_pass(emitter, node, &pass);
 

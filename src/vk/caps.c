@@ -84,6 +84,7 @@ static void query_properties(br_vk_physical *physical, const extension_list *ext
     bool v12 = caps->api_version >= VK_API_VERSION_1_2, v13 = caps->api_version >= VK_API_VERSION_1_3;
     bool size_control = v13 || has(extensions, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
     bool maintenance4 = v13 || has(extensions, VK_KHR_MAINTENANCE_4_EXTENSION_NAME);
+    bool dot = v13 || has(extensions, VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
     bool driver_properties = v12 || has(extensions, VK_KHR_DRIVER_PROPERTIES_EXTENSION_NAME);
     VkPhysicalDeviceIDProperties id = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
     VkPhysicalDeviceSubgroupProperties subgroup = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES};
@@ -91,6 +92,8 @@ static void query_properties(br_vk_physical *physical, const extension_list *ext
     VkPhysicalDeviceMaintenance4Properties m4 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES};
     VkPhysicalDeviceDriverProperties driver = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
     VkPhysicalDeviceSubgroupSizeControlProperties control = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES};
+    VkPhysicalDeviceShaderIntegerDotProductProperties dots = {
+        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES};
     void *chain = NULL;
     CHAIN(chain, true, id);
     CHAIN(chain, true, subgroup);
@@ -98,6 +101,7 @@ static void query_properties(br_vk_physical *physical, const extension_list *ext
     CHAIN(chain, maintenance4, m4);
     CHAIN(chain, driver_properties, driver);
     CHAIN(chain, size_control, control);
+    CHAIN(chain, dot, dots);
     VkPhysicalDeviceProperties2 properties = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, chain};
     vkGetPhysicalDeviceProperties2(physical->handle, &properties);
 
@@ -113,6 +117,7 @@ static void query_properties(br_vk_physical *physical, const extension_list *ext
         caps->max_buffer_size = m3.maxMemoryAllocationSize;
     if (caps->max_buffer_size > BUFFER_SIZE_CEILING)
         caps->max_buffer_size = BUFFER_SIZE_CEILING;
+    caps->integer_dot_fast = dots.integerDotProduct4x8BitPackedSignedAccelerated;
     caps->subgroup_size = caps->subgroup_min = caps->subgroup_max = subgroup.subgroupSize;
     bool in_compute = subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT;
     caps->subgroup_arithmetic = in_compute && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_ARITHMETIC_BIT);
@@ -154,6 +159,7 @@ static void query_features(br_vk_physical *physical, const extension_list *exten
     caps->i8_arithmetic = f16_i8_features.shaderInt8;
     caps->i8_storage = storage8_features.storageBuffer8BitAccess;
     caps->integer_dot = dot_features.shaderIntegerDotProduct;
+    caps->integer_dot_fast = caps->integer_dot_fast && caps->integer_dot;
     caps->subgroup_size_control =
         caps->subgroup_size_control && control_features.subgroupSizeControl && control_features.computeFullSubgroups;
     /* The extension requires its feature (Vulkan specification, "Feature Requirements"), so there is no need to ask with a structure that an
@@ -168,6 +174,7 @@ static void query_features(br_vk_physical *physical, const extension_list *exten
     physical->ext_portability_subset = has(extensions, PORTABILITY_SUBSET);
     physical->ext_f16_i8 = f16_i8 && !v12;
     physical->ext_8bit_storage = storage8 && !v12;
+    physical->ext_integer_dot = caps->integer_dot && !v13;
 }
 
 /* A queue family for compute alone runs beside the desktop's work (RADV); any family with compute will do. False when there is none. */

@@ -14,7 +14,7 @@ typedef struct br_vk_physical {
     VkPhysicalDeviceMemoryProperties memory;
     bool resizable_bar; /* the host can map all of a discrete device's memory */
     /* extensions that must be enabled for what `caps` promises when the device's Vulkan version is too low to have them in the core */
-    bool ext_portability_subset, ext_f16_i8, ext_8bit_storage, ext_subgroup_size_control;
+    bool ext_portability_subset, ext_f16_i8, ext_8bit_storage, ext_subgroup_size_control, ext_integer_dot;
     const char *ext_calibrated_timestamps; /* the name of the extension (KHR or EXT), or NULL */
 } br_vk_physical;
 

@@ -28,6 +28,8 @@ static void apply_params(br_vk_device *device, const br_vk_device_params *params
     }
     if (params->no_f16)
         caps->f16_storage = caps->f16_arithmetic = false;
+    if (params->integer_dot != BR_VK_AUTO)
+        caps->integer_dot_fast = caps->integer_dot && params->integer_dot == BR_VK_ON;
     device->capture_representations = caps->executable_properties && params->capture_representations;
     device->capture_statistics = caps->executable_properties && (params->capture_statistics || params->capture_representations);
     device->want_gauges = params->gauges;
@@ -45,7 +47,7 @@ static br_status create_handle(br_vk_device *device)
 {
     const br_vk_caps *caps = &device->caps;
     const br_vk_physical *physical = device->physical;
-    const char *extensions[8];
+    const char *extensions[9];
     uint32_t extension_count = 0;
     if (physical->ext_portability_subset)
         extensions[extension_count++] = "VK_KHR_portability_subset";
@@ -55,6 +57,8 @@ static br_status create_handle(br_vk_device *device)
         extensions[extension_count++] = VK_KHR_8BIT_STORAGE_EXTENSION_NAME;
     if (physical->ext_subgroup_size_control)
         extensions[extension_count++] = VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME;
+    if (physical->ext_integer_dot)
+        extensions[extension_count++] = VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME;
     if (device->capture_statistics)
         extensions[extension_count++] = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
     if (physical->ext_calibrated_timestamps)
@@ -78,6 +82,10 @@ static br_status create_handle(br_vk_device *device)
                                                     .storageBuffer8BitAccess = caps->i8_storage};
     if (caps->i8_storage)
         features.pNext = &storage8;
+    VkPhysicalDeviceShaderIntegerDotProductFeatures integer_dot = {
+        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES, features.pNext, .shaderIntegerDotProduct = VK_TRUE};
+    if (caps->integer_dot)
+        features.pNext = &integer_dot;
     VkPhysicalDeviceSubgroupSizeControlFeatures size_control = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES,
                                                                 features.pNext, .subgroupSizeControl = VK_TRUE,
                                                                 .computeFullSubgroups = VK_TRUE};

@@ -38,8 +38,9 @@ typedef struct br_vk_caps {
     bool f16_storage;    /* 16-bit floats in storage buffers */
     bool f16_arithmetic; /* shaderFloat16 */
     bool i8_storage, i8_arithmetic;
-    /* Reported only, not enabled: no shader uses them yet. */
-    bool integer_dot, cooperative_matrix;
+    bool integer_dot;      /* shaderIntegerDotProduct, enabled */
+    bool integer_dot_fast; /* and the device has an instruction for four signed bytes: matrices in blocks are multiplied with it */
+    bool cooperative_matrix;    /* reported only, not enabled: no shader uses it yet */
     bool performance_query;     /* VK_KHR_performance_query: hardware counters */
     bool executable_properties; /* VK_KHR_pipeline_executable_properties */
     /* What the device claims and the engine does not believe, with the reason; one line each. NULL when there is nothing. */
@@ -87,6 +88,9 @@ BR_MUST_CHECK br_status br_vk_instance_select(const br_vk_instance *instance, co
 
 typedef struct br_vk_device br_vk_device;
 
+/* What the engine decides from the device's capabilities unless it is told. */
+typedef enum br_vk_choice { BR_VK_AUTO, BR_VK_ON, BR_VK_OFF } br_vk_choice;
+
 typedef struct br_vk_device_params {
     br_vk_instance *instance; /* borrowed; outlives the device */
     int index;
@@ -95,7 +99,8 @@ typedef struct br_vk_device_params {
     uint32_t max_shared, max_invocations, max_groups; /* likewise */
     bool gauges;                                      /* hardware counters, see gauges.h; BR_ERROR_UNSUPPORTED without them */
     bool no_f16;                                      /* pretend that there is no 16-bit storage or arithmetic */
-    bool force_staging;                               /* pretend that the host does not see device memory */
+    br_vk_choice integer_dot; /* overrides caps.integer_dot_fast where the device has integer dot products at all */
+    bool force_staging;       /* pretend that the host does not see device memory */
     bool capture_statistics,
         capture_representations; /* keep for vk/executable.h what the compiler says, where the device can; no cache then */
     bool force_bar;              /* pretend that the host writes device memory but should not read it (resizable BAR) */

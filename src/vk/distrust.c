@@ -73,7 +73,7 @@ void br_vk_caps_distrust(br_vk_caps *caps, VkDriverId driver)
         if (rule->what & DISTRUST_MATRIX)
             caps->cooperative_matrix = false;
         if (rule->what & DISTRUST_DOT)
-            caps->integer_dot = false;
+            caps->integer_dot = caps->integer_dot_fast = false;
         if (rule->what & DISTRUST_SUBGROUP)
             caps->subgroup_arithmetic = caps->subgroup_shuffle = false;
         if (count < sizeof caps->distrusted / sizeof caps->distrusted[0])

@@ -9,44 +9,11 @@
 #include "exec/repack.h"
 #include "ref/embedding.h"
 #include "ref/linear.h"
-#include "support/blocks.h"
 #include "support/case.h"
-#include "weights/quant.h"
+#include "support/matrix.h"
 
 static const br_dtype types[] = {BR_Q4_0, BR_Q4_1, BR_Q5_0, BR_Q5_1, BR_Q8_0, BR_Q2_K, BR_Q3_K, BR_Q4_K, BR_Q5_K, BR_Q6_K};
 #define TYPE_COUNT (sizeof types / sizeof types[0])
-
-/* A matrix as a file holds it, as a device does, and what it means. */
-typedef struct quantized {
-    uint8_t *blocks; /* owned, as the others */
-    uint32_t *words;
-    float *values;
-} quantized;
-
-static quantized make_matrix(br_dtype dtype, int64_t rows, int64_t columns)
-{
-    br_weight_dtype stored = (br_weight_dtype)(BR_WEIGHT_Q4_0 + (dtype - BR_Q4_0));
-    size_t size = br_weight_dtype_size(stored), row = (size_t)columns / br_weight_dtype_block(stored) * size;
-    size_t words = (size_t)br_dtype_row_bytes(dtype, columns) / 4;
-    quantized it = {
-        .blocks = test_malloc((size_t)rows * row),
-        .words = test_malloc((size_t)rows * words * 4),
-        .values = test_malloc((size_t)(rows * columns) * sizeof(float)),
-    };
-    br_test_blocks_random(stored, (size_t)(rows * columns), 0.5, (uint32_t)columns, it.blocks);
-    memset(it.words, 0xff, (size_t)rows * words * 4);
-    for (int64_t i = 0; i < rows; i++)
-        br_repack_row(dtype, it.blocks + (size_t)i * row, columns, it.words + (size_t)i * words);
-    br_quant_decode(stored, it.blocks, (size_t)rows * row / size, it.values);
-    return it;
-}
-
-static void free_matrix(quantized *it)
-{
-    test_free(it->blocks);
-    test_free(it->words);
-    test_free(it->values);
-}
 
 typedef struct quant_case {
     br_dtype dtype, x_dtype;
@@ -61,7 +28,7 @@ static void check_linear(br_test_device *device, const quant_case *c)
         return;
     size_t m = (size_t)c->m, n = (size_t)c->n, k = (size_t)c->k;
     int64_t w_rows = c->geglu ? 2 * c->n : c->n, w_columns = c->k + 2 * c->k_more;
-    quantized w = make_matrix(c->dtype, w_rows, w_columns);
+    br_test_matrix w = br_test_matrix_make(c->dtype, w_rows, w_columns);
     float *x = test_malloc(m * k * sizeof *x), *bias = test_malloc((size_t)w_rows * sizeof *bias),
           *y = test_malloc(m * n * sizeof *y);
     double *expected = test_malloc(m * n * sizeof *expected);
@@ -103,7 +70,7 @@ static void check_linear(br_test_device *device, const quant_case *c)
     test_free(bias);
     test_free(y);
     test_free(expected);
-    free_matrix(&w);
+    br_test_matrix_free(&w);
 }
 
 /* Numbers of blocks that leave a row's last word half empty among them. */
@@ -176,7 +143,7 @@ static void check_embedding(br_test_device *device, br_dtype dtype, br_dtype tab
     const int64_t pictures = 2, length = 13, vocabulary = 89, extra = 5, width = 3 * br_dtype_block(table_dtype);
     if (dtype == BR_F16 && !br_test_has_f16(device))
         return;
-    quantized table = make_matrix(table_dtype, vocabulary, width);
+    br_test_matrix table = br_test_matrix_make(table_dtype, vocabulary, width);
     size_t count = (size_t)(pictures * length * width);
     float *shift = test_malloc((size_t)(length * width) * sizeof *shift),
           *rows = test_malloc((size_t)(extra * width) * sizeof *rows);
@@ -219,7 +186,7 @@ static void check_embedding(br_test_device *device, br_dtype dtype, br_dtype tab
     test_free(rows);
     test_free(actual);
     test_free(expected);
-    free_matrix(&table);
+    br_test_matrix_free(&table);
 }
 
 static void test_embedding(void **state)

@@ -13,6 +13,7 @@ static br_vk_caps everything(const char *name, uint32_t vendor)
         .f16_storage = true,
         .f16_arithmetic = true,
         .integer_dot = true,
+        .integer_dot_fast = true,
         .cooperative_matrix = true,
     };
     strcpy(caps.name, name);
@@ -31,7 +32,7 @@ static void wrong_claims_are_taken_back(void **state)
 
     caps = everything("PowerVR BXS-4-64", 0x1010);
     br_vk_caps_distrust(&caps, VK_DRIVER_ID_IMAGINATION_PROPRIETARY);
-    assert_false(caps.integer_dot || caps.cooperative_matrix);
+    assert_false(caps.integer_dot || caps.integer_dot_fast || caps.cooperative_matrix);
     assert_true(caps.f16_storage);
 
     caps = everything("AMD Radeon Pro 5500M", 0x1002);
