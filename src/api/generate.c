@@ -5,10 +5,23 @@
 #include "pipeline/pipeline.h"
 #include "pipeline/refine.h"
 
+/* With guidance, as nearly everything is drawn. */
+static br_picture_size first_size(const br_pipeline_params *params)
+{
+    int multiple = params->model->defaults.size_multiple;
+    return (br_picture_size){.height = params->height / multiple,
+                             .width = params->width / multiple,
+                             .batch = params->batch_size > 1 ? params->batch_size : 1,
+                             .copies = br_model_get_task(params->model) == BR_TASK_EDIT ? 3 : 2};
+}
+
 br_status br_pipeline_create(const br_pipeline_params *params, br_pipeline **out_pipeline)
 {
     br_prof_attach(params->profile, params->device->device);
     int span = br_prof_begin(params->profile, "upload");
+    br_picture_size first = first_size(params);
+    if (first.width > 0 && first.height > 0)
+        br_pipeline_expect(params->device->device, params->model, params->precision, &first);
     br_status status = br_pipeline_open(params->device->device, params->model, params->precision, out_pipeline);
     br_prof_end(params->profile, span);
     BR_TRY(status);

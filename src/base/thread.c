@@ -121,3 +121,116 @@ void br_workers_run(br_workers *workers, int count, br_workers_task *task, void 
         pthread_cond_wait(&workers->ended, &workers->lock);
     pthread_mutex_unlock(&workers->lock);
 }
+
+/* ---- errands ---- */
+
+typedef enum errand_state { ERRAND_NEW, ERRAND_WAITING, ERRAND_RUNNING, ERRAND_DONE } errand_state;
+
+struct br_errands {
+    pthread_mutex_t lock; /* of everything below, and of what is private in errands */
+    pthread_cond_t added, done;
+    br_errand *first, *last; /* those that wait */
+    bool stopping;
+    int wanted, thread_count;
+    pthread_t threads[]; /* owned */
+};
+
+/* Called and returns with the lock held. */
+static void run_errand(br_errands *errands, br_errand *errand)
+{
+    errand->state = ERRAND_RUNNING;
+    pthread_mutex_unlock(&errands->lock);
+    errand->run(errand);
+    pthread_mutex_lock(&errands->lock);
+    errand->state = ERRAND_DONE;
+    pthread_cond_broadcast(&errands->done);
+}
+
+static void *run_errands(void *user)
+{
+    br_errands *errands = user;
+    pthread_mutex_lock(&errands->lock);
+    while (!errands->stopping) {
+        br_errand *errand = errands->first;
+        if (!errand) {
+            pthread_cond_wait(&errands->added, &errands->lock);
+            continue;
+        }
+        errands->first = errand->next;
+        run_errand(errands, errand);
+    }
+    pthread_mutex_unlock(&errands->lock);
+    return NULL;
+}
+
+br_status br_errands_create(int threads, br_errands **out_errands)
+{
+    *out_errands = NULL;
+    br_errands *errands = calloc(1, sizeof *errands + (size_t)threads * sizeof errands->threads[0]);
+    if (!errands)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %d threads", threads);
+    pthread_mutex_init(&errands->lock, NULL);
+    pthread_cond_init(&errands->added, NULL);
+    pthread_cond_init(&errands->done, NULL);
+    errands->wanted = threads;
+    *out_errands = errands;
+    return NULL;
+}
+
+void br_errands_destroy(br_errands *errands)
+{
+    if (!errands)
+        return;
+    pthread_mutex_lock(&errands->lock);
+    errands->stopping = true;
+    pthread_cond_broadcast(&errands->added);
+    pthread_mutex_unlock(&errands->lock);
+    for (int i = 0; i < errands->thread_count; i++)
+        pthread_join(errands->threads[i], NULL);
+    pthread_cond_destroy(&errands->added);
+    pthread_cond_destroy(&errands->done);
+    pthread_mutex_destroy(&errands->lock);
+    free(errands);
+}
+
+void br_errands_add(br_errands *errands, br_errand *errand)
+{
+    pthread_mutex_lock(&errands->lock);
+    errand->state = ERRAND_WAITING;
+    errand->next = NULL;
+    if (errands->first)
+        errands->last->next = errand;
+    else
+        errands->first = errand;
+    errands->last = errand;
+    /* One more thread for each errand, as far as they go: where the system gives fewer, the one who needs an errand runs it. */
+    if (errands->thread_count < errands->wanted &&
+        !pthread_create(&errands->threads[errands->thread_count], NULL, run_errands, errands))
+        errands->thread_count++;
+    pthread_cond_signal(&errands->added);
+    pthread_mutex_unlock(&errands->lock);
+}
+
+static void take_out(br_errands *errands, const br_errand *errand)
+{
+    br_errand **link = &errands->first, *before = NULL;
+    while (*link != errand) {
+        before = *link;
+        link = &before->next;
+    }
+    *link = errand->next;
+    if (errands->last == errand)
+        errands->last = before;
+}
+
+void br_errands_finish_one(br_errands *errands, br_errand *errand)
+{
+    pthread_mutex_lock(&errands->lock);
+    if (errand->state == ERRAND_WAITING)
+        take_out(errands, errand);
+    if (errand->state == ERRAND_NEW || errand->state == ERRAND_WAITING)
+        run_errand(errands, errand);
+    while (errand->state != ERRAND_DONE)
+        pthread_cond_wait(&errands->done, &errands->lock);
+    pthread_mutex_unlock(&errands->lock);
+}

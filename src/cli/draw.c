@@ -156,6 +156,16 @@ static br_status add_embeddings(const work *w, br_model *model)
     return NULL;
 }
 
+/* For the shaders that can be built before the drawing begins. */
+static void announce_size(work *w)
+{
+    br_model_defaults defaults = br_model_get_defaults(w->session.model);
+    br_session_options *options = &w->session.options;
+    options->width = w->params.width > 0 ? w->params.width : defaults.width;
+    options->height = w->params.height > 0 ? w->params.height : defaults.height;
+    options->batch_size = w->params.batch_size;
+}
+
 /* Everything that can go wrong before the long work begins. */
 static br_status prepare(br_call *call, br_draw_options *o, work *w)
 {
@@ -191,6 +201,7 @@ static br_status prepare(br_call *call, br_draw_options *o, work *w)
         w->kept = calloc((size_t)w->output.count, sizeof *w->kept);
     if (!w->pictures || (o->grid && !w->kept))
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
+    announce_size(w);
     BR_TRY(br_session_open_device(&w->session));
     BR_TRY(br_session_open_pipeline(&w->session));
     w->params.refiner = w->session.refiner;

@@ -115,7 +115,10 @@ br_status br_session_open_pipeline(br_session *session)
     br_pipeline_params params = {.device = session->device,
                                  .model = session->refiner_model,
                                  .precision = br_precision_named(session->options.dtype),
-                                 .profile = session->profile};
+                                 .profile = session->profile,
+                                 .width = session->options.width,
+                                 .height = session->options.height,
+                                 .batch_size = session->options.batch_size};
     if (session->refiner_model)
         BR_TRY(br_status_prefix(br_pipeline_create(&params, &session->refiner), "--refiner"));
     params.model = session->model; /* last: a profile bears its name */

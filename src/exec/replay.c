@@ -23,6 +23,14 @@ static br_location locate(const br_replay_params *params, br_value value)
     return (br_location){0};
 }
 
+void br_replay_expect(br_vk_device *device, const br_program *program)
+{
+    for (int i = 0; i < program->dispatch_count; i++) {
+        br_vk_pipeline_params pipeline = br_program_pipeline(&program->dispatches[i]);
+        br_vk_device_expect_pipeline(device, &pipeline);
+    }
+}
+
 static br_status record_dispatch(const br_replay_params *params, br_vk_recorder *recorder, const br_op_dispatch *dispatch)
 {
     br_vk_pipeline_params pipeline = br_program_pipeline(dispatch);

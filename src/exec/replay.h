@@ -23,7 +23,9 @@ typedef struct br_replay_params {
 
 typedef struct br_replay br_replay;
 
-/* Builds pipelines and records. Errors: BR_ERROR_ARGUMENT for a value without a place; BR_ERROR_VULKAN when a pipeline cannot be built. */
+/* Begins to build the program's pipelines in the background, in the order of their first use. */
+void br_replay_expect(br_vk_device *device, const br_program *program);
+/* Builds pipelines, unless they were expected, and records. Errors: BR_ERROR_ARGUMENT for a value without a place; BR_ERROR_VULKAN when a pipeline cannot be built. */
 BR_MUST_CHECK br_status br_replay_create(const br_replay_params *params, br_replay **out_replay);
 void br_replay_destroy(br_replay *replay);
 /* Submits and waits. `stop` (may be NULL) is asked between submissions; true ends the run with BR_ERROR_CANCELLED. */

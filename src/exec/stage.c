@@ -40,23 +40,33 @@ static br_status make_buffers(br_stage *stage, const br_stage_params *params)
 
 br_status br_stage_init(const br_stage_params *params, br_stage *out_stage)
 {
-    *out_stage = (br_stage){.device = params->device, .program = params->program};
-    br_status status = NULL;
-    int span = br_prof_begin(params->profile, "record");
-    BR_TRY_GOTO(make_buffers(out_stage, params));
-    BR_TRY_GOTO(br_replay_create(&(br_replay_params){.device = params->device,
-                                                     .program = params->program,
-                                                     .weights = params->weights,
-                                                     .arena = params->arena,
-                                                     .bindings = out_stage->bindings,
-                                                     .binding_count = out_stage->binding_count,
-                                                     .profile = params->profile},
-                                 &out_stage->replay));
-    br_prof_end(params->profile, span);
-    return NULL;
-fail:
-    br_stage_finish(out_stage);
+    *out_stage = (br_stage){.device = params->device,
+                            .program = params->program,
+                            .weights = params->weights,
+                            .arena = params->arena,
+                            .profile = params->profile};
+    br_replay_expect(params->device, params->program);
+    br_status status = make_buffers(out_stage, params);
+    if (status)
+        br_stage_finish(out_stage);
     return status;
+}
+
+br_status br_stage_record(br_stage *stage)
+{
+    if (stage->replay)
+        return NULL;
+    int span = br_prof_begin(stage->profile, "record");
+    BR_TRY(br_replay_create(&(br_replay_params){.device = stage->device,
+                                                .program = stage->program,
+                                                .weights = stage->weights,
+                                                .arena = stage->arena,
+                                                .bindings = stage->bindings,
+                                                .binding_count = stage->binding_count,
+                                                .profile = stage->profile},
+                            &stage->replay));
+    br_prof_end(stage->profile, span);
+    return NULL;
 }
 
 void br_stage_finish(br_stage *stage)
@@ -71,6 +81,7 @@ void br_stage_finish(br_stage *stage)
 
 br_status br_stage_run_until(br_stage *stage, br_vk_stop stop, void *user)
 {
+    BR_TRY(br_stage_record(stage));
     return br_status_prefix(br_replay_run(stage->replay, stop, user), "%s", stage->program->name);
 }
 

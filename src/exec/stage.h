@@ -1,13 +1,16 @@
-/* One part of the way of a prompt on a device: a program with buffers for everything that goes in, out, or stays, recorded and ready to run. */
+/* One part of the way of a prompt on a device: a program with buffers for everything that goes in, out, or stays, recorded when it first runs. */
 #ifndef BR_EXEC_STAGE_H
 #define BR_EXEC_STAGE_H
 
 #include "exec/replay.h"
 
 typedef struct br_stage {
-    br_vk_device *device;       /* borrowed */
-    br_program *program;        /* owned */
-    br_replay *replay;          /* owned */
+    br_vk_device *device; /* borrowed */
+    br_program *program;  /* owned */
+    const br_bound_weights *weights;
+    br_vk_buffer *arena;
+    br_profile *profile;        /* these three borrowed, as in br_stage_params */
+    br_replay *replay;          /* owned; NULL until the stage runs */
     br_value_binding *bindings; /* owned, and so are the buffers of the first owned_count */
     int owned_count, binding_count;
 } br_stage;
@@ -24,9 +27,11 @@ typedef struct br_stage_params {
 } br_stage_params;
 
 /* INPUT values get host-visible buffers, STATE values device buffers, OUTPUT values buffers that the host reads; none is
- * initialised. On failure *out_stage is zeroed. */
+ * initialised. Begins to build the pipelines in the background. On failure *out_stage is zeroed. */
 BR_MUST_CHECK br_status br_stage_init(const br_stage_params *params, br_stage *out_stage);
 void br_stage_finish(br_stage *stage);
+/* Records, unless it was done before: waits for pipelines. Running does it too. Errors: as br_replay_create. */
+BR_MUST_CHECK br_status br_stage_record(br_stage *stage);
 BR_MUST_CHECK br_status br_stage_run(br_stage *stage);
 /* The same, and asks `stop` now and then whether to end it with BR_ERROR_CANCELLED. */
 BR_MUST_CHECK br_status br_stage_run_until(br_stage *stage, br_vk_stop stop, void *user);

@@ -190,6 +190,27 @@ static br_status upload_weights(br_pipeline *pipeline)
     return bind_weights(pipeline, BR_COMPONENT_VAE, &graph, &pipeline->decoder_weights);
 }
 
+void br_pipeline_expect(br_vk_device *device, const br_model *model, br_precision precision, const br_picture_size *size)
+{
+    const br_vk_caps *caps = br_vk_device_caps(device);
+    br_pipeline_dtypes dtypes;
+    br_pipeline_programs programs;
+    br_status status = br_pipeline_choose_dtypes(model, caps, precision, &dtypes);
+    if (!status)
+        status = br_pipeline_plan(model, caps, &dtypes, size, &programs);
+    if (!status) {
+        for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
+            if (programs.text[i])
+                br_replay_expect(device, programs.text[i]);
+        if (programs.cross)
+            br_replay_expect(device, programs.cross);
+        br_replay_expect(device, programs.denoise);
+        br_replay_expect(device, programs.decode);
+        br_pipeline_programs_finish(&programs);
+    }
+    br_status_free(status);
+}
+
 br_status br_pipeline_open(br_vk_device *device, const br_model *model, br_precision precision, br_pipeline **out_pipeline)
 {
     *out_pipeline = NULL;

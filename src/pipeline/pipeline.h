@@ -72,11 +72,13 @@ BR_MUST_CHECK br_status br_pipeline_plan(const br_model *model, const br_vk_caps
                                          const br_picture_size *size, br_pipeline_programs *out_programs);
 void br_pipeline_programs_finish(br_pipeline_programs *programs);
 
+/* Begins to build the shaders of drawing at `size` in the background, for a pipeline that is opened next. What is wrong is for that one to report. */
+void br_pipeline_expect(br_vk_device *device, const br_model *model, br_precision precision, const br_picture_size *size);
 /* Uploads all weights but the encoder's. */
 BR_MUST_CHECK br_status br_pipeline_open(br_vk_device *device, const br_model *model, br_precision precision,
                                          br_pipeline **out_pipeline);
 void br_pipeline_close(br_pipeline *pipeline);
-/* Builds text, cross, denoise and decode for `size` unless they are built already. */
+/* Sets up text, cross, denoise and decode for `size` unless that was done already; each is recorded when it first runs. */
 BR_MUST_CHECK br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size);
 /* Uploads the encoder's weights once and builds `encode` for pictures of height × width pixels. */
 BR_MUST_CHECK br_status br_pipeline_prepare_encode(br_pipeline *pipeline, int height, int width);

@@ -11,6 +11,8 @@
 
 /* A program has a few hundred pipelines. */
 #define BUCKETS 256
+/* Threads that build in the background. Drivers take tens of megabytes for each, and a model has a few dozen pipelines. */
+#define BUILDERS_MAX 8
 
 typedef struct shader_module {
     struct shader_module *next; /* owned */
@@ -25,6 +27,7 @@ typedef struct pipeline_layout {
 } pipeline_layout;
 
 struct br_vk_pipelines {
+    br_errands *builders; /* owned */
     br_vk_pipeline_cache cache;
     br_vk_pipeline *buckets[BUCKETS];                         /* owned */
     shader_module *modules;                                   /* owned */
@@ -37,6 +40,9 @@ br_status br_vk_pipelines_create(br_vk_device *device, const char *cache_dir)
     device->pipelines = calloc(1, sizeof *device->pipelines);
     if (!device->pipelines)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
+    int threads = br_cpu_count() - 1; /* the caller's thread loads weights meanwhile, or builds what it needs at once */
+    threads = threads < 1 ? 1 : threads > BUILDERS_MAX ? BUILDERS_MAX : threads;
+    BR_TRY(br_errands_create(threads, &device->pipelines->builders));
     return br_vk_pipeline_cache_init(device, cache_dir, &device->pipelines->cache);
 }
 
@@ -45,11 +51,13 @@ void br_vk_pipelines_destroy(br_vk_device *device)
     br_vk_pipelines *pipelines = device->pipelines;
     if (!pipelines)
         return;
+    br_errands_destroy(pipelines->builders);
     br_vk_pipeline_cache_finish(device, &pipelines->cache);
     for (size_t i = 0; i < BUCKETS; i++)
         for (br_vk_pipeline *p = pipelines->buckets[i], *next; p; p = next) {
             next = p->next;
             device->fn.vkDestroyPipeline(device->handle, p->handle, NULL);
+            br_status_free(p->failure);
             free(p);
         }
     for (shader_module *m = pipelines->modules, *next; m; m = next) {
@@ -142,13 +150,12 @@ static br_status get_layout(br_vk_device *device, const br_vk_pipeline_params *p
     return NULL;
 }
 
-static br_status build(br_vk_device *device, br_vk_pipeline *pipeline)
+/* Touches nothing of the table: pipelines are built by several threads at a time. */
+static void build(br_errand *errand)
 {
+    br_vk_pipeline *pipeline = (br_vk_pipeline *)errand;
+    br_vk_device *device = pipeline->device;
     const br_vk_pipeline_params *params = &pipeline->params;
-    VkShaderModule module = VK_NULL_HANDLE;
-    BR_TRY(get_module(device, params, &module));
-    BR_TRY(get_set_layout(device, params->binding_count, &pipeline->set_layout));
-    BR_TRY(get_layout(device, params, pipeline->set_layout, &pipeline->layout));
     VkSpecializationMapEntry entries[BR_VK_SPEC_MAX];
     for (uint32_t i = 0; i < params->spec_count; i++)
         entries[i] = (VkSpecializationMapEntry){.constantID = i, .offset = i * 4, .size = 4};
@@ -172,15 +179,15 @@ static br_status build(br_vk_device *device, br_vk_pipeline *pipeline)
                 .pNext = params->subgroup_size ? &subgroup : NULL,
                 .flags = params->subgroup_size ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT : 0,
                 .stage = VK_SHADER_STAGE_COMPUTE_BIT,
-                .module = module,
+                .module = pipeline->module,
                 .pName = "main",
                 .pSpecializationInfo = params->spec_count ? &spec : NULL,
             },
         .layout = pipeline->layout,
     };
-    BR_TRY(BR_VK(device->fn.vkCreateComputePipelines(device->handle, cache, 1, &info, NULL, &pipeline->handle)));
-    br_vk_device_set_name(device, VK_OBJECT_TYPE_PIPELINE, (uint64_t)pipeline->handle, params->name);
-    return NULL;
+    pipeline->failure = BR_VK(device->fn.vkCreateComputePipelines(device->handle, cache, 1, &info, NULL, &pipeline->handle));
+    if (!pipeline->failure)
+        br_vk_device_set_name(device, VK_OBJECT_TYPE_PIPELINE, (uint64_t)pipeline->handle, params->name);
 }
 
 static bool same(const br_vk_pipeline_params *a, const br_vk_pipeline_params *b)
@@ -219,28 +226,70 @@ static br_status check_params(const br_vk_device *device, const br_vk_pipeline_p
     return NULL;
 }
 
-br_status br_vk_device_pipeline(br_vk_device *device, const br_vk_pipeline_params *params, const br_vk_pipeline **out_pipeline)
+/* The table's entry for these parameters, made if need be, not yet built. */
+static br_status get_entry(br_vk_device *device, const br_vk_pipeline_params *params, br_vk_pipeline **out_pipeline, bool *out_new)
 {
-    *out_pipeline = NULL;
-    BR_TRY(check_params(device, params));
     br_vk_pipeline **bucket = &device->pipelines->buckets[bucket_of(params)];
+    *out_new = false;
     for (br_vk_pipeline *p = *bucket; p; p = p->next)
         if (same(&p->params, params)) {
             *out_pipeline = p;
             return NULL;
         }
+    br_status status = NULL;
+    BR_TRY(check_params(device, params));
     br_vk_pipeline *pipeline = calloc(1, sizeof *pipeline);
     if (!pipeline)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
+    pipeline->building.run = build;
+    pipeline->device = device;
     pipeline->params = *params;
-    br_status status = build(device, pipeline);
-    if (status) {
-        free(pipeline);
-        return br_status_prefix(status, "shader %s on %s", params->name, device->caps.name);
-    }
-    device->counters->pipelines++;
+    BR_TRY_GOTO(get_module(device, params, &pipeline->module));
+    BR_TRY_GOTO(get_set_layout(device, params->binding_count, &pipeline->set_layout));
+    BR_TRY_GOTO(get_layout(device, params, pipeline->set_layout, &pipeline->layout));
     pipeline->next = *bucket;
     *bucket = pipeline;
+    *out_pipeline = pipeline;
+    *out_new = true;
+    return NULL;
+fail:
+    free(pipeline);
+    return br_status_prefix(status, "shader %s on %s", params->name, device->caps.name);
+}
+
+void br_vk_device_expect_pipeline(br_vk_device *device, const br_vk_pipeline_params *params)
+{
+    br_vk_pipeline *pipeline;
+    bool is_new;
+    br_status status = get_entry(device, params, &pipeline, &is_new);
+    if (!status && is_new)
+        br_errands_add(device->pipelines->builders, &pipeline->building);
+    br_status_free(status);
+}
+
+static void take_out(br_vk_device *device, br_vk_pipeline *pipeline)
+{
+    br_vk_pipeline **link = &device->pipelines->buckets[bucket_of(&pipeline->params)];
+    while (*link != pipeline)
+        link = &(*link)->next;
+    *link = pipeline->next;
+    free(pipeline);
+}
+
+br_status br_vk_device_pipeline(br_vk_device *device, const br_vk_pipeline_params *params, const br_vk_pipeline **out_pipeline)
+{
+    br_vk_pipeline *pipeline;
+    bool is_new;
+    *out_pipeline = NULL;
+    BR_TRY(get_entry(device, params, &pipeline, &is_new));
+    br_errands_finish_one(device->pipelines->builders, &pipeline->building);
+    if (pipeline->failure) {
+        br_status status = br_status_prefix(pipeline->failure, "shader %s on %s", params->name, device->caps.name);
+        take_out(device, pipeline);
+        return status;
+    }
+    device->counters->pipelines += !pipeline->counted;
+    pipeline->counted = true;
     *out_pipeline = pipeline;
     return NULL;
 }

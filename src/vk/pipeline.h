@@ -24,4 +24,8 @@ typedef struct br_vk_pipeline_params {
 BR_MUST_CHECK br_status br_vk_device_pipeline(br_vk_device *device, const br_vk_pipeline_params *params,
                                               const br_vk_pipeline **out_pipeline);
 
+/* Begins to build the pipeline in the background: br_vk_device_pipeline will be asked for it. Errors of the parameters and of the driver are left for
+ * that call to report. From the thread that calls br_vk_device_pipeline. */
+void br_vk_device_expect_pipeline(br_vk_device *device, const br_vk_pipeline_params *params);
+
 #endif

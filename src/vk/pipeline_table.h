@@ -2,10 +2,18 @@
 #ifndef BR_VK_PIPELINE_TABLE_H
 #define BR_VK_PIPELINE_TABLE_H
 
+#include <volk.h>
+
+#include "base/thread.h"
 #include "vk/pipeline.h"
 
 struct br_vk_pipeline {
-    br_vk_pipeline *next; /* owned; the next one in the same bucket */
+    br_errand building;    /* first, so that the errand is the pipeline */
+    br_vk_device *device;  /* borrowed */
+    br_vk_pipeline *next;  /* owned; the next one in the same bucket */
+    VkShaderModule module; /* borrowed from the table */
+    br_status failure;     /* owned; of building */
+    bool counted;          /* somebody has it */
     br_vk_pipeline_params params;
     VkPipeline handle;                /* owned */
     VkPipelineLayout layout;          /* borrowed from the table */

@@ -158,6 +158,7 @@ static void serialised_runs_one_at_a_time(void **state)
         stage_under_test it;
         assert_status_ok(br_prof_create(mode ? BR_PROF_SERIALISED : BR_PROF_CONCURRENT, &profile));
         begin(&it, test, 13, profile);
+        assert_status_ok(br_stage_record(&it.stage));
         barriers[mode] = br_vk_recording_barriers(br_replay_recording(it.stage.replay));
         assert_true(!mode || (int)barriers[mode] == it.stage.program->dispatch_count - 1);
         finish(&it);

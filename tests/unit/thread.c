@@ -1,4 +1,4 @@
-/* Jobs shared out among threads: every index once, none of two at the same time with the same worker. */
+/* Jobs shared out among threads: every index once, none of two at the same time with the same worker. Errands: each once, and done when it is needed. */
 #include "base/thread.h"
 
 #include <string.h>
@@ -55,8 +55,69 @@ static void test_every_index_once(void **state)
     assert_true(br_cpu_count() >= 1);
 }
 
+typedef struct errand {
+    br_errand base;
+    int calls; /* touched by whoever runs it; read after br_errands_finish_one */
+} errand;
+
+static void run_errand(br_errand *base)
+{
+    for (volatile int spin = 0; spin < 3000; spin++)
+        ;
+    ((errand *)base)->calls++;
+}
+
+/* Needed in the order of adding, backwards, and crosswise; one in seven was never added, and one in five is needed twice. */
+static void test_errands_once(void **state)
+{
+    (void)state;
+    static errand list[ITEMS];
+    for (int threads = 0; threads <= WORKERS; threads++)
+        for (int order = 0; order < 3; order++) {
+            br_errands *errands;
+            assert_status_ok(br_errands_create(threads, &errands));
+            for (int i = 0; i < ITEMS; i++) {
+                list[i] = (errand){.base.run = run_errand};
+                if (i % 7)
+                    br_errands_add(errands, &list[i].base);
+            }
+            for (int i = 0; i < ITEMS; i++) {
+                int index = order == 0 ? i : order == 1 ? ITEMS - 1 - i : i * 89 % ITEMS; /* 1031 is a prime */
+                for (int times = index % 5 ? 1 : 2; times > 0; times--) {
+                    br_errands_finish_one(errands, &list[index].base);
+                    assert_int_equal(list[index].calls, 1);
+                }
+            }
+            br_errands_destroy(errands);
+        }
+    br_errands_destroy(NULL);
+}
+
+/* Those that nobody needed are given up: none is run afterwards, none twice. */
+static void test_errands_given_up(void **state)
+{
+    (void)state;
+    static errand list[ITEMS];
+    br_errands *errands;
+    assert_status_ok(br_errands_create(2, &errands));
+    memset(list, 0, sizeof list);
+    for (int i = 0; i < ITEMS; i++) {
+        list[i].base.run = run_errand;
+        br_errands_add(errands, &list[i].base);
+    }
+    br_errands_destroy(errands);
+    for (int i = 0; i < ITEMS; i++) {
+        int calls = list[i].calls;
+        assert_in_range(calls, 0, 1);
+        list[i].calls = -1;
+    }
+    for (int i = 0; i < ITEMS; i++)
+        assert_int_equal(list[i].calls, -1);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_index_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_index_once), cmocka_unit_test(test_errands_once),
+                                       cmocka_unit_test(test_errands_given_up)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

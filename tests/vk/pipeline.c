@@ -65,6 +65,33 @@ static void many_are_told_apart(void **state)
     assert_int_equal(br_vk_device_counters(test->device)->pipelines, COUNT);
 }
 
+/* Pipelines that were announced are the ones that are asked for later, whether their building has begun or not; those that nobody asks for do not count and
+ * go with the device. What is wrong with one is told by the call that asks for it, at each time. */
+static void expected_ahead(void **state)
+{
+    enum { COUNT = 61, ASKED = 43 };
+    br_test_device *test = *state;
+    const br_vk_pipeline *pipeline = NULL, *again = NULL;
+    for (int i = 0; i < COUNT; i++) {
+        br_vk_pipeline_params params = params_of((float)i);
+        br_vk_device_expect_pipeline(test->device, &params);
+        br_vk_device_expect_pipeline(test->device, &params);
+    }
+    for (int i = ASKED - 1; i >= 0; i--) {
+        br_vk_pipeline_params params = params_of((float)i);
+        assert_status_ok(br_vk_device_pipeline(test->device, &params, &pipeline));
+        assert_status_ok(br_vk_device_pipeline(test->device, &params, &again));
+        assert_ptr_equal(pipeline, again);
+    }
+    assert_int_equal(br_vk_device_counters(test->device)->pipelines, ASKED);
+    br_vk_pipeline_params wrong = params_of(1);
+    wrong.binding_count = 9;
+    br_vk_device_expect_pipeline(test->device, &wrong);
+    for (int i = 0; i < 2; i++)
+        assert_status(br_vk_device_pipeline(test->device, &wrong, &pipeline), BR_ERROR_UNSUPPORTED,
+                      "shader test_saxpy: 9 storage buffers");
+}
+
 static void refused(void **state)
 {
     br_test_device *test = *state;
@@ -219,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(built_once, br_test_device_setup, br_test_device_teardown),
         cmocka_unit_test_setup_teardown(many_are_told_apart, br_test_device_setup, br_test_device_teardown),
+        cmocka_unit_test_setup_teardown(expected_ahead, br_test_device_setup, br_test_device_teardown),
         cmocka_unit_test_setup_teardown(refused, br_test_device_setup, br_test_device_teardown),
         cmocka_unit_test(cache_on_disk),
         cmocka_unit_test(cache_folder_missing),
