@@ -9,6 +9,8 @@ layout(constant_id = 7) const int KIND = BR_ACT_NONE;
 
 layout(std430, binding = BR_GROUP_NORM_X) readonly buffer X { X_T x[]; };
 layout(std430, binding = BR_GROUP_NORM_X) readonly buffer X4 { X_T4 x4[]; };
+layout(std430, binding = BR_GROUP_NORM_BESIDE) readonly buffer B { X_T beside[]; };
+layout(std430, binding = BR_GROUP_NORM_BESIDE) readonly buffer B4 { X_T4 beside4[]; };
 layout(std430, binding = BR_GROUP_NORM_GAMMA) readonly buffer Gamma { float gamma[]; };
 layout(std430, binding = BR_GROUP_NORM_BETA) readonly buffer Beta { float beta[]; };
 layout(std430, binding = BR_GROUP_NORM_PARTIAL) readonly buffer Partial { vec2 partial[]; };
@@ -38,12 +40,19 @@ void normalise(uint local, uint lane, uint first_row, uint rows)
         scale[j] = norm.y * gamma[channel + j];
         shift[j] = beta[channel + j];
     }
+    bool is_beside = BESIDE && channel >= p.x_channels;
+    uint stride = is_beside ? p.beside_channels : p.x_channels;
+    uint from = first_row * stride + (is_beside ? p.beside_skip + channel - p.x_channels : p.x_skip + channel);
+    uint to = p.y_skip + first_row * p.channels + channel;
     for (uint row = lane; row < rows; row += LANES) {
-        uint at = (first_row + row) * p.channels + channel;
-        if (VECTOR == 4)
-            y4[(p.y_skip + at) / 4] = X_T4(br_activate4(KIND, (vec4(x4[(p.x_skip + at) / 4]) - mean) * scale + shift));
-        else
-            y[p.y_skip + at] = X_T(br_activate(KIND, (float(x[p.x_skip + at]) - mean.x) * scale.x + shift.x));
+        uint i = from + row * stride, o = to + row * p.channels;
+        if (VECTOR == 4) {
+            vec4 value = BESIDE && is_beside ? vec4(beside4[i / 4]) : vec4(x4[i / 4]);
+            y4[o / 4] = X_T4(br_activate4(KIND, (value - mean) * scale + shift));
+        } else {
+            float value = BESIDE && is_beside ? float(beside[i]) : float(x[i]);
+            y[o] = X_T(br_activate(KIND, (value - mean.x) * scale.x + shift.x));
+        }
     }
 }
 

@@ -14,6 +14,7 @@ layout(constant_id = 3) const uint COLUMNS = 1;     // invocations, each with VE
 layout(constant_id = 4) const uint LANES = 1;
 layout(constant_id = 5) const uint GROUP_WIDTH = 1; // channels of a group
 layout(constant_id = 6) const uint TEAM = 1;        // invocations that merge one group: a power of two, TEAM * (BLOCK / GROUP_WIDTH) fit the workgroup
+layout(constant_id = 8) const bool BESIDE = false;  // channels from p.x_channels on are those of a second value; vectors are never of both
 
 shared vec2 s_team[gl_WorkGroupSize.x];
 

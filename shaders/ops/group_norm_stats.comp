@@ -6,6 +6,8 @@
 
 layout(std430, binding = BR_GROUP_NORM_STATS_X) readonly buffer X { X_T x[]; };
 layout(std430, binding = BR_GROUP_NORM_STATS_X) readonly buffer X4 { X_T4 x4[]; };
+layout(std430, binding = BR_GROUP_NORM_STATS_BESIDE) readonly buffer B { X_T beside[]; };
+layout(std430, binding = BR_GROUP_NORM_STATS_BESIDE) readonly buffer B4 { X_T4 beside4[]; };
 layout(std430, binding = BR_GROUP_NORM_STATS_PARTIAL) writeonly buffer Partial { vec2 partial[]; };
 
 shared float s_count[gl_WorkGroupSize.x];
@@ -22,11 +24,11 @@ vec3 br_part(uint group, uint entry)
     return vec3(s_count[i / VECTOR], s_mean[i], s_m2[i]);
 }
 
-vec4 read_x(uint i)
+vec4 read_x(bool is_beside, uint i)
 {
-    if (VECTOR == 4)
-        return vec4(x4[i / 4]);
-    return vec4(float(x[i]));
+    if (BESIDE && is_beside)
+        return VECTOR == 4 ? vec4(beside4[i / 4]) : vec4(float(beside[i]));
+    return VECTOR == 4 ? vec4(x4[i / 4]) : vec4(float(x[i]));
 }
 
 void main()
@@ -48,9 +50,11 @@ void main()
             uint channel = block * BLOCK + local;
             if (channel >= p.channels)
                 break;
-            uint at = p.x_skip + first_row * p.channels + channel;
+            bool is_beside = BESIDE && channel >= p.x_channels;
+            uint stride = is_beside ? p.beside_channels : p.x_channels;
+            uint at = first_row * stride + (is_beside ? p.beside_skip + channel - p.x_channels : p.x_skip + channel);
             for (uint row = lane; row < rows; row += LANES) {
-                vec4 value = read_x(at + row * p.channels);
+                vec4 value = read_x(is_beside, at + row * stride);
                 count += 1.0;
                 vec4 distance = value - mean;
                 mean += distance * (1.0 / count);

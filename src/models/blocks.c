@@ -242,6 +242,7 @@ br_value br_layer_group_norm(br_builder *builder, const char *name, br_value x, 
     int64_t channels = br_shape_last(br_graph_shape(builder->graph, x));
     return br_op_group_norm(builder->graph, name,
                             &(br_group_norm_params){.x = x,
+                                                    .beside = BR_NONE,
                                                     .gamma = br_builder_vector(builder, names.weight, channels),
                                                     .beta = br_builder_vector(builder, names.bias, channels),
                                                     .groups = groups,

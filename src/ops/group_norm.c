@@ -22,6 +22,31 @@ typedef struct br_group_norm_attrs {
     uint32_t chunk_rows, chunks; /* pixels a chunk; chunks a picture */
 } br_group_norm_attrs;
 
+enum { INPUT_X, INPUT_GAMMA, INPUT_BETA, INPUT_BESIDE, INPUT_COUNT };
+
+/* [B, H, W, Ca + Cb], or a shape of rank 0 once an error is recorded. */
+static br_shape result_shape(br_graph *graph, const char *name, const br_group_norm_params *params)
+{
+    br_shape x = br_graph_shape(graph, params->x);
+    if (x.rank != 4) {
+        br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: x is %s, expected [B, H, W, C]", name, br_shape_format(x).text);
+        return (br_shape){0};
+    }
+    if (params->beside == BR_NONE)
+        return x;
+    br_shape beside = br_graph_shape(graph, params->beside);
+    br_dtype dtype = br_graph_dtype(graph, params->x);
+    if (beside.rank != 4 || beside.dim[0] != x.dim[0] || beside.dim[1] != x.dim[1] || beside.dim[2] != x.dim[2] ||
+        br_graph_dtype(graph, params->beside) != dtype) {
+        br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: beside is %s %s, expected %s [%lld, %lld, %lld, C]", name,
+                      br_dtype_name(br_graph_dtype(graph, params->beside)), br_shape_format(beside).text, br_dtype_name(dtype),
+                      (long long)x.dim[0], (long long)x.dim[1], (long long)x.dim[2]);
+        return (br_shape){0};
+    }
+    x.dim[3] += beside.dim[3];
+    return x;
+}
+
 static void choose_chunks(br_group_norm_attrs *attrs, br_shape x)
 {
     int64_t rows = x.dim[1] * x.dim[2], width = x.dim[3] / attrs->groups;
@@ -39,9 +64,9 @@ br_value br_op_group_norm(br_graph *graph, const char *name, const br_group_norm
     if (params->x == BR_NONE || params->gamma == BR_NONE || params->beta == BR_NONE ||
         !br_elementwise_check(graph, name, "x", params->x))
         return BR_NONE;
-    br_shape x = br_graph_shape(graph, params->x);
-    if (x.rank != 4)
-        return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: x is %s, expected [B, H, W, C]", name, br_shape_format(x).text);
+    br_shape x = result_shape(graph, name, params);
+    if (x.rank == 0)
+        return BR_NONE;
     if (params->groups < 1 || x.dim[3] % params->groups != 0)
         return br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: %d groups do not divide the channels of %s", name, params->groups,
                              br_shape_format(x).text);
@@ -57,11 +82,11 @@ br_value br_op_group_norm(br_graph *graph, const char *name, const br_group_norm
     return br_graph_node(graph, &(br_node_params){
                                     .op = BR_OP_group_norm,
                                     .name = name,
-                                    .input_count = 3,
-                                    .inputs = {params->x, params->gamma, params->beta},
+                                    .input_count = INPUT_COUNT,
+                                    .inputs = {params->x, params->gamma, params->beta, params->beside},
                                     .attrs = &attrs,
                                     .attrs_size = sizeof attrs,
-                                    .in_place = 0,
+                                    .in_place = params->beside == BR_NONE ? INPUT_X : -1,
                                     .output_count = 2,
                                     .outputs = {{br_graph_dtype(graph, params->x), x, BR_NONE},
                                                 /* (mean, M2) of every chunk of every group */
@@ -75,12 +100,12 @@ typedef struct br_group_norm_layout {
     uint32_t blocks;
 } br_group_norm_layout;
 
-static br_group_norm_layout choose_layout(uint32_t size, uint32_t channels, uint32_t groups)
+static br_group_norm_layout choose_layout(uint32_t size, uint32_t channels, uint32_t groups, bool vec)
 {
     br_group_norm_layout layout = {.vector = 1, .group_width = channels / groups};
     /* Vectors may cross from one group to the next, but not from one block to the next. */
     uint32_t unit = layout.group_width;
-    if (channels % 4 == 0) {
+    if (vec) {
         while (unit % 4)
             unit += layout.group_width;
         if (unit == layout.group_width || unit <= 4 * size)
@@ -108,6 +133,17 @@ typedef struct br_group_norm_piece {
     br_group_norm_layout layout;
 } br_group_norm_piece;
 
+static bool has_beside(const br_node *node)
+{
+    return node->inputs[INPUT_BESIDE] != BR_NONE;
+}
+
+/* 0 for what is absent. */
+static uint32_t channels_of(const br_emitter *emitter, br_value value)
+{
+    return value == BR_NONE ? 0 : (uint32_t)br_shape_last(br_graph_shape(emitter->graph, value));
+}
+
 static void fill_dispatch(const br_emitter *emitter, const br_node *node, const br_group_norm_piece *piece,
                           br_op_dispatch *dispatch)
 {
@@ -120,58 +156,81 @@ static void fill_dispatch(const br_emitter *emitter, const br_node *node, const 
                        layout->lanes,
                        layout->group_width,
                        layout->team,
-                       (uint32_t)attrs->activation};
+                       (uint32_t)attrs->activation,
+                       has_beside(node)};
     dispatch->spec_count = sizeof spec / sizeof spec[0];
     memcpy(dispatch->spec, spec, sizeof spec);
     br_emit_fold(emitter, piece->pictures * piece->chunks * layout->blocks, dispatch->groups);
 }
 
-/* Elements of x (and y) that a piece covers. */
-static void piece_range(const br_node *node, br_shape x, const br_group_norm_piece *piece, uint64_t *out_first, uint64_t *out_count)
+/* The pixels of a value that a piece covers. */
+static br_slice piece_slice(const br_emitter *emitter, const br_node *node, const br_group_norm_piece *piece, br_value value,
+                            br_vk_access access)
 {
     const br_group_norm_attrs *attrs = node->attrs;
-    uint64_t rows = (uint64_t)(x.dim[1] * x.dim[2]), channels = (uint64_t)x.dim[3];
+    br_shape shape = br_graph_shape(emitter->graph, value);
+    uint64_t rows = (uint64_t)(shape.dim[1] * shape.dim[2]), channels = (uint64_t)shape.dim[3];
     uint64_t begin = piece->chunk * attrs->chunk_rows, end = (piece->chunk + piece->chunks) * attrs->chunk_rows;
     if (end > rows)
         end = rows;
-    *out_first = (piece->picture * rows + begin) * channels;
-    *out_count = ((piece->pictures - 1) * rows + end - begin) * channels;
+    return br_slice_make(emitter, value, (piece->picture * rows + begin) * channels,
+                         ((piece->pictures - 1) * rows + end - begin) * channels, access);
+}
+
+typedef struct br_group_norm_slices {
+    br_slice x, beside; /* x again where there is nothing beside it: bindings cannot be left out */
+    br_slice y;
+    uint64_t count; /* elements of y */
+} br_group_norm_slices;
+
+static br_group_norm_slices make_slices(const br_emitter *emitter, const br_node *node, const br_group_norm_piece *piece)
+{
+    br_group_norm_slices slices = {.x = piece_slice(emitter, node, piece, node->inputs[INPUT_X], BR_VK_READ),
+                                   .y = piece_slice(emitter, node, piece, node->outputs[0], BR_VK_WRITE)};
+    slices.beside = has_beside(node) ? piece_slice(emitter, node, piece, node->inputs[INPUT_BESIDE], BR_VK_READ) : slices.x;
+    uint64_t size = (uint64_t)br_dtype_size(br_graph_dtype(emitter->graph, node->outputs[0]));
+    slices.count = slices.y.operand.size / size - slices.y.skip;
+    return slices;
 }
 
 static br_group_norm_push make_push(const br_emitter *emitter, const br_node *node, const br_group_norm_piece *piece,
-                                    uint32_t x_skip)
+                                    const br_group_norm_slices *slices)
 {
     const br_group_norm_attrs *attrs = node->attrs;
-    br_shape x = br_graph_shape(emitter->graph, node->inputs[0]);
+    br_shape y = br_graph_shape(emitter->graph, node->outputs[0]);
     return (br_group_norm_push){.total = (uint32_t)(piece->pictures * piece->chunks * piece->layout.blocks),
                                 .blocks = piece->layout.blocks,
-                                .channels = (uint32_t)x.dim[3],
+                                .channels = (uint32_t)y.dim[3],
+                                .x_channels = channels_of(emitter, node->inputs[INPUT_X]),
+                                .beside_channels = channels_of(emitter, node->inputs[INPUT_BESIDE]),
                                 .groups = (uint32_t)attrs->groups,
-                                .rows = (uint32_t)(x.dim[1] * x.dim[2]),
+                                .rows = (uint32_t)(y.dim[1] * y.dim[2]),
                                 .chunks = attrs->chunks,
                                 .chunk_rows = attrs->chunk_rows,
                                 .chunk_first = (uint32_t)piece->chunk,
                                 .chunk_count = (uint32_t)piece->chunks,
                                 .picture_first = (uint32_t)piece->picture,
-                                .x_skip = x_skip,
+                                .x_skip = slices->x.skip,
+                                .beside_skip = slices->beside.skip,
+                                .y_skip = slices->y.skip,
                                 .eps = attrs->eps};
 }
 
 static br_status emit_stats(br_emitter *emitter, const br_node *node, const br_group_norm_piece *piece)
 {
-    br_shape x = br_graph_shape(emitter->graph, node->inputs[0]);
-    uint64_t first, count;
-    piece_range(node, x, piece, &first, &count);
-    br_slice slice = br_slice_make(emitter, node->inputs[0], first, count, BR_VK_READ);
-    bool f16 = br_graph_dtype(emitter->graph, node->inputs[0]) == BR_F16;
+    br_group_norm_slices slices = make_slices(emitter, node, piece);
+    bool f16 = br_graph_dtype(emitter->graph, node->inputs[INPUT_X]) == BR_F16;
+    br_operand partial = br_emit_whole(emitter, node->outputs[1], BR_VK_WRITE);
     br_op_dispatch dispatch = {.shader = f16 ? BR_SHADER_GROUP_NORM_STATS_F16 : BR_SHADER_GROUP_NORM_STATS_F32,
                                .push_size = sizeof(br_group_norm_push),
-                               .operand_count = 2,
-                               .operands = {[BR_GROUP_NORM_STATS_X] = slice.operand,
-                                            [BR_GROUP_NORM_STATS_PARTIAL] = br_emit_whole(emitter, node->outputs[1], BR_VK_WRITE)},
-                               .flops = STATS_FLOPS * count};
+                               .operand_count = 3,
+                               .operands = {[BR_GROUP_NORM_STATS_X] = slices.x.operand,
+                                            [BR_GROUP_NORM_STATS_BESIDE] = slices.beside.operand,
+                                            [BR_GROUP_NORM_STATS_PARTIAL] = partial},
+                               .flops = STATS_FLOPS * slices.count,
+                               .bytes = slices.y.operand.size + partial.size};
     fill_dispatch(emitter, node, piece, &dispatch);
-    br_group_norm_push push = make_push(emitter, node, piece, slice.skip);
+    br_group_norm_push push = make_push(emitter, node, piece, &slices);
     memcpy(dispatch.push, &push, sizeof push);
     return br_emit_dispatch(emitter, &dispatch);
 }
@@ -179,24 +238,24 @@ static br_status emit_stats(br_emitter *emitter, const br_node *node, const br_g
 static br_status emit_apply(br_emitter *emitter, const br_node *node, const br_group_norm_piece *piece)
 {
     const br_group_norm_attrs *attrs = node->attrs;
-    br_shape x = br_graph_shape(emitter->graph, node->inputs[0]);
-    uint64_t first, count;
-    piece_range(node, x, piece, &first, &count);
-    br_slice from = br_slice_make(emitter, node->inputs[0], first, count, BR_VK_READ);
-    br_slice to = br_slice_make(emitter, node->outputs[0], first, count, BR_VK_WRITE);
-    bool f16 = br_graph_dtype(emitter->graph, node->inputs[0]) == BR_F16;
+    br_group_norm_slices slices = make_slices(emitter, node, piece);
+    bool f16 = br_graph_dtype(emitter->graph, node->inputs[INPUT_X]) == BR_F16;
+    br_operand gamma = br_emit_whole(emitter, node->inputs[INPUT_GAMMA], BR_VK_READ);
+    br_operand beta = br_emit_whole(emitter, node->inputs[INPUT_BETA], BR_VK_READ);
+    br_operand partial = br_emit_whole(emitter, node->outputs[1], BR_VK_READ);
     br_op_dispatch dispatch = {.shader = f16 ? BR_SHADER_GROUP_NORM_F16 : BR_SHADER_GROUP_NORM_F32,
                                .push_size = sizeof(br_group_norm_push),
-                               .operand_count = 5,
-                               .operands = {[BR_GROUP_NORM_X] = from.operand,
-                                            [BR_GROUP_NORM_GAMMA] = br_emit_whole(emitter, node->inputs[1], BR_VK_READ),
-                                            [BR_GROUP_NORM_BETA] = br_emit_whole(emitter, node->inputs[2], BR_VK_READ),
-                                            [BR_GROUP_NORM_PARTIAL] = br_emit_whole(emitter, node->outputs[1], BR_VK_READ),
-                                            [BR_GROUP_NORM_Y] = to.operand},
-                               .flops = (APPLY_FLOPS + (attrs->activation == BR_ACTIVATION_SILU ? SILU_FLOPS : 0)) * count};
+                               .operand_count = 6,
+                               .operands = {[BR_GROUP_NORM_X] = slices.x.operand,
+                                            [BR_GROUP_NORM_BESIDE] = slices.beside.operand,
+                                            [BR_GROUP_NORM_GAMMA] = gamma,
+                                            [BR_GROUP_NORM_BETA] = beta,
+                                            [BR_GROUP_NORM_PARTIAL] = partial,
+                                            [BR_GROUP_NORM_Y] = slices.y.operand},
+                               .flops = (APPLY_FLOPS + (attrs->activation == BR_ACTIVATION_SILU ? SILU_FLOPS : 0)) * slices.count,
+                               .bytes = 2 * slices.y.operand.size + gamma.size + beta.size + partial.size};
     fill_dispatch(emitter, node, piece, &dispatch);
-    br_group_norm_push push = make_push(emitter, node, piece, from.skip);
-    push.y_skip = to.skip;
+    br_group_norm_push push = make_push(emitter, node, piece, &slices);
     memcpy(dispatch.push, &push, sizeof push);
     return br_emit_dispatch(emitter, &dispatch);
 }
@@ -206,14 +265,16 @@ static br_status emit_stage(br_emitter *emitter, const br_node *node,
                             br_status (*emit)(br_emitter *, const br_node *, const br_group_norm_piece *))
 {
     const br_group_norm_attrs *attrs = node->attrs;
-    br_shape x = br_graph_shape(emitter->graph, node->inputs[0]);
-    uint64_t picture = (uint64_t)(x.dim[1] * x.dim[2] * x.dim[3]), pictures = (uint64_t)x.dim[0];
+    br_shape y = br_graph_shape(emitter->graph, node->outputs[0]);
+    uint64_t picture = (uint64_t)(y.dim[1] * y.dim[2] * y.dim[3]), pictures = (uint64_t)y.dim[0];
+    bool vec = channels_of(emitter, node->inputs[INPUT_X]) % 4 == 0 && channels_of(emitter, node->inputs[INPUT_BESIDE]) % 4 == 0;
     br_group_norm_layout layout =
-        choose_layout(br_elementwise_reduction_size(emitter), (uint32_t)x.dim[3], (uint32_t)attrs->groups);
-    uint64_t picture_step = br_slice_rows(emitter, node->inputs[0], picture), chunk_step = attrs->chunks;
+        choose_layout(br_elementwise_reduction_size(emitter), (uint32_t)y.dim[3], (uint32_t)attrs->groups, vec);
+    /* y is the largest of the three. */
+    uint64_t picture_step = br_slice_rows(emitter, node->outputs[0], picture), chunk_step = attrs->chunks;
     if (picture_step == 0) {
         picture_step = 1;
-        chunk_step = br_slice_rows(emitter, node->inputs[0], attrs->chunk_rows * (uint64_t)x.dim[3]);
+        chunk_step = br_slice_rows(emitter, node->outputs[0], attrs->chunk_rows * (uint64_t)y.dim[3]);
         if (chunk_step == 0) /* br_emit_dispatch refuses it */
             chunk_step = 1;
     }

@@ -61,7 +61,9 @@ br_value br_op_conv2d(br_graph *graph, const char *name, const br_conv2d_params 
 
 /* y = act((x - mean) / sqrt(var + eps) · gamma + beta), mean and (biased) variance over H, W and the channels of a group. x: [B, H, W, C] */
 typedef struct br_group_norm_params {
-    br_value x, gamma, beta; /* [C] */
+    br_value x;
+    br_value beside; /* [B, H, W, Cb], or BR_NONE: more channels after those of x, so that C = Ca + Cb; groups may be of both */
+    br_value gamma, beta; /* [C] */
     int groups;
     float eps;
     br_activation activation; /* NONE or SILU */

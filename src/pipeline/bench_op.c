@@ -62,6 +62,7 @@ static br_value build_group_norm(br_graph *graph, const int64_t *s, br_dtype dty
 {
     return br_op_group_norm(graph, "group_norm",
                             &(br_group_norm_params){.x = input(graph, "x", dtype, br_shape_of(s[0], s[1], s[2], s[3])),
+                                                    .beside = BR_NONE,
                                                     .gamma = vector(graph, "gamma", s[3]),
                                                     .beta = vector(graph, "beta", s[3]),
                                                     .groups = (int)s[4],

@@ -18,7 +18,7 @@ static br_vk_caps minimum_device(void)
         .max_invocations = 256,
         .max_shared = 16 << 10,
         .max_push = 128,
-        .max_storage_buffers = 5,
+        .max_storage_buffers = 6,
         .max_allocations = 4096,
         .storage_alignment = 256,
         .atom_size = 256,

@@ -249,8 +249,8 @@ br_status br_vk_physical_query(VkPhysicalDevice handle, br_vk_physical *out_phys
     br_vk_caps_distrust(caps, out_physical->driver_id);
     if (!compute)
         out_physical->unusable = "it has no queue for compute";
-    else if (caps->max_storage_buffers < 5)
-        out_physical->unusable = "it binds fewer than 5 storage buffers a stage";
+    else if (caps->max_storage_buffers < 6)
+        out_physical->unusable = "it binds fewer than 6 storage buffers a stage";
     else if (caps->max_push < 128)
         out_physical->unusable = "it has fewer than 128 bytes of push constants";
 fail:

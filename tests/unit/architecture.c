@@ -17,7 +17,7 @@ static br_vk_caps device(uint64_t max_storage_range, uint32_t max_shared, uint32
                         .max_invocations = max_invocations,
                         .max_shared = max_shared,
                         .max_push = 128,
-                        .max_storage_buffers = 5,
+                        .max_storage_buffers = 6,
                         .storage_alignment = 256,
                         .subgroup_size = 4,
                         .subgroup_min = 4,

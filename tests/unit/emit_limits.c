@@ -12,7 +12,7 @@ static const br_vk_caps minimum = {
     .max_invocations = 128,
     .max_shared = 16384,
     .max_push = 128,
-    .max_storage_buffers = 5,
+    .max_storage_buffers = 6,
     .storage_alignment = 256,
 };
 
@@ -60,8 +60,12 @@ static void group_norm_of_a_gibibyte(void **state)
     br_graph graph;
     br_graph_init(&graph);
     br_value vector = input(&graph, "gamma", br_shape_of(256));
-    br_group_norm_params params = {
-        .x = input(&graph, "x", br_shape_of(1, 1024, 1024, 256)), .gamma = vector, .beta = vector, .groups = 32, .eps = 1e-6f};
+    br_group_norm_params params = {.x = input(&graph, "x", br_shape_of(1, 1024, 1024, 256)),
+                                   .beside = BR_NONE,
+                                   .gamma = vector,
+                                   .beta = vector,
+                                   .groups = 32,
+                                   .eps = 1e-6f};
     params.activation = BR_ACTIVATION_SILU;
     check_emission(&graph, br_op_group_norm(&graph, "norm", &params), 9);
 }
