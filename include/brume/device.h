@@ -38,6 +38,7 @@ typedef struct br_device_info {
     /* what the engine will use there */
     const char *dtype; /* what --dtype auto means: "f16" or "f32" */
     bool f16_storage, f16_arithmetic, integer_dot, cooperative_matrix, timestamps;
+    bool integer_dot_fast;               /* matrices in GGUF's blocks are multiplied by integer dot products */
     uint32_t subgroup_min, subgroup_max; /* invocations */
     uint32_t max_invocations;            /* a workgroup */
     uint32_t max_shared_bytes;           /* a workgroup */
@@ -50,10 +51,19 @@ BR_API BR_MUST_CHECK br_status br_context_device_info(const br_context *context,
 
 typedef struct br_device br_device;
 
+/* Matrices in GGUF's blocks by integer dot products: several times the speed where a device has an instruction for it, for activations rounded to 8 bits
+ * (docs/performance.md says what that costs). */
+typedef enum br_integer_dot {
+    BR_INTEGER_DOT_AUTO, /* where it is fast */
+    BR_INTEGER_DOT_ON,   /* BR_ERROR_UNSUPPORTED where the device has none, or none that is believed */
+    BR_INTEGER_DOT_OFF,
+} br_integer_dot;
+
 typedef struct br_device_params {
-    br_context *context;    /* borrowed; outlives the device */
-    const char *selector;   /* index, part of the name, or NULL for the preferred device */
-    const char *cache_dir;  /* folder of the pipeline cache; NULL: the user's cache folder; "": none */
+    br_context *context;   /* borrowed; outlives the device */
+    const char *selector;  /* index, part of the name, or NULL for the preferred device */
+    const char *cache_dir; /* folder of the pipeline cache; NULL: the user's cache folder; "": none */
+    br_integer_dot integer_dot;
     bool hardware_counters; /* what profiles read of them; BR_ERROR_UNSUPPORTED where the driver has none */
 } br_device_params;
 

@@ -1,5 +1,6 @@
 #include "brume/device.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "api/context.h"
@@ -40,6 +41,9 @@ int br_context_device_count(const br_context *context)
     return br_vk_instance_device_count(context->instance);
 }
 
+static_assert(BR_INTEGER_DOT_AUTO == (int)BR_VK_AUTO && BR_INTEGER_DOT_ON == (int)BR_VK_ON && BR_INTEGER_DOT_OFF == (int)BR_VK_OFF,
+              "the library's choices are the device's");
+
 static const char *kind_name(VkPhysicalDeviceType type)
 {
     switch (type) {
@@ -77,6 +81,7 @@ br_status br_context_device_info(const br_context *context, int index, br_device
         .f16_storage = caps->f16_storage,
         .f16_arithmetic = caps->f16_arithmetic,
         .integer_dot = caps->integer_dot,
+        .integer_dot_fast = caps->integer_dot_fast,
         .cooperative_matrix = caps->cooperative_matrix,
         .timestamps = caps->timestamp_bits > 0,
         .subgroup_min = caps->subgroup_min,
@@ -105,6 +110,7 @@ br_status br_device_open(const br_device_params *params, br_device **out_device)
             .index = index,
             .cache_dir = cache && cache[0] ? cache : NULL,
             .gauges = params->hardware_counters,
+            .integer_dot = (br_vk_choice)params->integer_dot,
         },
         &device->device);
     free(user_cache);

@@ -12,6 +12,7 @@ br_status br_shader_list_create(const br_shader_list_params *params, br_shader_l
     BR_TRY(br_vk_instance_select(instance, params->selector, &index));
     BR_TRY(br_vk_device_create(&(br_vk_device_params){.instance = instance,
                                                       .index = index,
+                                                      .integer_dot = (br_vk_choice)params->integer_dot,
                                                       .capture_statistics = params->statistics,
                                                       .capture_representations = params->representations},
                                &device));

@@ -55,6 +55,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
         {"batch-size", 0, BR_OPTION_INT, &a->batch_size, "N", "pictures at once, for a stage", NULL, 1, INT_MAX},
         BR_ROW_DEVICE(a->session),
         BR_ROW_DTYPE(a->session),
+        BR_ROW_INTEGER_DOT(a->session),
         BR_ROW_JSON(a->session),
         BR_ROW_QUIET(a->session),
         BR_ROW_VERBOSE(a->session),

@@ -12,6 +12,17 @@ const char *br_precision_list(int index)
     return index >= 0 && index < 3 ? names[index] : NULL;
 }
 
+const char *br_integer_dot_list(int index)
+{
+    static const char *const names[] = {"on", "off"};
+    return index >= 0 && index < 2 ? names[index] : NULL;
+}
+
+br_integer_dot br_integer_dot_named(const char *name)
+{
+    return !name ? BR_INTEGER_DOT_AUTO : strcmp(name, "on") == 0 ? BR_INTEGER_DOT_ON : BR_INTEGER_DOT_OFF;
+}
+
 br_precision br_precision_named(const char *name)
 {
     return strcmp(name, "f32") == 0 ? BR_PRECISION_F32 : strcmp(name, "f16") == 0 ? BR_PRECISION_F16 : BR_PRECISION_AUTO;
@@ -104,8 +115,10 @@ br_status br_session_open_device(br_session *session)
 {
     if (!session->context)
         BR_TRY(br_session_open_context(session));
-    const br_device_params params = {
-        .context = session->context, .selector = session->options.device, .hardware_counters = session->options.hardware_counters};
+    const br_device_params params = {.context = session->context,
+                                     .selector = session->options.device,
+                                     .integer_dot = br_integer_dot_named(session->options.integer_dot),
+                                     .hardware_counters = session->options.hardware_counters};
     return br_device_open(&params, &session->device);
 }
 

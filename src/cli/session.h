@@ -19,6 +19,7 @@ typedef struct br_session_options {
     const char *refiner;        /* a second model; NULL: none */
     const char *arch;           /* instead of a model; NULL: none */
     const char *dtype;          /* of br_precision_list */
+    const char *integer_dot;    /* of br_integer_dot_list; NULL: where it is fast */
     bool quiet, verbose, json;
     const char *profile; /* where it goes, "": to the terminal only, NULL: nothing is timed */
     br_profile_mode profile_mode;
@@ -65,6 +66,12 @@ typedef struct br_session_options {
     {                                                                                          \
         .name = "dtype", .type = BR_OPTION_CHOICE, .value = &(session).dtype, .meta = "DTYPE", \
         .help = "how weights and activations are stored", .choices = br_precision_list         \
+    }
+#define BR_ROW_INTEGER_DOT(session)                                                                                       \
+    {                                                                                                                     \
+        .name = "integer-dot", .type = BR_OPTION_CHOICE, .value = &(session).integer_dot, .meta = "WHEN",                 \
+        .help = "multiply a GGUF file's quantized matrices by integer dot products,\nwith activations of 8 bits: one of", \
+        .choices = br_integer_dot_list, .fallback = "where the device has instructions for it"                            \
     }
 #define BR_ROW_QUIET(session)                                                                                               \
     {                                                                                                                       \
@@ -119,6 +126,8 @@ BR_MUST_CHECK br_status br_size_options_check(br_call *call, br_size_options *si
 const char *br_stage_list(int index);
 /* "auto", "f32", "f16" */
 const char *br_precision_list(int index);
+const char *br_integer_dot_list(int index);
+br_integer_dot br_integer_dot_named(const char *name);
 br_precision br_precision_named(const char *name);
 
 typedef struct br_session {

@@ -137,6 +137,8 @@ br_status br_vk_device_create(const br_vk_device_params *params, br_vk_device **
     if (!device->counters)
         BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
     apply_params(device, params);
+    if (params->integer_dot == BR_VK_ON && !device->caps.integer_dot)
+        BR_FAIL_GOTO(BR_ERROR_UNSUPPORTED, "no integer dot products, or none to be trusted");
     if (params->gauges && !physical->caps.performance_query)
         BR_FAIL_GOTO(BR_ERROR_UNSUPPORTED, "no hardware counters: the driver lacks VK_KHR_performance_query");
     BR_TRY_GOTO(create_handle(device));

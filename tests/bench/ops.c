@@ -1,10 +1,11 @@
 /* Times one op at one shape, for comparing variants of its shader in one run:
  *
- *     bench_ops [-r RUNS] [-h] [-g] [-w TYPE] linear M N K | conv2d B H W I O KERNEL | attention B TQ TK HEADS WIDTH
+ *     bench_ops [-r RUNS] [-h] [-g] [-i] [-w TYPE] linear M N K | conv2d B H W I O KERNEL | attention B TQ TK HEADS WIDTH
  *
  * One warm-up run, then RUNS (5) timed ones, submission and waiting included; prints the least and the middle time, the rate at the least, and
  * the rate by the process's CPU time, which on a CPU device is what other programs disturb least. -h: f16 storage. -g: the forms that a
- * discrete GPU gets, whatever the device is. -w: the type of linear's matrix (q8_0, q4_k, ...). The values are ordinary ones: NaN and subnormal numbers cost CPU devices time of their own. */
+ * discrete GPU gets, whatever the device is. -w: the type of linear's matrix (q8_0, q4_k, ...). -i: by integer
+ * dot products, fast or not. The values are ordinary ones: NaN and subnormal numbers cost CPU devices time of their own. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,12 +125,14 @@ int main(int argc, char **argv)
     int runs = 5, at = 1, shape[SHAPE_MAX], count = 0;
     br_dtype dtype = BR_F32;
     int w_dtype = -1;
-    bool gpu = false;
+    bool gpu = false, integer_dot = false;
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (strcmp(argv[at], "-h") == 0)
             dtype = BR_F16;
         else if (strcmp(argv[at], "-g") == 0)
             gpu = true;
+        else if (strcmp(argv[at], "-i") == 0)
+            integer_dot = true;
         else if (strcmp(argv[at], "-r") == 0 && at + 1 < argc)
             runs = atoi(argv[++at]);
         else if (strcmp(argv[at], "-w") == 0 && at + 1 < argc)
@@ -141,14 +144,16 @@ int main(int argc, char **argv)
     br_graph graph;
     br_graph_init(&graph);
     if (runs < 1 || runs > RUNS_MAX || !build(&graph, op, dtype, w_dtype < 0 ? dtype : (br_dtype)w_dtype, shape, count)) {
-        fprintf(stderr, "usage: bench_ops [-r RUNS] [-h] [-g] [-w TYPE] linear M N K | conv2d B H W I O KERNEL | attention B TQ TK "
-                        "HEADS WIDTH\n");
+        fprintf(stderr,
+                "usage: bench_ops [-r RUNS] [-h] [-g] [-i] [-w TYPE] linear M N K | conv2d B H W I O KERNEL | attention B TQ TK "
+                "HEADS WIDTH\n");
         return 2;
     }
     br_test_device *device = br_test_device_open(NULL);
     br_vk_caps caps = *device->caps;
     if (gpu)
         caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    caps.integer_dot_fast = integer_dot && caps.integer_dot;
     br_program *program = NULL;
     br_status status = br_program_create(&graph, "bench", &caps, &program);
     if (!status)

@@ -2,7 +2,8 @@
  * weights, made here. tests/ops/quant.c has all types: here each of them would cost a CPU device its pipelines.
  *
  * Tolerances: the project asks for 1e-3 more than the error of the dequantized weights. Matrices are the same numbers on both sides, so where kernels are
- * too (f32) only the order of rounding differs: 1e-5 is an op's own. Kernels rounded to f16 cost 2^-12 of each weight's size on average. */
+ * too (f32) only the order of rounding differs: 1e-5 is an op's own. Kernels rounded to f16 cost 2^-12 of each weight's size on average. * With integer dot products (tests/ops/linear_dot.c) the activations are rounded to 8 bits: 4e-3 of every matrix's input, of which normalisation and the
+ * residual's sum let through about as much again: 1e-2 at the end, and not less than a tenth of that, which tells that they were. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 
 #define SAME_TOLERANCE 1e-5
 #define KERNEL_TOLERANCE 1e-3
+#define DOT_TOLERANCE 1e-2
 
 static const char *const unet_text =
     "{\"in_channels\": 4, \"out_channels\": 4, \"block_out_channels\": [256], \"layers_per_block\": 1, \"norm_num_groups\": 8,"
@@ -214,7 +216,11 @@ static int count_blocks(const br_graph *graph)
     return count;
 }
 
-static void check(br_test_device *device, build_fn *build, br_dtype kernels, double tolerance)
+typedef struct range {
+    double least, most;
+} range;
+
+static void check(br_test_device *device, build_fn *build, br_dtype kernels, range errors)
 {
     if (kernels == BR_F16 && !br_test_has_f16(device))
         return;
@@ -236,7 +242,7 @@ static void check(br_test_device *device, build_fn *build, br_dtype kernels, dou
     assert_int_equal(count, expected_count);
     double error = br_test_relative_error_f32(actual, expected, count);
     print_message("%d matrices in blocks, kernels %s: %.2e\n", files.kept, br_dtype_name(kernels), error);
-    assert_true(error <= tolerance);
+    assert_true(error >= errors.least && error <= errors.most);
     test_free(expected);
     test_free(actual);
     free_files(&files);
@@ -245,19 +251,35 @@ static void check(br_test_device *device, build_fn *build, br_dtype kernels, dou
 static void test_unet(void **state)
 {
     br_test_devices *devices = *state;
-    check(devices->full, build_unet, BR_F32, SAME_TOLERANCE);
-    check(devices->full, build_unet, BR_F16, KERNEL_TOLERANCE);
-    check(devices->full, build_cross, BR_F32, SAME_TOLERANCE);
+    check(devices->full, build_unet, BR_F32, (range){0, SAME_TOLERANCE});
+    check(devices->full, build_unet, BR_F16, (range){0, KERNEL_TOLERANCE});
+    check(devices->full, build_cross, BR_F32, (range){0, SAME_TOLERANCE});
+}
+
+/* A device with integer dot products, slow ones too, takes them. */
+static void test_integer_dot(void **state)
+{
+    br_test_device device = *((br_test_devices *)*state)->full;
+    br_vk_caps caps = *device.caps;
+    if (!caps.integer_dot) {
+        print_message("integer dot products: skipped, the device has none\n");
+        return;
+    }
+    caps.integer_dot_fast = true;
+    device.caps = &caps;
+    check(&device, build_unet, BR_F32, (range){DOT_TOLERANCE / 10, DOT_TOLERANCE});
+    check(&device, build_text, BR_F32, (range){DOT_TOLERANCE / 10, DOT_TOLERANCE});
 }
 
 static void test_text_encoder(void **state)
 {
     br_test_devices *devices = *state;
-    check(devices->full, build_text, BR_F32, SAME_TOLERANCE);
+    check(devices->full, build_text, BR_F32, (range){0, SAME_TOLERANCE});
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_unet), cmocka_unit_test(test_text_encoder)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_unet), cmocka_unit_test(test_text_encoder),
+                                       cmocka_unit_test(test_integer_dot)};
     return cmocka_run_group_tests_name("models/quant", tests, br_test_devices_setup, br_test_devices_teardown);
 }
