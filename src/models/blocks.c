@@ -12,6 +12,9 @@
 static_assert(BR_Q6_K - BR_Q4_0 == BR_WEIGHT_Q6_K - BR_WEIGHT_Q4_0,
               "block types of graph/tensor.h and of weights/dtype.h in one order");
 
+/* Where a matrix of blocks may be cut between columns: see br_linear_params. */
+#define QUANT_CUT 32
+
 /* Room for a prefix, a name and a suffix, so that nothing is cut. */
 #define TENSOR_NAME_MAX 384
 #define LAYER_NAME_MAX 96
@@ -221,17 +224,18 @@ br_value br_layer_conv(br_builder *builder, const br_layer_conv_params *params)
                                             .upsampled_width = params->upsampled_width});
 }
 
+/* 3×3 of the input's size. */
+static br_value conv3x3(br_builder *builder, const br_layer_conv_params *params)
+{
+    br_layer_conv_params conv = *params;
+    conv.kernel = 3;
+    conv.stride = conv.pad_before = conv.pad_after = 1;
+    return br_layer_conv(builder, &conv);
+}
+
 br_value br_layer_conv3x3(br_builder *builder, const char *name, br_value x, int64_t out)
 {
-    return br_layer_conv(builder, &(br_layer_conv_params){.name = name,
-                                                          .x = x,
-                                                          .out = out,
-                                                          .kernel = 3,
-                                                          .stride = 1,
-                                                          .pad_before = 1,
-                                                          .pad_after = 1,
-                                                          .bias = BR_NONE,
-                                                          .residual = BR_NONE});
+    return conv3x3(builder, &(br_layer_conv_params){.name = name, .x = x, .out = out, .bias = BR_NONE, .residual = BR_NONE});
 }
 
 br_value br_layer_group_norm(br_builder *builder, const char *name, br_value x, int groups, float eps, br_activation activation)
@@ -263,43 +267,75 @@ br_value br_layer_layer_norm(br_builder *builder, const char *name, br_value x, 
                                                     .eps = eps});
 }
 
-static br_value resnet_shortcut(br_builder *builder, const br_resnet_params *params)
+/* The channels of x and of what is beside it, in one value. */
+static int64_t resnet_channels(const br_builder *builder, const br_resnet_params *params)
 {
-    return br_layer_linear(
-        builder,
-        &(br_layer_linear_params){.name = "conv_shortcut", .x = params->x, .out = params->out, .bias = true, .residual = BR_NONE});
+    int64_t beside = params->beside != BR_NONE ? br_shape_last(br_graph_shape(builder->graph, params->beside)) : 0;
+    return br_shape_last(br_graph_shape(builder->graph, params->x)) + beside;
 }
 
-br_value br_block_resnet(br_builder *builder, const br_resnet_params *params)
+/* A product over both parts of the input, each with its columns of the matrix. */
+static br_value resnet_shortcut(br_builder *builder, const br_resnet_params *params)
 {
-    if (params->x == BR_NONE)
+    int64_t in = resnet_channels(builder, params);
+    br_linear_params linear = {.x = params->x,
+                               .weight = br_builder_matrix(builder, "conv_shortcut.weight", params->out, in),
+                               .bias = br_builder_vector(builder, "conv_shortcut.bias", params->out),
+                               .residual = BR_NONE,
+                               .weight_columns = in};
+    br_value y = br_op_linear(builder->graph, "conv_shortcut", &linear);
+    if (params->beside == BR_NONE)
+        return y;
+    linear.weight_column = br_shape_last(br_graph_shape(builder->graph, params->x));
+    linear.x = params->beside;
+    linear.bias = BR_NONE;
+    linear.residual = y;
+    return br_op_linear(builder->graph, "conv_shortcut.beside", &linear);
+}
+
+/* Whether the input must be one value: where it is the residual itself, and where a matrix of blocks cannot be cut between the two parts. */
+static bool resnet_needs_concat(const br_builder *builder, const br_resnet_params *params)
+{
+    if (params->beside == BR_NONE)
+        return false;
+    int64_t first = br_shape_last(br_graph_shape(builder->graph, params->x)), in = resnet_channels(builder, params);
+    br_dtype dtype = matrix_dtype(builder, name_tensor(builder, "conv_shortcut.weight").text, in);
+    return in == params->out || (br_dtype_block(dtype) > 1 && (first % QUANT_CUT || (in - first) % QUANT_CUT));
+}
+
+br_value br_block_resnet(br_builder *builder, const br_resnet_params *given)
+{
+    if (given->x == BR_NONE || br_graph_failed(builder->graph))
         return BR_NONE;
-    int64_t in = br_shape_last(br_graph_shape(builder->graph, params->x));
+    br_resnet_params params = *given;
+    if (resnet_needs_concat(builder, &params)) {
+        params.x = br_op_concat(builder->graph, "skip", params.x, params.beside);
+        params.beside = BR_NONE;
+        if (params.x == BR_NONE)
+            return BR_NONE;
+    }
+    int64_t in = resnet_channels(builder, &params);
     /* A block that narrows takes its shortcut first: x is done with then, and norm1 writes over it. */
-    br_value shortcut = in > params->out ? resnet_shortcut(builder, params) : params->x;
-    br_value h = br_layer_group_norm(builder, "norm1", params->x, params->groups, params->eps, BR_ACTIVATION_SILU);
-    h = br_layer_conv(builder, &(br_layer_conv_params){.name = "conv1",
-                                                       .x = h,
-                                                       .out = params->out,
-                                                       .kernel = 3,
-                                                       .stride = 1,
-                                                       .pad_before = 1,
-                                                       .pad_after = 1,
-                                                       .bias = params->temb,
-                                                       .bias_column = params->temb_column,
-                                                       .residual = BR_NONE});
-    h = br_layer_group_norm(builder, "norm2", h, params->groups, params->eps, BR_ACTIVATION_SILU);
-    if (in < params->out)
-        shortcut = resnet_shortcut(builder, params);
-    return br_layer_conv(builder, &(br_layer_conv_params){.name = "conv2",
-                                                          .x = h,
-                                                          .out = params->out,
-                                                          .kernel = 3,
-                                                          .stride = 1,
-                                                          .pad_before = 1,
-                                                          .pad_after = 1,
-                                                          .bias = BR_NONE,
-                                                          .residual = shortcut});
+    br_value shortcut = in > params.out ? resnet_shortcut(builder, &params) : params.x;
+    br_value h = br_op_group_norm(builder->graph, "norm1",
+                                  &(br_group_norm_params){.x = params.x,
+                                                          .beside = params.beside,
+                                                          .gamma = br_builder_vector(builder, "norm1.weight", in),
+                                                          .beta = br_builder_vector(builder, "norm1.bias", in),
+                                                          .groups = params.groups,
+                                                          .eps = params.eps,
+                                                          .activation = BR_ACTIVATION_SILU});
+    h = conv3x3(builder, &(br_layer_conv_params){.name = "conv1",
+                                                 .x = h,
+                                                 .out = params.out,
+                                                 .bias = params.temb,
+                                                 .bias_column = params.temb_column,
+                                                 .residual = BR_NONE});
+    h = br_layer_group_norm(builder, "norm2", h, params.groups, params.eps, BR_ACTIVATION_SILU);
+    if (in < params.out)
+        shortcut = resnet_shortcut(builder, &params);
+    return conv3x3(builder,
+                   &(br_layer_conv_params){.name = "conv2", .x = h, .out = params.out, .bias = BR_NONE, .residual = shortcut});
 }
 
 br_value br_block_self_attention(br_builder *builder, const br_self_attention_params *params)

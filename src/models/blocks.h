@@ -86,6 +86,7 @@ br_value br_layer_layer_norm(br_builder *builder, const char *name, br_value x, 
 /* ResnetBlock2D. x: [B, H, W, C] -> [B, H, W, out] */
 typedef struct br_resnet_params {
     br_value x;
+    br_value beside; /* [B, H, W, Cb]: more channels of the input after those of x (a UNet's skip), or BR_NONE */
     br_value
         temb; /* f32 [1 or B, N]: what conv1 adds instead of its bias, in columns temb_column .. temb_column + out - 1; BR_NONE: its bias */
     int64_t temb_column, out;

@@ -268,10 +268,12 @@ static br_value embed_conditions(unet_build *unet, const br_unet_inputs *inputs)
     return br_op_activation(unet->builder->graph, "silu", x, BR_ACTIVATION_SILU);
 }
 
-static br_value resnet(unet_build *unet, br_value x, int index, int64_t out)
+/* `skip`: BR_NONE but in the up path. */
+static br_value resnet(unet_build *unet, br_value x, br_value skip, int index, int64_t out)
 {
     size_t mark = br_builder_enter(unet->builder, "resnets.%d", "res.%d", index);
     x = br_block_resnet(unet->builder, &(br_resnet_params){.x = x,
+                                                           .beside = skip,
                                                            .temb = unet->time,
                                                            .temb_column = unet->time_column,
                                                            .out = out,
@@ -307,7 +309,7 @@ static br_value down_block(unet_build *unet, br_value x, int block)
     const br_unet_config *config = unet->config;
     size_t mark = br_builder_enter(unet->builder, "down_blocks.%d", "down.%d", block);
     for (int i = 0; i < config->layers_per_block[block]; i++) {
-        x = resnet(unet, x, i, config->block_out_channels[block]);
+        x = resnet(unet, x, BR_NONE, i, config->block_out_channels[block]);
         if (config->down_attention[block])
             x = transformer(unet, x, i, block, config->down_transformers[block][i]);
         push_skip(unet, x);
@@ -334,10 +336,10 @@ static br_value mid_block(unet_build *unet, br_value x)
 {
     int last = unet->config->block_count - 1;
     size_t mark = br_builder_enter(unet->builder, "mid_block", "mid");
-    x = resnet(unet, x, 0, unet->config->block_out_channels[last]);
+    x = resnet(unet, x, BR_NONE, 0, unet->config->block_out_channels[last]);
     if (unet->config->mid == BR_UNET_MID_TRANSFORMER) {
         x = transformer(unet, x, 0, last, unet->config->mid_transformers);
-        x = resnet(unet, x, 1, unet->config->block_out_channels[last]);
+        x = resnet(unet, x, BR_NONE, 1, unet->config->block_out_channels[last]);
     }
     br_builder_leave(unet->builder, mark);
     return x;
@@ -350,10 +352,7 @@ static br_value up_block(unet_build *unet, br_value x, int index)
     int mirror = config->block_count - 1 - index;
     size_t mark = br_builder_enter(unet->builder, "up_blocks.%d", "up.%d", index);
     for (int i = 0; i < config->layers_per_block[mirror] + 1; i++) {
-        size_t inner = br_builder_enter(unet->builder, "resnets.%d", "res.%d", i);
-        x = br_op_concat(unet->builder->graph, "skip", x, unet->skips.maps[--unet->skips.count]);
-        br_builder_leave(unet->builder, inner);
-        x = resnet(unet, x, i, config->block_out_channels[mirror]);
+        x = resnet(unet, x, unet->skips.maps[--unet->skips.count], i, config->block_out_channels[mirror]);
         if (config->up_attention[index])
             x = transformer(unet, x, i, mirror, config->up_transformers[index][i]);
     }

@@ -61,7 +61,8 @@ static br_value resnets(br_builder *builder, const br_vae_config *config, br_val
         size_t mark = br_builder_enter(builder, "resnets.%d", "res.%d", i);
         x = br_block_resnet(
             builder,
-            &(br_resnet_params){.x = x, .temb = BR_NONE, .out = out, .groups = config->norm_num_groups, .eps = VAE_NORM_EPS});
+            &(br_resnet_params){
+                .x = x, .beside = BR_NONE, .temb = BR_NONE, .out = out, .groups = config->norm_num_groups, .eps = VAE_NORM_EPS});
         br_builder_leave(builder, mark);
     }
     return x;
@@ -70,6 +71,7 @@ static br_value resnets(br_builder *builder, const br_vae_config *config, br_val
 static br_value mid_block(br_builder *builder, const br_vae_config *config, br_value x)
 {
     br_resnet_params params = {.x = x,
+                               .beside = BR_NONE,
                                .temb = BR_NONE,
                                .out = config->block_out_channels[config->block_count - 1],
                                .groups = config->norm_num_groups,
