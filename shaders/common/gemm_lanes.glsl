@@ -14,14 +14,38 @@ const uint GEMM_BN = WX * TN;
 float acc[TM * TN];
 
 // Every load here is made by all lanes: a lane that must not see what it loaded gets zeros afterwards. Rows and columns past the end load those of
-// element 0; nobody stores what becomes of them.
-vec4 gemm_lane_x(uint row, uint k, uint depth)
-{
-    if (!VEC)
-        return gemm_load_x(row, k, depth);
-    vec4 value = vec4(x4[(row == GEMM_ZERO ? 0 : row + k) >> 2]);
-    return row == GEMM_ZERO ? vec4(0.0) : value;
-}
+// element 0; nobody stores what becomes of them. A load costs what its turns over the lanes cost, however wide it is: with KQ = 2, depth and all first
+// elements are multiples of 8, and eight halves are one load. x8 and w8 are the buffers for that.
+#define GEMM_LANES_LOAD(NAME, BUFFER)                                     \
+    void NAME(uint row, uint k, uint depth, out vec4 value[KQ])           \
+    {                                                                     \
+        if (!VEC) {                                                       \
+            value[0] = gemm_load_##BUFFER(row, k, depth);                 \
+            return;                                                       \
+        }                                                                 \
+        uint at = row == GEMM_ZERO ? 0 : row + k;                         \
+        [[unroll]] for (uint q = 0; q < KQ; q++)                          \
+            value[q] = vec4(BUFFER##4[(at >> 2) + q]);                    \
+    }
+#define GEMM_LANES_LOAD_HALVES(NAME, BUFFER)                                                          \
+    void NAME(uint row, uint k, uint depth, out vec4 value[KQ])                                       \
+    {                                                                                                 \
+        if (KQ == 2) {                                                                                \
+            uvec4 halves = BUFFER##8[(row == GEMM_ZERO ? 0 : row + k) >> 3];                          \
+            value[0] = vec4(unpackHalf2x16(halves.x), unpackHalf2x16(halves.y));                      \
+            value[KQ - 1] = vec4(unpackHalf2x16(halves.z), unpackHalf2x16(halves.w));                 \
+        } else if (VEC) {                                                                             \
+            value[0] = vec4(BUFFER##4[(row == GEMM_ZERO ? 0 : row + k) >> 2]);                        \
+        } else {                                                                                      \
+            value[0] = gemm_load_##BUFFER(row, k, depth);                                             \
+        }                                                                                             \
+    }
+
+#if X_F16
+GEMM_LANES_LOAD_HALVES(gemm_lane_load_x, x)
+#else
+GEMM_LANES_LOAD(gemm_lane_load_x, x)
+#endif
 
 #if W_QUANT
 // Scales of the blocks' group that the loop is in.
@@ -34,16 +58,10 @@ void gemm_lane_scales(uint w_row[TN], uint k)
             gemm_lane_scale[c] = quant_scale(w_row[c] == GEMM_ZERO ? 0 : w_row[c], p.w_column + k, p.w_columns);
     }
 }
-
-vec4 gemm_lane_w(uint row, uint c, uint k, uint depth)
-{
-    return quant_values(quant_bytes(row == GEMM_ZERO ? 0 : row, p.w_column + k, p.w_columns), gemm_lane_scale[c]);
-}
+#elif W_F16
+GEMM_LANES_LOAD_HALVES(gemm_lane_load_w, w)
 #else
-vec4 gemm_lane_w(uint row, uint c, uint k, uint depth)
-{
-    return VEC ? vec4(w4[(row == GEMM_ZERO ? 0 : row + k) >> 2]) : gemm_load_w(row, k, depth);
-}
+GEMM_LANES_LOAD(gemm_lane_load_w, w)
 #endif
 
 void gemm_tile(uint m0, uint n0, uint taps, uint depth)
@@ -57,21 +75,29 @@ void gemm_tile(uint m0, uint n0, uint taps, uint depth)
             x_row[i] = gemm_x_row(m0 + i * WX + lane, tap);
         [[unroll]] for (uint c = 0; c < TN; c++)
             w_row[c] = gemm_w_row(n0 + lane + c * WX, tap);
-        for (uint k = 0; k < depth; k += 4) {
-            vec4 b[TN];
+        for (uint k = 0; k < depth; k += KQ * 4) {
+            vec4 b[TN][KQ];
 #if W_QUANT
             gemm_lane_scales(w_row, k);
-#endif
             [[unroll]] for (uint c = 0; c < TN; c++)
-                b[c] = gemm_lane_w(w_row[c], c, k, depth);
+                b[c][0] = quant_values(quant_bytes(w_row[c] == GEMM_ZERO ? 0 : w_row[c], p.w_column + k, p.w_columns), gemm_lane_scale[c]);
+#else
+            [[unroll]] for (uint c = 0; c < TN; c++)
+                gemm_lane_load_w(w_row[c], k, depth, b[c]);
+#endif
             [[unroll]] for (uint i = 0; i < TM / WX; i++) {
-                vec4 mine = gemm_lane_x(x_row[i], k, depth);
+                vec4 mine[KQ];
+                gemm_lane_load_x(x_row[i], k, depth, mine);
+                [[unroll]] for (uint q = 0; q < KQ; q++)
+                    mine[q] = x_row[i] == GEMM_ZERO ? vec4(0.0) : mine[q];
                 [[unroll]] for (uint r = 0; r < WX; r++) {
-                    vec4 a = vec4(subgroupShuffle(mine.x, r), subgroupShuffle(mine.y, r), subgroupShuffle(mine.z, r),
-                                  subgroupShuffle(mine.w, r));
-                    [[unroll]] for (uint c = 0; c < TN; c++) {
-                        uint at = (i * WX + r) * TN + c;
-                        acc[at] = acc[at] + a.x * b[c].x + a.y * b[c].y + a.z * b[c].z + a.w * b[c].w;
+                    [[unroll]] for (uint q = 0; q < KQ; q++) {
+                        vec4 a = vec4(subgroupShuffle(mine[q].x, r), subgroupShuffle(mine[q].y, r), subgroupShuffle(mine[q].z, r),
+                                      subgroupShuffle(mine[q].w, r));
+                        [[unroll]] for (uint c = 0; c < TN; c++) {
+                            uint at = (i * WX + r) * TN + c;
+                            acc[at] = acc[at] + a.x * b[c][q].x + a.y * b[c][q].y + a.z * b[c][q].z + a.w * b[c][q].w;
+                        }
                     }
                 }
             }

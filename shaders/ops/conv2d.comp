@@ -13,6 +13,10 @@ layout(set = 0, binding = BR_CONV2D_X) readonly buffer br_x { X_T x[]; };
 layout(set = 0, binding = BR_CONV2D_X) readonly buffer br_x4 { X_T4 x4[]; };
 layout(set = 0, binding = BR_CONV2D_W) readonly buffer br_w { W_T w[]; };
 layout(set = 0, binding = BR_CONV2D_W) readonly buffer br_w4 { W_T4 w4[]; };
+#if BR_LANES
+layout(set = 0, binding = BR_CONV2D_X) readonly buffer br_x8 { uvec4 x8[]; };
+layout(set = 0, binding = BR_CONV2D_W) readonly buffer br_w8 { uvec4 w8[]; };
+#endif
 layout(set = 0, binding = BR_CONV2D_Y) writeonly buffer br_y { X_T y[]; };
 layout(set = 0, binding = BR_CONV2D_BIAS) readonly buffer br_bias { float bias[]; };
 layout(set = 0, binding = BR_CONV2D_RESIDUAL) readonly buffer br_residual { X_T residual[]; };

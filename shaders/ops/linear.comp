@@ -28,6 +28,10 @@ layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w { uint w[]; };
 layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w { W_T w[]; };
 layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w4 { W_T4 w4[]; };
 #endif
+#if BR_LANES
+layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_x8 { uvec4 x8[]; };
+layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w8 { uvec4 w8[]; };
+#endif
 layout(set = 0, binding = BR_LINEAR_Y) writeonly buffer br_y { X_T y[]; };
 layout(set = 0, binding = BR_LINEAR_BIAS) readonly buffer br_bias { float bias[]; };
 layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual { X_T residual[]; };

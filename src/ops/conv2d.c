@@ -191,14 +191,16 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
         .bias_stride = (uint32_t)attrs->bias_stride,
         .residual_first = residual_slice.skip + (uint32_t)piece.channel,
     };
+    bool x_half = br_graph_dtype(emitter->graph, node->inputs[INPUT_X]) == BR_F16,
+         w_half = br_graph_dtype(emitter->graph, weight) == BR_F16;
+    br_gemm_tile_widen(&tile, x_half || w_half, (uint64_t)shape->in_channels | x.skip | w.skip);
     static const br_shader_id ids[2][2][2] = {
         {{BR_SHADER_CONV2D_F32_F32, BR_SHADER_CONV2D_F32_F16}, {BR_SHADER_CONV2D_F16_F32, BR_SHADER_CONV2D_F16_F16}},
         {{BR_SHADER_CONV2D_LANES_F32_F32, BR_SHADER_CONV2D_LANES_F32_F16},
          {BR_SHADER_CONV2D_LANES_F16_F32, BR_SHADER_CONV2D_LANES_F16_F16}},
     };
     br_op_dispatch dispatch = {
-        .shader = ids[tile.lanes][br_graph_dtype(emitter->graph, node->inputs[INPUT_X]) == BR_F16]
-                     [br_graph_dtype(emitter->graph, weight) == BR_F16],
+        .shader = ids[tile.lanes][x_half][w_half],
         .push_size = sizeof push,
         .operand_count = BR_CONV2D_BINDINGS,
         .operands = {x.operand, w.operand, y.operand, bias_slice.operand, residual_slice.operand},

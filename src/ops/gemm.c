@@ -80,6 +80,12 @@ br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
     return groups(medium, m, n) >= MEDIUM_TILE_MIN_GROUPS ? medium : small;
 }
 
+void br_gemm_tile_widen(br_gemm_tile *tile, bool halves, uint64_t multiples)
+{
+    if (tile->lanes && halves && multiples % 8 == 0)
+        tile->quads = 2;
+}
+
 uint32_t br_gemm_tile_m(br_gemm_tile tile)
 {
     return tile.threads / tile.threads_n * tile.rows;

@@ -19,6 +19,9 @@ bool br_gemm_has_lanes(const br_vk_caps *caps);
 bool br_gemm_few_registers(const br_vk_caps *caps);
 /* For m × n outputs. Fits every device that has 128 invocations and 16 KiB of shared memory. */
 br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n);
+/* The form for CPU devices loads eight halves at once where x or the matrix is stored in them and `multiples`, depth and all first elements or'ed together,
+ * is a multiple of 8. */
+void br_gemm_tile_widen(br_gemm_tile *tile, bool halves, uint64_t multiples);
 uint32_t br_gemm_tile_m(br_gemm_tile tile);
 uint32_t br_gemm_tile_n(br_gemm_tile tile);
 

@@ -186,6 +186,9 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
                                  : br_gemm_tile_choose(emitter->caps, piece.rows, products);
     if (geglu)
         tile.columns += tile.columns % 2;
+    if (!few_rows && !dot && !blocks)
+        br_gemm_tile_widen(&tile, w_dtype == BR_F16 || br_graph_dtype(emitter->graph, x) == BR_F16,
+                           k | x_slice.skip | w_slice.skip | push.w_column | push.w_columns);
     uint64_t tile_n = few_rows ? ROWS_THREADS / ROWS_TEAM * (geglu ? 2 : 1) : br_gemm_tile_n(tile);
     uint64_t tiles_m = few_rows ? 1 : (piece.rows + br_gemm_tile_m(tile) - 1) / br_gemm_tile_m(tile);
 

@@ -136,6 +136,8 @@ static void test_storage(void **state)
             linear_case c = {.x_dtype = (br_dtype)x, .w_dtype = (br_dtype)w, .bias = true, .residual = true};
             c.m = 53, c.n = 71, c.k = 113;
             check(*state, &c);
+            c.k = 100;
+            check(*state, &c);
             c.k = 96;
             check(*state, &c);
             c.m = 3;
