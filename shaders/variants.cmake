@@ -32,7 +32,7 @@ br_shader(attention_f16 ops/attention.comp X_F16=1)
 br_shader(attention_lanes_f32 ops/attention_lanes.comp X_F16=0)
 br_shader(attention_lanes_f16 ops/attention_lanes.comp X_F16=1)
 
-foreach(OP add activation concat group_norm group_norm_stats layer_norm guidance guidance_stats sampler_step)
+foreach(OP add activation concat group_norm group_norm_stats layer_norm guidance guidance_stats sampler_step random)
   br_shader(${OP}_f32 ops/${OP}.comp)
   br_shader(${OP}_f16 ops/${OP}.comp X_F16=1)
 endforeach()

@@ -21,7 +21,8 @@ typedef struct br_pipeline_params {
     br_precision precision;
     struct br_profile *profile; /* borrowed, outlives the pipeline; NULL: nothing is timed. See brume/profile.h */
     int width, height,
-        batch_size; /* of what will be drawn first: its shaders are built while the weights are uploaded; 0: not known, 1 */
+        batch_size;      /* of what will be drawn first: its shaders are built while the weights are uploaded; 0: not known, 1 */
+    bool random_weights; /* leave the model's weights where they are: for benchmarks (brume/bench.h), not for drawing */
 } br_pipeline_params;
 
 /* Uploads the weights. Errors: BR_ERROR_UNSUPPORTED (f16 on a device without it), BR_ERROR_FORMAT (a tensor is missing or has the wrong shape),

@@ -2,6 +2,7 @@
 
 #include "api/context.h"
 #include "pipeline/bench.h"
+#include "pipeline/growth.h"
 
 br_status br_bench_op(const br_bench_op_params *params, br_bench_result *out_result)
 {
@@ -28,7 +29,22 @@ br_status br_bench_stage(const br_bench_stage_params *params, br_bench_result *o
     return br_bench_one_stage(params, out_result);
 }
 
+br_status br_bench_stage_plan(const br_bench_stage_params *params, br_bench_result *out_result)
+{
+    return br_bench_plan_stage(params, out_result);
+}
+
 br_status br_bench_measure_roof(br_device *device, int runs, br_bench_roof *out_roof)
 {
     return br_bench_find_roof(device->device, runs, out_roof);
+}
+
+br_status br_bench_measure_growth(const br_bench_growth_params *params, br_bench_growth *out_growth)
+{
+    return br_growth_measure(params, out_growth);
+}
+
+br_status br_bench_draw_growth(const br_bench_growth *growth, br_image *out_image)
+{
+    return br_growth_draw(growth, out_image);
 }

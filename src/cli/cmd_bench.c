@@ -16,7 +16,9 @@ typedef struct arguments {
     int size_count;
     const char *stage;
     int64_t batch_size, runs;
-    bool roof, list;
+    bool roof, list, growth;
+    const char *output; /* of the growth's picture */
+    double seconds;     /* for measuring it */
 } arguments;
 
 /* "linear" of "linear M,N,K". */
@@ -42,17 +44,24 @@ static br_status check_op(br_call *call, const char *name)
 
 static br_status parse(br_call *call, arguments *a, bool *out_help)
 {
-    *a = (arguments){.session = {.dtype = "auto"}, .batch_size = 1, .runs = 5};
+    *a = (arguments){.session = {.dtype = "auto"}, .batch_size = 1, .runs = 5, .output = "growth.png", .seconds = 60};
     const char *words[2] = {NULL, NULL};
     const br_option rows[] = {
         {"stage", 0, BR_OPTION_CHOICE, &a->stage, "NAME", "time a stage of a model, one of", "", .choices = br_stage_list},
         {"roof", 0, BR_OPTION_FLAG, &a->roof, NULL, "measure what the device can do: a large matrix product, a large copy"},
+        {"growth", 0, BR_OPTION_FLAG, &a->growth, NULL, "draw how time and memory grow with the size and with the batch"},
+        {"output", 'o', BR_OPTION_TEXT, &a->output, "FILE", "of --growth"},
+        {"seconds", 0, BR_OPTION_NUMBER, &a->seconds, "S", "for measuring --growth; larger shapes are planned only", NULL, 0, 1e6},
         {"list", 0, BR_OPTION_FLAG, &a->list, NULL, "list the ops and what their sizes mean"},
         {"runs", 0, BR_OPTION_INT, &a->runs, "N", "timed runs, after one that is not counted", NULL, 1, 100000},
         BR_ROWS_MODEL(a->session),
         BR_ROW_ARCH(a->session),
         BR_ROWS_SIZE(a->size),
-        {"batch-size", 0, BR_OPTION_INT, &a->batch_size, "N", "pictures at once, for a stage", NULL, 1, INT_MAX},
+        {"batch", 0, BR_OPTION_INT, &a->batch_size, "N", "pictures at once, for a stage; --batch-size is the same", NULL, 1,
+         INT_MAX},
+        {"batch-size", 0, BR_OPTION_INT, &a->batch_size, "N", "of --batch", "", 1, INT_MAX},
+        {"random-weights", 0, BR_OPTION_FLAG, &a->session.random_weights, NULL,
+         "noise for weights, made on the device, with a model's shape too; as --arch"},
         BR_ROW_DEVICE(a->session),
         BR_ROW_DTYPE(a->session),
         BR_ROW_INTEGER_DOT(a->session),
@@ -69,8 +78,11 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
     a->op = words[0];
     if (a->op && a->stage)
         return br_wrong_usage(call, "an op (%s) and a stage (%s) given, expected one of the two", a->op, a->stage);
-    if (!a->op && !a->stage && !a->roof)
+    if (a->growth && (a->op || a->stage))
+        return br_wrong_usage(call, "--growth and %s given, expected one of the two", a->op ? a->op : "--stage");
+    if (!a->op && !a->stage && !a->roof && !a->growth)
         return br_wrong_usage(call, "what should be timed? An op (brume bench linear 1024,1024,1024), --stage unet, or --roof");
+    a->roof |= a->stage && a->session.json; /* what a figure is held against belongs to it */
     if (!a->op)
         return NULL;
     BR_TRY(check_op(call, a->op));
@@ -113,7 +125,9 @@ static void print_result(const br_bench_result *result, const br_bench_roof *roo
     if (is_stage)
         printf("  memory  %s weights, %s activations, %s at most in all\n", br_format_bytes((double)result->weight_bytes, a),
                br_format_bytes((double)result->activation_bytes, b), br_format_bytes((double)result->peak_device_bytes, c));
-    printf("  host    %s of CPU time a run\n", br_format_seconds(result->cpu_seconds, a));
+    printf("  host    %s of CPU time a run, %d dispatches\n", br_format_seconds(result->cpu_seconds, a), result->dispatches);
+    if (is_stage && !result->finite)
+        printf("  result  not finite: the numbers overflow, or the driver computes nothing\n");
 }
 
 static json_t *roof_json(const br_bench_roof *roof)
@@ -124,7 +138,8 @@ static json_t *roof_json(const br_bench_roof *roof)
 }
 
 /* `stage` is NULL for an op. */
-static json_t *result_json(const arguments *a, const char *stage, const br_bench_result *result, const br_bench_roof *roof)
+static json_t *result_json(const arguments *a, const char *device, const char *stage, const br_bench_result *result,
+                           const br_bench_roof *roof)
 {
     json_t *root =
         json_pack("{s:s, s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:o}", "name", result->name, "dtype", result->dtype, "variant",
@@ -135,6 +150,8 @@ static json_t *result_json(const arguments *a, const char *stage, const br_bench
     if (!root)
         return NULL;
     json_object_set_new(root, "cpu_seconds_per_step", json_real(result->cpu_seconds));
+    json_object_set_new(root, "dispatches", json_integer(result->dispatches));
+    json_object_set_new(root, "device", json_string(device));
     if (a->op) {
         json_t *sizes = json_array();
         for (int i = 0; i < a->size_count; i++)
@@ -146,6 +163,7 @@ static json_t *result_json(const arguments *a, const char *stage, const br_bench
     json_object_set_new(root, "stage", json_string(stage));
     json_object_set_new(root, "size", json_pack("[i, i]", (int)a->size.width, (int)a->size.height));
     json_object_set_new(root, "batch_size", json_integer(a->batch_size));
+    json_object_set_new(root, "outputs_finite", json_boolean(result->finite));
     json_object_set_new(root, "activation_bytes", json_integer((json_int_t)result->activation_bytes));
     json_object_set_new(root, "weight_bytes", json_integer((json_int_t)result->weight_bytes));
     json_object_set_new(root, "peak_device_bytes", json_integer((json_int_t)result->peak_device_bytes));
@@ -232,17 +250,71 @@ static br_status bench(br_session *session, arguments *a)
             print_result(&results[i], roof, a->stage != NULL);
         return NULL;
     }
-    json_t *root = count == 1 ? result_json(a, stages[0], &results[0], roof) : json_object();
+    const char *device = br_device_name(session->device);
+    json_t *root = count == 1 ? result_json(a, device, stages[0], &results[0], roof) : json_pack("{s:s}", "device", device);
     if (count > 1) {
         json_t *list = json_array();
         for (int i = 0; i < count; i++)
-            json_array_append_new(list, result_json(a, stages[i], &results[i], roof));
+            json_array_append_new(list, result_json(a, device, stages[i], &results[i], roof));
         json_object_set_new(root, "stages", list);
     }
-    json_object_set_new(root, "device", json_string(br_device_name(session->device)));
     if (roof)
         json_object_set_new(root, "roof", roof_json(roof));
     return br_print_json(root);
+}
+
+static json_t *growth_json(const br_bench_growth_point *point, const char *stage)
+{
+    const br_bench_result *r = &point->result;
+    bool measured = r->seconds_median > 0;
+    return json_pack("{s:s, s:i, s:i, s:f, s:I, s:I, s:i, s:o, s:o}", "stage", stage, "size", point->size, "batch_size",
+                     point->batch_size, "flops", r->flops, "activation_bytes", (json_int_t)r->activation_bytes, "weight_bytes",
+                     (json_int_t)r->weight_bytes, "dispatches", r->dispatches, "seconds",
+                     measured ? json_real(r->seconds_median) : json_null(), "peak_device_bytes",
+                     measured ? json_integer((json_int_t)r->peak_device_bytes) : json_null());
+}
+
+static void print_growth(const br_bench_growth_point *point, const char *stage)
+{
+    const br_bench_result *r = &point->result;
+    char flops[BR_FORMAT_SIZE], bytes[BR_FORMAT_SIZE], seconds[BR_FORMAT_SIZE] = "planned";
+    if (r->seconds_median > 0)
+        br_format_seconds(r->seconds_median, seconds);
+    printf("%-5s %5d %6d %14s %14s %10d %12s\n", stage, point->size, point->batch_size, br_format_si(r->flops, "FLOP", flops),
+           br_format_bytes((double)r->activation_bytes, bytes), r->dispatches, seconds);
+}
+
+static br_status draw_growth(br_session *session, arguments *a)
+{
+    static const char *const names[BR_GROWTH_STAGES] = {"unet", "vae"};
+    br_bench_growth growth;
+    br_image picture = {0};
+    BR_TRY(br_image_check_path(a->output));
+    BR_TRY(open_model(session, a));
+    BR_TRY(br_bench_measure_growth(&(br_bench_growth_params){.pipeline = session->pipeline, .seconds = a->seconds}, &growth));
+    BR_TRY(br_bench_draw_growth(&growth, &picture));
+    br_status status = br_image_save(&picture, a->output, NULL);
+    br_image_finish(&picture);
+    BR_TRY(status);
+    json_t *list = json_array();
+    if (!a->session.json)
+        printf("stage  size  batch           work    activations dispatches         time\n");
+    for (int stage = 0; stage < BR_GROWTH_STAGES; stage++)
+        for (int axis = 0; axis < BR_GROWTH_AXES; axis++)
+            for (int i = 0; i < BR_GROWTH_POINTS; i++) {
+                const br_bench_growth_point *point = &growth.points[stage][axis][i];
+                bool repeated = axis == BR_GROWTH_BATCH && point->batch_size <= 1; /* no point, or the first size */
+                if (a->session.json && !repeated)
+                    json_array_append_new(list, growth_json(point, names[stage]));
+                else if (!repeated)
+                    print_growth(point, names[stage]);
+            }
+    if (a->session.json)
+        return br_print_json(json_pack("{s:s, s:s, s:s, s:s, s:i, s:o}", "path", a->output, "device", growth.device, "model",
+                                       growth.model, "dtype", growth.dtype, "measured", growth.measured, "points", list));
+    json_decref(list);
+    puts(a->output);
+    return NULL;
 }
 
 static br_status run(br_call *call)
@@ -259,7 +331,7 @@ static br_status run(br_call *call)
     }
     br_session session;
     br_session_init(&session, &a.session);
-    status = bench(&session, &a);
+    status = a.growth ? draw_growth(&session, &a) : bench(&session, &a);
     br_session_finish(&session);
     return status;
 }
@@ -267,7 +339,7 @@ static br_status run(br_call *call)
 const br_command br_cmd_bench = {
     .name = "bench",
     .summary = "time an op, a stage of a model, or the device itself",
-    .synopsis = "[options] OP SIZES | --stage NAME | --roof",
+    .synopsis = "[options] OP SIZES | --stage NAME | --roof | --growth",
     .details = "With --roof, an op or a stage is also shown as a share of what the device can do.\n"
                "\"unet\" is one step with guidance, \"all\" is text, unet and vae one after the other. The first run\n"
                "compiles shaders and is not counted. --arch needs no files: every weight is noise.\n",
@@ -275,6 +347,7 @@ const br_command br_cmd_bench = {
                 "brume bench --stage unet --roof\n"
                 "brume bench --stage vae --size 512x512 --dtype f32 --runs 10\n"
                 "brume bench --arch sd15 --stage all --size 512x512\n"
+                "brume bench --arch sd15 --growth -o growth.png --seconds 600\n"
                 "brume bench --list\n",
     .run = run,
 };

@@ -131,7 +131,8 @@ br_status br_session_open_pipeline(br_session *session)
                                  .profile = session->profile,
                                  .width = session->options.width,
                                  .height = session->options.height,
-                                 .batch_size = session->options.batch_size};
+                                 .batch_size = session->options.batch_size,
+                                 .random_weights = session->options.random_weights};
     if (session->refiner_model)
         BR_TRY(br_status_prefix(br_pipeline_create(&params, &session->refiner), "--refiner"));
     params.model = session->model; /* last: a profile bears its name */

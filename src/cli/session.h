@@ -24,6 +24,7 @@ typedef struct br_session_options {
     const char *profile; /* where it goes, "": to the terminal only, NULL: nothing is timed */
     br_profile_mode profile_mode;
     bool hardware_counters;
+    bool random_weights;           /* the model's are not uploaded */
     int width, height, batch_size; /* of the first picture, when one will be drawn; set once the model is open */
 } br_session_options;
 

@@ -170,6 +170,14 @@ typedef struct br_convert_params {
 } br_convert_params;
 br_value br_op_convert(br_graph *graph, const char *name, const br_convert_params *params);
 
+/* y = scale · uniform numbers in [-1, 1) that depend on the seed and on the element's number alone: weights for benchmarks, without a file. */
+typedef struct br_random_params {
+    br_value y; /* f32 or f16 state of any shape; overwritten */
+    float scale;
+    uint32_t seed;
+} br_random_params;
+void br_op_random(br_graph *graph, const char *name, const br_random_params *params);
+
 const char *br_op_name(br_op op);
 
 #endif

@@ -1,5 +1,6 @@
 #include "pipeline/bench.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,9 +8,9 @@
 #include "base/clock.h"
 #include "base/f16.h"
 #include "base/rng.h"
+#include "common/abi.h"
 
 #define DEFAULT_RUNS 5
-#define RUNS_MAX 1000
 /* Noise is drawn once and repeated: values must be ordinary numbers, not all different. */
 #define NOISE_COUNT 4096
 
@@ -31,12 +32,22 @@ static const char *main_variant(const br_program *program)
     return most ? br_shaders[most->shader].name : "";
 }
 
+void br_bench_count(const br_program *program, br_bench_result *result)
+{
+    result->flops = (double)program->flops;
+    result->bytes = (double)program->bytes;
+    result->activation_bytes = (uint64_t)program->plan.arena_bytes;
+    result->weight_bytes = program->weight_bytes;
+    result->dispatches = program->dispatch_count;
+    snprintf(result->variant, sizeof result->variant, "%s", main_variant(program));
+}
+
 br_status br_bench_run(br_stage *stage, int runs, br_bench_result *out_result)
 {
     runs = runs ? runs : DEFAULT_RUNS;
-    if (runs < 1 || runs > RUNS_MAX)
-        return br_fail(BR_ERROR_ARGUMENT, "runs is %d, expected 1 to %d", runs, RUNS_MAX);
-    double seconds[RUNS_MAX], cpu[RUNS_MAX];
+    if (runs < 1 || runs > BR_BENCH_RUNS_MAX)
+        return br_fail(BR_ERROR_ARGUMENT, "runs is %d, expected 1 to %d", runs, BR_BENCH_RUNS_MAX);
+    double seconds[BR_BENCH_RUNS_MAX], cpu[BR_BENCH_RUNS_MAX];
     for (int i = -1; i < runs; i++) {
         double began = br_clock_seconds(), cpu_began = br_clock_thread_seconds();
         BR_TRY(br_stage_run(stage));
@@ -47,24 +58,75 @@ br_status br_bench_run(br_stage *stage, int runs, br_bench_result *out_result)
     }
     qsort(seconds, (size_t)runs, sizeof *seconds, compare_doubles);
     qsort(cpu, (size_t)runs, sizeof *cpu, compare_doubles);
-    const br_program *program = stage->program;
     out_result->runs = runs;
     out_result->seconds_min = seconds[0];
     out_result->seconds_median = seconds[runs / 2];
     out_result->seconds_max = seconds[runs - 1];
     out_result->cpu_seconds = cpu[runs / 2];
-    out_result->flops = (double)program->flops;
-    out_result->bytes = (double)program->bytes;
-    out_result->activation_bytes = (uint64_t)program->plan.arena_bytes;
-    out_result->weight_bytes = program->weight_bytes;
+    br_bench_count(stage->program, out_result);
     out_result->peak_device_bytes = br_vk_device_counters(stage->device)->memory_peak_bytes;
-    snprintf(out_result->variant, sizeof out_result->variant, "%s", main_variant(program));
     return NULL;
 }
 
-static br_status fill_noise(br_stage *stage)
+/* Numbers of variance 1 for states, and for matrices and kernels such that what they multiply keeps its own: nothing overflows, however deep. */
+static float scale_of(const br_value_info *info)
+{
+    if (info->kind == BR_VALUE_STATE)
+        return sqrtf(3);
+    return info->shape.rank > 1 ? sqrtf(3 * (float)info->shape.dim[0] / (float)br_shape_count(info->shape)) : 1;
+}
+
+/* Weights without a file, and states: made on the device. */
+static br_status draw_on_device(br_stage *stage)
 {
     const br_graph *graph = stage->program->graph;
+    br_status status = NULL;
+    br_graph drawing;
+    br_program *program = NULL;
+    br_replay *replay = NULL;
+    int count = 0;
+    br_value_binding *bindings = calloc((size_t)stage->binding_count + 1, sizeof *bindings);
+    if (!bindings)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for random weights");
+    br_graph_init(&drawing);
+    for (int i = 0; i < stage->binding_count; i++) {
+        const br_value_info *info = br_graph_value(graph, stage->bindings[i].value);
+        if ((info->kind != BR_VALUE_WEIGHT && info->kind != BR_VALUE_STATE) || (info->dtype != BR_F32 && info->dtype != BR_F16))
+            continue;
+        br_value y = br_graph_state(&drawing, info->name, info->dtype, info->shape);
+        br_op_random(&drawing, info->name, &(br_random_params){.y = y, .scale = scale_of(info), .seed = (uint32_t)i});
+        bindings[count++] = (br_value_binding){y, stage->bindings[i].location};
+    }
+    if (count > 0) {
+        BR_TRY_GOTO(br_program_create(&drawing, "random weights", br_vk_device_caps(stage->device), &program));
+        BR_TRY_GOTO(br_replay_create(
+            &(br_replay_params){.device = stage->device, .program = program, .bindings = bindings, .binding_count = count},
+            &replay));
+        BR_TRY_GOTO(br_replay_run(replay, NULL, NULL));
+    }
+fail:
+    br_replay_destroy(replay);
+    br_program_destroy(program);
+    br_graph_finish(&drawing);
+    free(bindings);
+    return status;
+}
+
+/* Half way down the schedule, and a sampler that lets nothing grow. */
+static const br_step step_in_between = {.timestep = 500,
+                                        .input_scale = 0.5f,
+                                        .guidance = 1.5f,
+                                        .x_scale = 0.5f,
+                                        .out_scale = 0.1f,
+                                        .noise_scale = 0.1f,
+                                        .h_out = 0.1f,
+                                        .keep_signal = 0.5f,
+                                        .keep_noise = 0.5f};
+
+br_status br_bench_fill(br_stage *stage)
+{
+    const br_graph *graph = stage->program->graph;
+    br_value step_value = br_graph_find(graph, "step");
     float noise[NOISE_COUNT];
     uint16_t halves[NOISE_COUNT];
     br_rng rng;
@@ -75,18 +137,41 @@ static br_status fill_noise(br_stage *stage)
     for (int i = 0; i < stage->binding_count; i++) {
         br_value value = stage->bindings[i].value;
         const br_value_info *info = br_graph_value(graph, value);
-        if (info->kind == BR_VALUE_OUTPUT)
+        if (info->kind != BR_VALUE_INPUT)
             continue;
         size_t size = (size_t)br_graph_bytes(graph, value);
         char *data = calloc(size, 1);
         if (!data)
             return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %s", info->name);
-        /* The others, tokens and the step buffer among them, stay zero. */
+        /* Other integers, tokens among them, stay zero. */
         const void *pattern = info->dtype == BR_F32 ? (const void *)noise : info->dtype == BR_F16 ? halves : NULL;
-        size_t step = info->dtype == BR_F32 ? sizeof noise : sizeof halves;
-        for (size_t at = 0; pattern && at < size; at += step)
-            memcpy(data + at, pattern, size - at < step ? size - at : step);
+        size_t period = info->dtype == BR_F32 ? sizeof noise : sizeof halves;
+        if (value == step_value && size == sizeof step_in_between)
+            memcpy(data, &step_in_between, size);
+        for (size_t at = 0; pattern && at < size; at += period)
+            memcpy(data + at, pattern, size - at < period ? size - at : period);
         br_status status = br_stage_write(stage, value, data, size);
+        free(data);
+        BR_TRY(status);
+    }
+    return draw_on_device(stage);
+}
+
+br_status br_bench_look(br_stage *stage, bool *out_finite)
+{
+    const br_graph *graph = stage->program->graph;
+    *out_finite = true;
+    for (int i = 0; i < stage->binding_count; i++) {
+        const br_value_info *info = br_graph_value(graph, stage->bindings[i].value);
+        if (info->kind != BR_VALUE_OUTPUT || (info->dtype != BR_F32 && info->dtype != BR_F16))
+            continue;
+        int64_t count = br_shape_count(info->shape);
+        float *data = malloc((size_t)count * sizeof *data);
+        if (!data)
+            return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %s", info->name);
+        br_status status = br_stage_read_floats(stage, stage->bindings[i].value, data, count);
+        for (int64_t j = 0; j < count && !status; j++)
+            *out_finite &= isfinite(data[j]) != 0;
         free(data);
         BR_TRY(status);
     }
@@ -107,82 +192,11 @@ br_status br_bench_graph(const br_bench_graph_params *params, br_bench_result *o
         return status;
     }
     BR_TRY_GOTO(br_stage_init(&(br_stage_params){.device = params->device, .program = program, .arena = arena}, &stage));
-    BR_TRY_GOTO(fill_noise(&stage));
+    BR_TRY_GOTO(br_bench_fill(&stage));
     BR_TRY_GOTO(br_bench_run(&stage, params->runs, out_result));
     snprintf(out_result->name, sizeof out_result->name, "%s", params->name);
 fail:
     br_stage_finish(&stage);
     br_vk_buffer_destroy(arena);
-    return status;
-}
-
-/* ---- stages of a model ---- */
-
-/* Also tells the dtype of the stage's activations. */
-static br_status prepare_stage(const br_bench_stage_params *params, br_stage **out_stage, br_dtype *out_dtype)
-{
-    br_pipeline *pipeline = params->pipeline;
-    const br_model_defaults *defaults = &pipeline->model->defaults;
-    int width = params->width ? params->width : defaults->width, height = params->height ? params->height : defaults->height;
-    int batch = params->batch_size ? params->batch_size : 1, factor = defaults->size_multiple;
-    if (width < factor || height < factor || width % factor || height % factor || batch < 1)
-        return br_fail(BR_ERROR_ARGUMENT, "size is %d×%d, batch %d; expected multiples of %d, 1 or more", width, height, batch,
-                       factor);
-    if (strcmp(params->stage, "encode") == 0) {
-        BR_TRY(br_pipeline_prepare_encode(pipeline, height, width));
-        *out_stage = &pipeline->encode;
-        *out_dtype = pipeline->dtypes.vae.activations;
-        return NULL;
-    }
-    static const char *const names[] = {"text", "text_2", "unet", "vae"};
-    br_stage *const stages[] = {&pipeline->text[BR_COMPONENT_TEXT], &pipeline->text[BR_COMPONENT_TEXT_2], &pipeline->denoise,
-                                &pipeline->decode};
-    const br_dtype dtypes[] = {BR_F32, BR_F32, pipeline->dtypes.unet.activations, pipeline->dtypes.vae.activations};
-    for (int i = 0; i < BR_COMPONENT_COUNT; i++) {
-        if (strcmp(params->stage, names[i]) == 0) {
-            if (!br_model_has(pipeline->model, (br_component)i))
-                return br_fail(BR_ERROR_UNSUPPORTED, "%s has no %s", pipeline->model->path, names[i]);
-            *out_stage = stages[i];
-            *out_dtype = dtypes[i];
-            return br_pipeline_prepare(
-                pipeline, &(br_picture_size){.height = height / factor, .width = width / factor, .batch = batch, .copies = 2});
-        }
-    }
-    return br_fail(BR_ERROR_ARGUMENT, "stage is \"%s\", expected text, text_2, unet, vae or encode", params->stage);
-}
-
-br_status br_bench_one_stage(const br_bench_stage_params *params, br_bench_result *out_result)
-{
-    *out_result = (br_bench_result){0};
-    br_stage *stage;
-    br_dtype dtype;
-    BR_TRY(prepare_stage(params, &stage, &dtype));
-    BR_TRY(fill_noise(stage));
-    BR_TRY(br_bench_run(stage, params->runs, out_result));
-    snprintf(out_result->name, sizeof out_result->name, "%s", params->stage);
-    snprintf(out_result->dtype, sizeof out_result->dtype, "%s", br_dtype_name(dtype));
-    return NULL;
-}
-
-br_status br_bench_profile_stage(const br_bench_stage_params *params)
-{
-    br_profile *profile = params->pipeline->profile;
-    br_stage *stage;
-    br_dtype dtype;
-    int runs = params->runs ? params->runs : 1;
-    if (runs < 1 || runs > RUNS_MAX)
-        return br_fail(BR_ERROR_ARGUMENT, "runs is %d, expected 1 to %d", runs, RUNS_MAX);
-    BR_TRY(prepare_stage(params, &stage, &dtype));
-    BR_TRY(fill_noise(stage));
-    profile->paused = true;
-    int warm_up = br_prof_begin(profile, "warm-up");
-    br_status status = br_stage_run(stage);
-    br_prof_end(profile, warm_up);
-    profile->paused = false;
-    for (int i = 0; i < runs && !status; i++) {
-        int span = br_prof_begin(profile, params->stage);
-        status = br_stage_run(stage);
-        br_prof_end(profile, span);
-    }
     return status;
 }

@@ -92,41 +92,81 @@ br_graph_vae br_pipeline_vae(const br_model *model)
     return (br_graph_vae){.config = &model->vae, .tiny = model->tiny_vae ? &model->taesd : NULL};
 }
 
+/* What planning reads. */
+typedef struct planning {
+    const br_model *model;
+    const br_vk_caps *caps;
+    const br_pipeline_dtypes *dtypes;
+    const br_picture_size *size;
+} planning;
+
+static br_status plan_text(const planning *it, br_component component, br_text_graph *out_values, br_program **out_program)
+{
+    static const char *const names[BR_MODEL_TEXT_MAX] = {"text encoder", "second text encoder"};
+    br_text_params text = text_params(it->model, it->dtypes, it->size, component);
+    br_graph graph;
+    br_graph_init(&graph);
+    br_graph_build_text(&graph, &text, out_values);
+    return br_program_create(&graph, names[component], it->caps, out_program);
+}
+
+static br_status plan_cross(const planning *it, br_cross_graph *out_values, br_program **out_program)
+{
+    br_denoise_params denoise = denoise_params(it->model, it->dtypes, it->size);
+    br_graph graph;
+    br_graph_init(&graph);
+    br_graph_build_cross(&graph, &denoise, out_values);
+    return br_program_create(&graph, "keys and values of the prompt", it->caps, out_program);
+}
+
+static br_status plan_denoise(const planning *it, br_denoise_graph *out_values, br_program **out_program)
+{
+    br_denoise_params denoise = denoise_params(it->model, it->dtypes, it->size);
+    br_graph graph;
+    br_graph_init(&graph);
+    br_graph_build_denoise(&graph, &denoise, out_values);
+    return br_program_create(&graph, "denoising step", it->caps, out_program);
+}
+
+static br_status plan_decode(const planning *it, br_decode_graph *out_values, br_program **out_program)
+{
+    br_graph graph;
+    br_graph_init(&graph);
+    br_graph_build_decode(&graph, br_pipeline_vae(it->model), it->dtypes->vae, it->size->height, it->size->width, out_values);
+    return br_program_create(&graph, "VAE decoder", it->caps, out_program);
+}
+
 br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const br_pipeline_dtypes *dtypes,
                            const br_picture_size *size, br_pipeline_programs *out_programs)
 {
     br_status status = NULL;
     br_pipeline_programs programs = {0};
-    br_graph graph;
-    static const char *const names[BR_MODEL_TEXT_MAX] = {"text encoder", "second text encoder"};
-    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++) {
-        if (!br_model_has(model, (br_component)i))
-            continue;
-        br_text_params text = text_params(model, dtypes, size, (br_component)i);
-        br_graph_init(&graph);
-        br_graph_build_text(&graph, &text, &programs.text_values[i]);
-        BR_TRY_GOTO(br_program_create(&graph, names[i], caps, &programs.text[i]));
-    }
-
-    br_denoise_params denoise = denoise_params(model, dtypes, size);
-    if (br_unet_cross_width(&model->unet)) {
-        br_graph_init(&graph);
-        br_graph_build_cross(&graph, &denoise, &programs.cross_values);
-        BR_TRY_GOTO(br_program_create(&graph, "cross-attention's keys and values", caps, &programs.cross));
-    }
-    br_graph_init(&graph);
-    br_graph_build_denoise(&graph, &denoise, &programs.denoise_values);
-    BR_TRY_GOTO(br_program_create(&graph, "denoising step", caps, &programs.denoise));
-
-    br_graph_init(&graph);
-    br_graph_build_decode(&graph, br_pipeline_vae(model), dtypes->vae, size->height, size->width, &programs.decode_values);
-    BR_TRY_GOTO(br_program_create(&graph, "VAE decoder", caps, &programs.decode));
+    const planning it = {model, caps, dtypes, size};
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
+        if (br_model_has(model, (br_component)i))
+            BR_TRY_GOTO(plan_text(&it, (br_component)i, &programs.text_values[i], &programs.text[i]));
+    if (br_unet_cross_width(&model->unet))
+        BR_TRY_GOTO(plan_cross(&it, &programs.cross_values, &programs.cross));
+    BR_TRY_GOTO(plan_denoise(&it, &programs.denoise_values, &programs.denoise));
+    BR_TRY_GOTO(plan_decode(&it, &programs.decode_values, &programs.decode));
     *out_programs = programs;
     return NULL;
 fail:
     br_pipeline_programs_finish(&programs);
     *out_programs = programs;
     return status;
+}
+
+br_status br_pipeline_plan_one(const br_pipeline *pipeline, br_component component, const br_picture_size *size,
+                               br_program **out_program)
+{
+    const planning it = {pipeline->model, br_vk_device_caps(pipeline->device), &pipeline->dtypes, size};
+    br_text_graph text;
+    br_denoise_graph denoise;
+    br_decode_graph decode;
+    if (component == BR_COMPONENT_UNET)
+        return plan_denoise(&it, &denoise, out_program);
+    return component == BR_COMPONENT_VAE ? plan_decode(&it, &decode, out_program) : plan_text(&it, component, &text, out_program);
 }
 
 void br_pipeline_programs_finish(br_pipeline_programs *programs)
@@ -157,8 +197,6 @@ static br_status bind_weights(br_pipeline *pipeline, br_component component, br_
 static br_status upload_weights(br_pipeline *pipeline)
 {
     const br_model *model = pipeline->model;
-    if (model->weightless) /* the stages get buffers of their own */
-        return NULL;
     br_graph graph;
     const br_picture_size size = {
         .height = WEIGHTS_ONLY_SIZE, .width = WEIGHTS_ONLY_SIZE, .batch = 1, .copies = 1, .clip_skip = BR_CLIP_SKIP_LAST};
@@ -211,7 +249,7 @@ void br_pipeline_expect(br_vk_device *device, const br_model *model, br_precisio
     br_status_free(status);
 }
 
-br_status br_pipeline_open(br_vk_device *device, const br_model *model, br_precision precision, br_pipeline **out_pipeline)
+br_status br_pipeline_open_bare(br_vk_device *device, const br_model *model, br_precision precision, br_pipeline **out_pipeline)
 {
     *out_pipeline = NULL;
     br_status status = NULL;
@@ -221,11 +259,21 @@ br_status br_pipeline_open(br_vk_device *device, const br_model *model, br_preci
     pipeline->device = device;
     pipeline->model = model;
     BR_TRY_GOTO(br_pipeline_choose_dtypes(model, br_vk_device_caps(device), precision, &pipeline->dtypes));
-    BR_TRY_GOTO(upload_weights(pipeline));
     *out_pipeline = pipeline;
     return NULL;
 fail:
     br_pipeline_close(pipeline);
+    return status;
+}
+
+br_status br_pipeline_open(br_vk_device *device, const br_model *model, br_precision precision, br_pipeline **out_pipeline)
+{
+    BR_TRY(br_pipeline_open_bare(device, model, precision, out_pipeline));
+    br_status status = model->weightless ? NULL : upload_weights(*out_pipeline);
+    if (status) {
+        br_pipeline_close(*out_pipeline);
+        *out_pipeline = NULL;
+    }
     return status;
 }
 

@@ -70,6 +70,9 @@ typedef struct br_pipeline_programs {
 } br_pipeline_programs;
 BR_MUST_CHECK br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const br_pipeline_dtypes *dtypes,
                                          const br_picture_size *size, br_pipeline_programs *out_programs);
+/* One of them: of an encoder, of the UNet's step, or the decoder (BR_COMPONENT_VAE). */
+BR_MUST_CHECK br_status br_pipeline_plan_one(const br_pipeline *pipeline, br_component component, const br_picture_size *size,
+                                             br_program **out_program);
 void br_pipeline_programs_finish(br_pipeline_programs *programs);
 
 /* Begins to build the shaders of drawing at `size` in the background, for a pipeline that is opened next. What is wrong is for that one to report. */
@@ -77,6 +80,9 @@ void br_pipeline_expect(br_vk_device *device, const br_model *model, br_precisio
 /* Uploads all weights but the encoder's. */
 BR_MUST_CHECK br_status br_pipeline_open(br_vk_device *device, const br_model *model, br_precision precision,
                                          br_pipeline **out_pipeline);
+/* The same without weights: stages get buffers of their own for them. For benchmarks. */
+BR_MUST_CHECK br_status br_pipeline_open_bare(br_vk_device *device, const br_model *model, br_precision precision,
+                                              br_pipeline **out_pipeline);
 void br_pipeline_close(br_pipeline *pipeline);
 /* Sets up text, cross, denoise and decode for `size` unless that was done already; each is recorded when it first runs. */
 BR_MUST_CHECK br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size);

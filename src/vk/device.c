@@ -184,6 +184,11 @@ const br_vk_counters *br_vk_device_counters(const br_vk_device *device)
     return device->counters;
 }
 
+void br_vk_device_forget_peak(br_vk_device *device)
+{
+    device->counters->memory_peak_bytes = device->counters->memory_bytes;
+}
+
 void br_vk_device_set_name(br_vk_device *device, VkObjectType type, uint64_t handle, const char *name)
 {
     if (!device->instance->debug_utils || !vkSetDebugUtilsObjectNameEXT)

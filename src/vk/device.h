@@ -113,5 +113,7 @@ void br_vk_device_destroy(br_vk_device *device);
 const br_vk_caps *br_vk_device_caps(const br_vk_device *device);
 /* Valid as long as the device; validation_errors is as of this call. */
 const br_vk_counters *br_vk_device_counters(const br_vk_device *device);
+/* memory_peak_bytes is from now on. */
+void br_vk_device_forget_peak(br_vk_device *device);
 
 #endif

@@ -60,8 +60,10 @@ class Bench(support.Case):
             with self.subTest(stage):
                 result = support.json.loads(self.succeeds("bench", "--stage", stage, "--runs", "1", "--json", "-q").out)
                 for key in ("device", "stage", "size", "dtype", "seconds_median", "seconds_min", "seconds_max", "gflops", "roof_gflops",
-                            "activation_bytes", "weight_bytes", "peak_device_bytes", "cpu_seconds_per_step"):
+                            "activation_bytes", "weight_bytes", "peak_device_bytes", "cpu_seconds_per_step", "dispatches"):
                     self.assertIn(key, result)
+                self.assertGreater(result["roof_gflops"], 0)
+                self.assertIs(result["outputs_finite"], True)
                 self.assertGreater(result["gflops"], 0)
                 self.assertGreater(result["activation_bytes"], 0)
                 self.assertEqual(result["size"], [64, 64])
@@ -71,6 +73,21 @@ class Bench(support.Case):
         self.assertEqual([stage["stage"] for stage in result["stages"]], ["text", "unet", "vae"])
         self.assertTrue(all(stage["seconds_median"] > 0 for stage in result["stages"]))
 
+    def test_random_weights(self):
+        """Only what the stage needs is on the device; noise for weights of any model, a batch of it, in both types."""
+        one = None
+        for dtype, batch in (("f16", "1"), ("f16", "3"), ("f32", "1")):
+            result = support.json.loads(self.succeeds("bench", "--stage", "unet", "--random-weights", "--batch", batch, "--size", "40x24", "--dtype",
+                                                      dtype, "--runs", "1", "--json", "-q").out)
+            self.assertEqual((result["batch_size"], result["size"], result["dtype"]), (int(batch), [40, 24], dtype))
+            self.assertIs(result["outputs_finite"], True)
+            one = one or result
+            if dtype == "f16":
+                self.assertEqual(result["weight_bytes"], one["weight_bytes"])
+                self.assertGreaterEqual(result["activation_bytes"], int(batch) * 0.9 * one["activation_bytes"])
+        text = support.json.loads(self.succeeds("bench", "--stage", "text", "--random-weights", "--runs", "1", "--json", "-q").out)
+        self.assertLessEqual(text["peak_device_bytes"], one["peak_device_bytes"])
+
     def test_stage_table(self):
         text = self.succeeds("bench", "--stage", "text", "--runs", "2").out.decode()
         for words in ("time", "median", "FLOP/s", "memory", "host"):
@@ -78,6 +95,34 @@ class Bench(support.Case):
 
     def test_stage_size(self):
         self.fails("bench", "--stage", "unet", "-W", "63", contains="63", alone=False)
+
+
+class Growth(support.Case):
+    def test_planned(self):
+        """Nothing is measured within no time; four sizes, three batches beyond the first, and the decoder's four sizes."""
+        result = support.json.loads(self.succeeds("bench", "--arch", "sd15", "--growth", "--seconds", "0", "--json", "-q", "-o", "g.png").out)
+        points = result["points"]
+        self.assertEqual((result["path"], result["measured"], len(points)), ("g.png", 0, 11))
+        self.assertEqual([(p["stage"], p["size"], p["batch_size"]) for p in points[:7]],
+                         [("unet", 256 * n, 1) for n in (1, 2, 3, 4)] + [("unet", 256, n) for n in (2, 4, 8)])
+        self.assertTrue(all(p["seconds"] is None and p["flops"] > 0 for p in points))
+        # PORTABILITY's table: a step with guidance is twice 0.180 and 0.803 TFLOP, the decoder at 512 x 512 2.51.
+        for index, flops in ((0, 0.36e12), (1, 1.606e12), (8, 2.51e12)):
+            self.assertAlmostEqual(points[index]["flops"] / flops, 1, delta=0.02)
+        width, height, pixels = support.read_png(self.dir / "g.png")
+        self.assertGreater(min(width, height), 1000)
+        self.assertGreater(len(set(pixels)), 16)
+
+    def test_measured(self):
+        result = support.json.loads(self.succeeds("bench", "--random-weights", "--growth", "--seconds", "0.01", "--json", "-q").out)
+        self.assertEqual(result["path"], "growth.png")
+        measured = [p for p in result["points"] if p["seconds"]]
+        self.assertEqual(measured, result["points"][:1])
+        self.assertGreater(measured[0]["peak_device_bytes"], measured[0]["activation_bytes"])
+
+    def test_wrong(self):
+        self.fails("bench", "--growth", "--stage", "unet", code=2, contains=["--growth", "--stage"])
+        self.fails("bench", "--growth", "-o", "nowhere/g.png", contains="nowhere")
 
 
 class Shaders(support.Case):
