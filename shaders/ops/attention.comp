@@ -1,15 +1,18 @@
 #version 450
-// A workgroup takes 4 · TY rows of one head and walks over its keys in blocks of KEYS. An invocation owns rows 4·ty .. 4·ty + 3: of the scores the keys tx and
-// tx + TX, of the output QUADS quads of columns, TX apart. q and k pass through shared memory in slabs of SLAB quads, v in slabs of TX quads, so any head width
-// fits; heads wider than QUADS · TX quads are split among `parts` workgroups that each repeat the scores. That keeps the sums in registers.
+// A workgroup takes 4 · TY rows of one head and walks over its keys in blocks of KEYS. An invocation owns rows 4·ty .. 4·ty + 3: of the scores the keys tx,
+// tx + TX, …, KEY_SETS of them, of the output QUADS quads of columns, TX apart. q and k pass through shared memory in slabs of SLAB quads, v in slabs of V_KEYS
+// keys and TX quads, so any head width fits; heads wider than QUADS · TX quads are split among `parts` workgroups that each repeat the scores. That keeps the
+// sums in registers.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "common/attention.glsl"
 
-const uint TX = 16;
+layout(constant_id = 4) const uint TX = 16;      // a divisor of the workgroup
+layout(constant_id = 5) const uint KEY_SETS = 2; // 1, 2 or 4
 const uint TY = gl_WorkGroupSize.x / TX;
 const uint ROWS = 4 * TY;
-const uint KEYS = 32;
+const uint KEYS = KEY_SETS * TX;
+const uint V_KEYS = 512 / TX;
 const uint SLAB = 8;
 // Odd strides keep neighbouring rows in different banks.
 const uint STRIDE = SLAB + 1;
@@ -17,23 +20,22 @@ const uint P_STRIDE = TY + 1;
 const uint R_STRIDE = TX + 1;
 
 const uint SLAB_SIZE = (ROWS + KEYS) * STRIDE;
-shared vec4 slab[SLAB_SIZE > KEYS * TX ? SLAB_SIZE : KEYS * TX];
+shared vec4 slab[SLAB_SIZE > V_KEYS * TX ? SLAB_SIZE : V_KEYS * TX];
 shared vec4 weights[KEYS * P_STRIDE]; // [key][ty]: of the four rows of ty
-shared float partial[ROWS * R_STRIDE];
 
 struct head_place {
     uint q_row, k_row, v_row; // first element of the head in row row0 of q, in row 0 of k and of v
     uint row0;
 };
 
-vec4 scores[2]; // [key], components are rows
+vec4 scores[KEY_SETS]; // components are rows
 vec4 sums[QUADS * 4];
 
 void multiply_q_k(head_place at, uint key0)
 {
     uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX;
-    scores[0] = vec4(0.0);
-    scores[1] = vec4(0.0);
+    [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
+        scores[c] = vec4(0.0);
     for (uint column = 0; column < p.head_width; column += SLAB * 4) {
         barrier();
         for (uint i = lid; i < ROWS * SLAB; i += gl_WorkGroupSize.x) {
@@ -47,27 +49,27 @@ void multiply_q_k(head_place at, uint key0)
         }
         barrier();
         [[unroll]] for (uint i = 0; i < SLAB; i++) {
-            vec4 k0 = slab[(ROWS + tx) * STRIDE + i], k1 = slab[(ROWS + tx + TX) * STRIDE + i];
+            vec4 key[KEY_SETS];
+            [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
+                key[c] = slab[(ROWS + tx + c * TX) * STRIDE + i];
             [[unroll]] for (uint r = 0; r < 4; r++) {
                 vec4 a = slab[(ty * 4 + r) * STRIDE + i];
-                scores[0][r] += dot(a, k0);
-                scores[1][r] += dot(a, k1);
+                [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
+                    scores[c][r] = scores[c][r] + a.x * key[c].x + a.y * key[c].y + a.z * key[c].z + a.w * key[c].w; // dot costs an addition more
             }
         }
     }
 }
 
-// Reduces over the TX invocations of a row.
+// Reduces over the TX invocations of a row, in the slab's memory.
 vec4 row_maximum(vec4 value)
 {
     uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX;
     barrier();
-    [[unroll]] for (uint r = 0; r < 4; r++)
-        partial[(ty * 4 + r) * R_STRIDE + tx] = value[r];
+    slab[ty * R_STRIDE + tx] = value;
     barrier();
     for (uint i = 0; i < TX; i++)
-        [[unroll]] for (uint r = 0; r < 4; r++)
-            value[r] = max(value[r], partial[(ty * 4 + r) * R_STRIDE + i]);
+        value = max(value, slab[ty * R_STRIDE + i]);
     return value;
 }
 
@@ -75,13 +77,11 @@ vec4 row_sum(vec4 value)
 {
     uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX;
     barrier();
-    [[unroll]] for (uint r = 0; r < 4; r++)
-        partial[(ty * 4 + r) * R_STRIDE + tx] = value[r];
+    slab[ty * R_STRIDE + tx] = value;
     barrier();
     vec4 sum = vec4(0.0);
     for (uint i = 0; i < TX; i++)
-        [[unroll]] for (uint r = 0; r < 4; r++)
-            sum[r] += partial[(ty * 4 + r) * R_STRIDE + i];
+        sum += slab[ty * R_STRIDE + i];
     return sum;
 }
 
@@ -90,22 +90,24 @@ vec4 row_sum(vec4 value)
 void add_weighted_quad(head_place at, uint key0, uint column0, vec4 decay, uint c)
 {
     uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX;
-    barrier();
-    for (uint i = lid; i < KEYS * TX; i += gl_WorkGroupSize.x) {
-        uint key = i / TX;
-        slab[i] = load_v(key0 + key < p.keys, at.v_row + (key0 + key) * p.v_stride, column0 + (c * TX + i % TX) * 4);
-    }
-    barrier();
     [[unroll]] for (uint r = 0; r < 4; r++)
         sums[c * 4 + r] *= decay[r];
-    // All 32 at once cost Honeykrisp registers, then spills; four hide the loop.
-    [[dont_unroll]] for (uint first = 0; first < KEYS; first += 4)
-        [[unroll]] for (uint i = 0; i < 4; i++) {
-            uint key = first + i;
-            vec4 w = weights[key * P_STRIDE + ty], value = slab[key * TX + tx];
-            [[unroll]] for (uint r = 0; r < 4; r++)
-                sums[c * 4 + r] += w[r] * value;
+    for (uint from = 0; from < KEYS; from += V_KEYS) {
+        barrier();
+        for (uint i = lid; i < V_KEYS * TX; i += gl_WorkGroupSize.x) {
+            uint key = key0 + from + i / TX;
+            slab[i] = load_v(key < p.keys, at.v_row + key * p.v_stride, column0 + (c * TX + i % TX) * 4);
         }
+        barrier();
+        // All keys at once cost Honeykrisp registers, then spills; four hide the loop.
+        [[dont_unroll]] for (uint first = 0; first < V_KEYS; first += 4)
+            [[unroll]] for (uint i = 0; i < 4; i++) {
+                uint key = first + i;
+                vec4 w = weights[(from + key) * P_STRIDE + ty], value = slab[key * TX + tx];
+                [[unroll]] for (uint r = 0; r < 4; r++)
+                    sums[c * 4 + r] += w[r] * value;
+            }
+    }
 }
 
 void add_weighted_v(head_place at, uint key0, uint column0, vec4 decay)
@@ -143,20 +145,22 @@ void main()
         sums[i] = vec4(0.0);
     for (uint key0 = 0; key0 < key_end; key0 += KEYS) {
         multiply_q_k(at, key0);
-        [[unroll]] for (uint r = 0; r < 4; r++) {
-            scores[0][r] = score(scores[0][r], at.row0 + ty * 4 + r, key0 + tx);
-            scores[1][r] = score(scores[1][r], at.row0 + ty * 4 + r, key0 + tx + TX);
+        vec4 higher = maximum;
+        [[unroll]] for (uint c = 0; c < KEY_SETS; c++) {
+            [[unroll]] for (uint r = 0; r < 4; r++)
+                scores[c][r] = score(scores[c][r], at.row0 + ty * 4 + r, key0 + tx + c * TX);
+            higher = max(higher, scores[c]);
         }
-        vec4 higher = max(maximum, row_maximum(max(scores[0], scores[1])));
+        higher = row_maximum(higher);
         vec4 decay = exp2(maximum - higher);
         maximum = higher;
-        [[unroll]] for (uint r = 0; r < 4; r++) {
-            scores[0][r] = weight(scores[0][r], maximum[r]);
-            scores[1][r] = weight(scores[1][r], maximum[r]);
+        total *= decay;
+        [[unroll]] for (uint c = 0; c < KEY_SETS; c++) {
+            [[unroll]] for (uint r = 0; r < 4; r++)
+                scores[c][r] = weight(scores[c][r], maximum[r]);
+            total += scores[c];
+            weights[(tx + c * TX) * P_STRIDE + ty] = scores[c];
         }
-        total = total * decay + scores[0] + scores[1];
-        weights[tx * P_STRIDE + ty] = scores[0];
-        weights[(tx + TX) * P_STRIDE + ty] = scores[1];
         add_weighted_v(at, key0, column0, decay);
     }
     total = row_sum(total);

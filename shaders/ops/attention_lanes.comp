@@ -8,9 +8,9 @@
 #include "common/attention.glsl"
 
 const uint S = gl_WorkGroupSize.x; // lanes: 4, 8 or 16
-layout(constant_id = 4) const uint ROWS = 16; // a multiple of S
-layout(constant_id = 5) const uint REST = 0;  // 0, 1 or 2; only where VEC
-const uint KEY_SETS = 4; // of S keys a block
+layout(constant_id = 4) const uint ROWS = 16;    // a multiple of S
+layout(constant_id = 5) const uint KEY_SETS = 4; // of S keys a block: 2 or 4
+layout(constant_id = 6) const uint REST = 0;     // 0, 1 or 2; only where VEC
 
 vec4 scores[ROWS]; // [row][set]
 vec4 sums[QUADS > 0 ? ROWS * QUADS : 1];
@@ -84,9 +84,9 @@ void update_softmax(uint row0, uint key0)
 {
     uint lane = gl_SubgroupInvocationID;
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
-        vec4 s = scores[r];
+        vec4 s = vec4(LOWEST);
         [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
-            s[c] = score(s[c], row0 + r, key0 + c * S + lane);
+            s[c] = score(scores[r][c], row0 + r, key0 + c * S + lane);
         float higher = max(max(s.x, s.y), max(s.z, s.w));
         BUTTERFLY(higher, max)
         higher = max(higher, maximum[r]);

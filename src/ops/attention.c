@@ -19,20 +19,28 @@ typedef struct attention_attrs {
 typedef struct attention_tile {
     bool lanes; /* attention_lanes.comp instead of attention.comp */
     uint32_t threads, rows;
-    uint32_t quads; /* of sums a row that an invocation holds */
-    uint32_t rest;  /* sums of attention_lanes.comp beside its quads */
-    uint32_t parts; /* workgroups among which a head's columns are split, each of which repeats the scores */
+    uint32_t quads;    /* of sums a row that an invocation holds */
+    uint32_t rest;     /* sums of attention_lanes.comp beside its quads */
+    uint32_t tx;       /* invocations of attention.comp along the columns */
+    uint32_t key_sets; /* keys of a block by tx, or by the lanes */
+    uint32_t parts;    /* workgroups among which a head's columns are split, each of which repeats the scores */
 } attention_tile;
 
-/* attention.comp: its shared memory, 16,000 bytes, is made for these invocations. With more quads the sums no longer fit in registers. */
-#define GPU_THREADS 128
+/* attention.comp: 32 rows a workgroup. With more than 4 quads the sums no longer fit in registers, so wide heads get more invocations. */
 #define GPU_ROWS 32
-#define GPU_COLUMNS 64 /* of one quad of every invocation in a row */
+#define GPU_THREADS 128
+#define GPU_WIDE_THREADS 256
+#define GPU_WIDE_HEAD 256 /* columns of 4 quads of 128 invocations */
 #define GPU_QUADS_MAX 4
-/* attention_lanes.comp. Every multiplication is written out: with more rows or quads compiling takes over a second. */
+/* Shared memory of two workgroups with blocks of 64 keys: with one alone, a core would idle at every barrier. Blocks of 32 keys take 13,824 bytes. */
+#define GPU_SHARED_64_KEYS (2 * 23040)
+/* attention_lanes.comp. Every multiplication is written out: with more rows, quads or sets of keys compiling takes over a second. */
 #define LANES_ROWS 32
-#define LANES_ROWS_FEW 16
-#define LANES_QUADS_MAX 5
+#define LANES_ROWS_FEW 16 /* where there are no more, and beside more than LANES_QUADS quads */
+#define LANES_KEY_SETS 4
+#define LANES_QUADS 5
+#define LANES_KEY_SETS_WIDE 2
+#define LANES_QUADS_WIDE 16
 
 /* Whether columns [column, column + width) exist in rows of k or v; all of a row where nothing was said of columns. */
 static bool check_rows(br_graph *graph, const char *name, const char *role, br_shape shape, br_shape q, int64_t column,
@@ -152,23 +160,43 @@ static bool rows_aligned(const attention_rows *rows)
     return rows->slice.skip % 4 == 0 && rows->stride % 4 == 0;
 }
 
-static attention_tile choose_tile(const br_vk_caps *caps, uint64_t rows, uint32_t head_width, bool vec)
+/* What is left is `quads`, of `columns` columns each over a workgroup. */
+static void split_columns(attention_tile *tile, uint32_t quads, uint32_t quads_max)
 {
-    uint32_t size = caps->subgroup_size;
-    attention_tile tile = {.threads = GPU_THREADS, .rows = GPU_ROWS};
-    uint32_t columns = GPU_COLUMNS, quads_max = br_gemm_few_registers(caps) ? 1 : GPU_QUADS_MAX;
-    if (br_gemm_has_lanes(caps) && size <= LANES_ROWS_FEW) {
-        tile = (attention_tile){.lanes = true, .threads = size, .rows = rows > LANES_ROWS_FEW ? LANES_ROWS : LANES_ROWS_FEW};
-        columns = 4 * size;
-        quads_max = LANES_QUADS_MAX;
-    }
+    tile->parts = quads <= quads_max ? 1 : (quads + quads_max - 1) / quads_max;
+    tile->quads = (quads + tile->parts - 1) / tile->parts;
+}
+
+static attention_tile choose_lanes_tile(const br_vk_caps *caps, uint64_t rows, uint32_t head_width, bool vec)
+{
+    uint32_t size = caps->subgroup_size, columns = 4 * size;
     uint32_t quads = (head_width + columns - 1) / columns, last = head_width % columns;
-    if (tile.lanes && vec && quads <= quads_max && last && last <= 2 * size) {
+    bool wide = quads > LANES_QUADS;
+    attention_tile tile = {
+        .lanes = true,
+        .threads = size,
+        .rows = rows > LANES_ROWS_FEW && !wide ? LANES_ROWS : LANES_ROWS_FEW,
+        .key_sets = wide ? LANES_KEY_SETS_WIDE : LANES_KEY_SETS,
+    };
+    if (vec && !wide && last && last <= 2 * size) {
         quads--;
         tile.rest = (last + size - 1) / size;
     }
-    tile.parts = quads <= quads_max ? 1 : (quads + quads_max - 1) / quads_max;
-    tile.quads = (quads + tile.parts - 1) / tile.parts;
+    split_columns(&tile, quads, wide ? LANES_QUADS_WIDE : LANES_QUADS);
+    return tile;
+}
+
+static attention_tile choose_tile(const br_vk_caps *caps, uint64_t keys, uint32_t head_width)
+{
+    attention_tile tile = {.threads = GPU_THREADS, .rows = GPU_ROWS};
+    bool few_registers = br_gemm_few_registers(caps);
+    if (!few_registers && head_width > GPU_WIDE_HEAD && caps->max_invocations >= GPU_WIDE_THREADS)
+        tile.threads = GPU_WIDE_THREADS;
+    tile.tx = 4 * tile.threads / GPU_ROWS;
+    /* Blocks of 64 keys read less of q a product, but the last of 77 would be half empty. */
+    bool large = !few_registers && caps->max_shared >= GPU_SHARED_64_KEYS && (keys % 64 == 0 || keys % 64 > 32 || keys > 256);
+    tile.key_sets = (large ? 64 : 32) / tile.tx;
+    split_columns(&tile, (head_width + 4 * tile.tx - 1) / (4 * tile.tx), few_registers ? 1 : GPU_QUADS_MAX);
     return tile;
 }
 
@@ -188,7 +216,9 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
 
     uint32_t head_width = attrs->width / (uint32_t)attrs->heads;
     bool vec = head_width % 4 == 0 && rows_aligned(&q) && rows_aligned(&k) && rows_aligned(&v) && rows_aligned(&y);
-    attention_tile tile = choose_tile(emitter->caps, piece.rows, head_width, vec);
+    bool lanes = br_gemm_has_lanes(emitter->caps) && emitter->caps->subgroup_size <= LANES_ROWS_FEW;
+    attention_tile tile =
+        lanes ? choose_lanes_tile(emitter->caps, piece.rows, head_width, vec) : choose_tile(emitter->caps, keys, head_width);
     uint32_t row_blocks = (uint32_t)((piece.rows + tile.rows - 1) / tile.rows);
 
     br_attention_push push = {
@@ -214,8 +244,8 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
                                            {BR_SHADER_ATTENTION_LANES_F32, BR_SHADER_ATTENTION_LANES_F16}};
     br_op_dispatch dispatch = {
         .shader = ids[tile.lanes][br_graph_dtype(graph, node->outputs[0]) == BR_F16],
-        .spec_count = tile.lanes ? 6 : 4,
-        .spec = {tile.threads, tile.quads, vec, attrs->causal, tile.rows, tile.rest},
+        .spec_count = tile.lanes ? 7 : 6, /* REST is of attention_lanes.comp alone */
+        .spec = {tile.threads, tile.quads, vec, attrs->causal, tile.lanes ? tile.rows : tile.tx, tile.key_sets, tile.rest},
         .push_size = sizeof push,
         .operand_count = BR_ATTENTION_BINDINGS,
         .operands = {q.slice.operand, k.slice.operand, v.slice.operand, y.slice.operand},

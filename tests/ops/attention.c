@@ -115,6 +115,7 @@ static void check_shapes(br_test_device *device)
         {.pictures = 1, .queries = 7, .keys = 67, .heads = 2, .head_width = 160},
         {.pictures = 1, .queries = 39, .keys = 67, .heads = 1, .head_width = 257},
         {.pictures = 2, .queries = 41, .keys = 43, .heads = 1, .head_width = 512},
+        {.pictures = 1, .queries = 35, .keys = 307, .heads = 1, .head_width = 44},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         check(device, &cases[i]);
@@ -237,10 +238,18 @@ static void test_gpu(void **state)
     br_vk_caps caps = *device.caps;
     device.caps = &caps;
     caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    caps.max_shared = 49152; /* for blocks of 64 keys, of which this takes one workgroup */
     check_shapes(&device);
     check_causal(&device);
     check_storage(&device);
     check_columns(&device);
+    /* Blocks of 32 keys and no wide workgroups; then the narrow sums of Mali. */
+    caps.max_shared = 16384;
+    caps.max_invocations = 128;
+    check_shapes(&device);
+    check_causal(&device);
+    caps.vendor_id = 0x13b5;
+    check_shapes(&device);
 }
 
 static void test_scale(void **state)
