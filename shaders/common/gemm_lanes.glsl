@@ -9,6 +9,9 @@ const uint GEMM_BM = TM;
 const uint GEMM_BN = WX * TN;
 
 #define GEMM_TX gl_SubgroupInvocationID
+#ifndef GEMM_LANE_COLUMN
+#define GEMM_LANE_COLUMN(c) (gl_SubgroupInvocationID + c * WX)
+#endif
 #define GEMM_TY 0
 
 float acc[TM * TN];
@@ -74,7 +77,7 @@ void gemm_tile(uint m0, uint n0, uint taps, uint depth)
         [[unroll]] for (uint i = 0; i < TM / WX; i++)
             x_row[i] = gemm_x_row(m0 + i * WX + lane, tap);
         [[unroll]] for (uint c = 0; c < TN; c++)
-            w_row[c] = gemm_w_row(n0 + lane + c * WX, tap);
+            w_row[c] = gemm_w_row(n0 + GEMM_LANE_COLUMN(c), tap);
         for (uint k = 0; k < depth; k += KQ * 4) {
             vec4 b[TN][KQ];
 #if W_QUANT

@@ -3,6 +3,7 @@
 #include "ops/conv2d.h"
 #include "ops/gemm.h"
 #include "ops/slice.h"
+#include "ops/winograd.h"
 
 typedef struct conv2d_attrs {
     int stride, pad_top, pad_left;
@@ -10,6 +11,7 @@ typedef struct conv2d_attrs {
     int64_t bias_column;
     int64_t height, width; /* of x as it is read */
     br_activation activation;
+    br_winograd_slabs winograd;
 } conv2d_attrs;
 
 /* Indices times sizes stay below 2^32. */
@@ -95,6 +97,7 @@ br_value br_op_conv2d(br_graph *graph, const char *name, const br_conv2d_params 
                              (padded_w - weight.dim[2]) / params->stride + 1, weight.dim[0]);
     if (!check_bias(graph, name, params, x.dim[0], weight.dim[0], &attrs))
         return BR_NONE;
+    attrs.winograd = br_winograd_cut(weight, params->stride, y);
     br_dtype dtype = br_graph_dtype(graph, params->x);
     bool residual = params->residual != BR_NONE;
     if (residual &&
@@ -113,8 +116,8 @@ br_value br_op_conv2d(br_graph *graph, const char *name, const br_conv2d_params 
                                     .attrs = &attrs,
                                     .attrs_size = sizeof attrs,
                                     .in_place = in_place ? INPUT_RESIDUAL : -1,
-                                    .output_count = 1,
-                                    .outputs = {{dtype, y, BR_NONE}},
+                                    .output_count = attrs.winograd.lines ? 2 : 1,
+                                    .outputs = {{dtype, y, BR_NONE}, {BR_F32, br_shape_of(attrs.winograd.count), BR_NONE}},
                                 });
 }
 
@@ -239,6 +242,23 @@ static bool fits(const br_emitter *emitter, br_value value)
 
 br_status br_emit_conv2d(br_emitter *emitter, const br_node *node)
 {
+    const conv2d_attrs *attrs = node->attrs;
+    br_winograd_conv conv = {.x = node->inputs[INPUT_X],
+                             .weight = node->inputs[INPUT_WEIGHT],
+                             .bias = node->inputs[INPUT_BIAS],
+                             .residual = node->inputs[INPUT_RESIDUAL],
+                             .y = node->outputs[0],
+                             .scratch = node->outputs[1],
+                             .height = attrs->height,
+                             .width = attrs->width,
+                             .bias_stride = attrs->bias_stride,
+                             .bias_column = attrs->bias_column,
+                             .pad_top = attrs->pad_top,
+                             .pad_left = attrs->pad_left,
+                             .activation = attrs->activation,
+                             .slabs = attrs->winograd};
+    if (br_winograd_wins(emitter, &conv))
+        return br_winograd_emit(emitter, &conv);
     conv2d_shape shape = shape_of(emitter->graph, node);
     br_value bias = node->inputs[INPUT_BIAS];
     bool whole = fits(emitter, node->inputs[INPUT_X]) && fits(emitter, node->outputs[0]) &&

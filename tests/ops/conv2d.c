@@ -153,6 +153,19 @@ static void test_upsampled(void **state)
                                 .w_dtype = BR_F16});
 }
 
+/* Large pictures with 3 × 3 kernels, which CPU devices do by Winograd's algorithm: one slab; several of lines (the tiles take more than 16 MiB); several of
+ * channels; enlarged. Its transforms multiply errors by about 10, so f32 errs by 10 · √K · 2^-24 at most, and what lies between is f32 for f16, too. */
+static void test_winograd(void **state)
+{
+    check(*state, (conv2d_case){.shape = {2, 65, 67, 32, 36, 3, 3, 1, 1, 1, 1, 1}, .bias_rows = true, .residual = true});
+    check(*state, (conv2d_case){.shape = {1, 67, 65, 36, 36, 3, 3, 1, 1, 1, 1, 1}, .x_dtype = BR_F16, .w_dtype = BR_F16});
+    check(*state, (conv2d_case){.shape = {1, 211, 137, 32, 32, 3, 3, 1, 1, 1, 1, 1}, .residual = true});
+    check(*state, (conv2d_case){.shape = {1, 66, 63, 172, 172, 3, 3, 1, 1, 1, 1, 1}, .bias = true});
+    br_ref_conv2d_params up = upsampled((br_ref_conv2d_params){2, 37, 31, 32, 40, 3, 3, 1, 1, 0, 1, 2}, 71, 61);
+    up.activation = BR_ACTIVATION_SILU;
+    check(*state, (conv2d_case){.shape = up, .bias_row = true, .x_dtype = BR_F16});
+}
+
 static void test_storage(void **state)
 {
     static const int channels[] = {35, 36, 40}; /* one, four, eight at a load */
@@ -272,7 +285,7 @@ int main(void)
         cmocka_unit_test(test_shapes),    cmocka_unit_test(test_activation),     cmocka_unit_test(test_strides),
         cmocka_unit_test(test_storage),   cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_line_too_long),
         cmocka_unit_test(test_errors),    cmocka_unit_test(test_gpu_tiles),      cmocka_unit_test(test_bias_columns),
-        cmocka_unit_test(test_upsampled),
+        cmocka_unit_test(test_upsampled), cmocka_unit_test(test_winograd),
     };
     return cmocka_run_group_tests_name("ops/conv2d", tests, br_test_device_setup, br_test_device_teardown);
 }

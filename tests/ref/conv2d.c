@@ -32,9 +32,10 @@ static double output_at(const br_ref_conv2d_params *p, int picture, int y, int x
                 continue;
             line = line * p->height / read_height(p);
             column = column * p->width / read_width(p);
+            const float *from = p->x + ((picture * p->height + line) * p->width + column) * p->in_channels;
+            const float *weight = p->weight + ((channel * p->kernel_h + ky) * p->kernel_w + kx) * p->in_channels;
             for (int i = 0; i < p->in_channels; i++)
-                sum += (double)p->x[((picture * p->height + line) * p->width + column) * p->in_channels + i] *
-                       p->weight[((channel * p->kernel_h + ky) * p->kernel_w + kx) * p->in_channels + i];
+                sum += (double)from[i] * weight[i];
         }
     }
     return sum;
