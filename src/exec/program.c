@@ -76,7 +76,8 @@ br_vk_pipeline_params br_program_pipeline(const br_op_dispatch *dispatch)
                                     .size = shader->size,
                                     .binding_count = dispatch->operand_count,
                                     .push_size = dispatch->push_size,
-                                    .spec_count = dispatch->spec_count};
+                                    .spec_count = dispatch->spec_count,
+                                    .subgroup_size = dispatch->subgroup_size};
     for (uint32_t i = 0; i < dispatch->spec_count; i++)
         params.spec[i] = dispatch->spec[i];
     return params;

@@ -21,6 +21,7 @@ typedef struct br_op_dispatch {
     int node;         /* index in the graph */
     br_shader_id shader;
     uint32_t spec_count, spec[BR_VK_SPEC_MAX];
+    uint32_t subgroup_size; /* 0: the driver's choice; else all subgroups have this size and are full */
     uint32_t push_size;
     uint8_t push[128];
     uint32_t operand_count; /* bindings 0 .. operand_count - 1 */

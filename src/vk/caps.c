@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vk/check.h"
+#include "vk/matrix.h"
 
 /* What Vulkan guarantees where a device does not say (no VK_KHR_maintenance4): the shaders address at most 32 bits of bytes. */
 #define DEFAULT_MAX_BUFFER_SIZE (UINT64_C(1) << 32)
@@ -16,8 +17,6 @@
 #define PORTABILITY_SUBSET "VK_KHR_portability_subset"
 /* Newer than the headers that Brume builds with. */
 #define CALIBRATED_TIMESTAMPS "VK_KHR_calibrated_timestamps"
-/* Headers before 1.3.255 do not have it. */
-#define COOPERATIVE_MATRIX "VK_KHR_cooperative_matrix"
 
 typedef struct extension_list {
     VkExtensionProperties *items; /* owned */
@@ -164,7 +163,8 @@ static void query_features(br_vk_physical *physical, const extension_list *exten
         caps->subgroup_size_control && control_features.subgroupSizeControl && control_features.computeFullSubgroups;
     /* The extension requires its feature (Vulkan specification, "Feature Requirements"), so there is no need to ask with a structure that an
      * older validation layer takes for an error. */
-    caps->cooperative_matrix = has(extensions, COOPERATIVE_MATRIX);
+    if (has(extensions, BR_VK_MATRIX_EXTENSION))
+        br_vk_matrix_query(physical->handle, caps);
     caps->performance_query = has(extensions, VK_KHR_PERFORMANCE_QUERY_EXTENSION_NAME);
     caps->executable_properties = has(extensions, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
     physical->ext_calibrated_timestamps = has(extensions, CALIBRATED_TIMESTAMPS) ? CALIBRATED_TIMESTAMPS
@@ -247,6 +247,7 @@ br_status br_vk_physical_query(VkPhysicalDevice handle, br_vk_physical *out_phys
     query_properties(out_physical, &extensions);
     query_features(out_physical, &extensions);
     br_vk_caps_distrust(caps, out_physical->driver_id);
+    caps->prefer_matrix = br_vk_matrix_believed_fast(caps);
     if (!compute)
         out_physical->unusable = "it has no queue for compute";
     else if (caps->max_storage_buffers < 6)

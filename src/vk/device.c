@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "vk/handles.h"
+#include "vk/matrix.h"
 #include "vk/pipeline_table.h"
 #include "vk/staging.h"
 
@@ -27,7 +28,7 @@ static void apply_params(br_vk_device *device, const br_vk_device_params *params
         lower(&caps->max_groups[i], params->max_groups);
     }
     if (params->no_f16)
-        caps->f16_storage = caps->f16_arithmetic = false;
+        caps->f16_storage = caps->f16_arithmetic = caps->cooperative_matrix = false;
     if (params->integer_dot != BR_VK_AUTO)
         caps->integer_dot_fast = caps->integer_dot && params->integer_dot == BR_VK_ON;
     device->capture_representations = caps->executable_properties && params->capture_representations;
@@ -47,7 +48,7 @@ static br_status create_handle(br_vk_device *device)
 {
     const br_vk_caps *caps = &device->caps;
     const br_vk_physical *physical = device->physical;
-    const char *extensions[9];
+    const char *extensions[12];
     uint32_t extension_count = 0;
     if (physical->ext_portability_subset)
         extensions[extension_count++] = "VK_KHR_portability_subset";
@@ -66,6 +67,8 @@ static br_status create_handle(br_vk_device *device)
 
     if (device->want_gauges)
         extensions[extension_count++] = VK_KHR_PERFORMANCE_QUERY_EXTENSION_NAME;
+    if (caps->cooperative_matrix)
+        extensions[extension_count++] = BR_VK_MATRIX_EXTENSION;
 
     /* A structure goes into the chain only for a feature that is there: a driver without it does not know the structure. */
     VkPhysicalDeviceFeatures2 features = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
@@ -101,6 +104,13 @@ static br_status create_handle(br_vk_device *device)
         VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PERFORMANCE_QUERY_FEATURES_KHR, features.pNext, .performanceCounterQueryPools = VK_TRUE};
     if (device->want_gauges)
         features.pNext = &performance_query;
+
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrix = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR,
+                                                           features.pNext, .cooperativeMatrix = VK_TRUE};
+    VkPhysicalDeviceVulkanMemoryModelFeatures memory_model = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES,
+                                                              &matrix, .vulkanMemoryModel = VK_TRUE};
+    if (caps->cooperative_matrix)
+        features.pNext = &memory_model;
 
     VkDeviceQueueCreateInfo queue = {VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueFamilyIndex = physical->queue_family,
                                      .queueCount = 1, .pQueuePriorities = (const float[]){1}};

@@ -11,6 +11,13 @@
 #include "base/log.h"
 #include "base/status.h"
 
+/* C[m, n] (f32) += A[m, k] · B[k, n] (f16) in one step of a subgroup's matrix units. */
+typedef struct br_vk_matrix_shape {
+    uint32_t m, n, k;
+} br_vk_matrix_shape;
+#define BR_VK_MATRIX_SHAPES 4
+#define BR_VK_MATRIX_SIDE_MAX 64
+
 /* What a device can do and how much of it the engine uses. Plain data: ops choose their variants from it without touching Vulkan. */
 typedef struct br_vk_caps {
     char name[256], driver[256], driver_info[256];
@@ -40,7 +47,12 @@ typedef struct br_vk_caps {
     bool i8_storage, i8_arithmetic;
     bool integer_dot;      /* shaderIntegerDotProduct, enabled */
     bool integer_dot_fast; /* and the device has an instruction for four signed bytes: matrices in blocks are multiplied with it */
-    bool cooperative_matrix;    /* reported only, not enabled: no shader uses it yet */
+    /* VK_KHR_cooperative_matrix with what the shaders need besides (subgroups of a known size, 16-bit floats), and the shapes in the driver's order. */
+    bool cooperative_matrix;
+    uint32_t matrix_count;
+    br_vk_matrix_shape matrix[BR_VK_MATRIX_SHAPES];
+    /* Whether ops choose it: from what is believed of the driver. Who measured may set or clear it; it means nothing without cooperative_matrix. */
+    bool prefer_matrix;
     bool performance_query;     /* VK_KHR_performance_query: hardware counters */
     bool executable_properties; /* VK_KHR_pipeline_executable_properties */
     /* What the device claims and the engine does not believe, with the reason; one line each. NULL when there is nothing. */

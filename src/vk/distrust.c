@@ -69,7 +69,7 @@ void br_vk_caps_distrust(br_vk_caps *caps, VkDriverId driver)
         if (!claimed || !matches(rule, caps, driver))
             continue;
         if (rule->what & DISTRUST_F16)
-            caps->f16_storage = caps->f16_arithmetic = false;
+            caps->f16_storage = caps->f16_arithmetic = caps->cooperative_matrix = false;
         if (rule->what & DISTRUST_MATRIX)
             caps->cooperative_matrix = false;
         if (rule->what & DISTRUST_DOT)

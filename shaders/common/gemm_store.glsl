@@ -1,0 +1,37 @@
+// What the tile loops leave in acc, in fours along n: loads of what belongs to those columns, and the store. `count`: columns up to the end.
+#ifndef BR_GEMM_STORE_GLSL
+#define BR_GEMM_STORE_GLSL
+
+#define GEMM_LOAD_STORED(NAME, BUFFER)                       \
+    vec4 NAME(uint at, uint count)                           \
+    {                                                        \
+        if (VEC_STORE)                                       \
+            return vec4(BUFFER##4[at >> 2]);                 \
+        vec4 value = vec4(0.0);                              \
+        [[unroll]] for (uint e = 0; e < GEMM_V; e++) {       \
+            if (e < count)                                   \
+                value[e] = float(BUFFER[at + e]);            \
+        }                                                    \
+        return value;                                        \
+    }
+
+#define GEMM_STORE(BUFFER, T, AT, VALUE, COUNT)              \
+    if (VEC_STORE) {                                         \
+        BUFFER##4[(AT) >> 2] = T##4(VALUE);                  \
+    } else {                                                 \
+        [[unroll]] for (uint e = 0; e < GEMM_V; e++) {       \
+            if (e < (COUNT))                                 \
+                BUFFER[(AT) + e] = T((VALUE)[e]);            \
+        }                                                    \
+    }
+
+// Of row r and the columns c .. c + GEMM_V - 1 of the invocation.
+vec4 gemm_sums(uint r, uint c)
+{
+    vec4 value = vec4(0.0);
+    [[unroll]] for (uint e = 0; e < GEMM_V; e++)
+        value[e] = acc[r * TN + c + e];
+    return value;
+}
+
+#endif
