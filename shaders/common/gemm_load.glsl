@@ -1,15 +1,19 @@
-// Four neighbours along k of a row of x or of w, for the tile loops: zeros past `depth` and for the row GEMM_ZERO.
+// Four neighbours along k of a row of x or of w, for the tile loops: zeros past `depth` and for the row GEMM_ZERO. In fours they are loaded without a
+// branch, from element 0 where they count as zeros, so that loads follow one another.
 #ifndef BR_GEMM_LOAD_GLSL
 #define BR_GEMM_LOAD_GLSL
 
 #define GEMM_LOAD(NAME, BUFFER)                                  \
     vec4 NAME(uint row, uint k, uint depth)                      \
     {                                                            \
-        if (row == GEMM_ZERO || k >= depth)                      \
+        bool zero = row == GEMM_ZERO || k >= depth;              \
+        uint at = zero ? 0 : row + k;                            \
+        if (VEC) {                                               \
+            vec4 quad = vec4(BUFFER##4[at >> 2]);                \
+            return zero ? vec4(0.0) : quad;                      \
+        }                                                        \
+        if (zero)                                                \
             return vec4(0.0);                                    \
-        uint at = row + k;                                       \
-        if (VEC)                                                 \
-            return vec4(BUFFER##4[at >> 2]);                     \
         vec4 value = vec4(float(BUFFER[at]), 0.0, 0.0, 0.0);     \
         if (k + 1 < depth)                                       \
             value.y = float(BUFFER[at + 1]);                     \

@@ -7,7 +7,7 @@ layout(constant_id = 1) const uint WX = 8;       // invocations along N; the oth
 layout(constant_id = 2) const uint TM = 4;       // rows an invocation
 layout(constant_id = 3) const uint TN = 4;       // columns an invocation
 layout(constant_id = 4) const uint KQ = 4;       // quads of k a step
-layout(constant_id = 5) const bool VEC = false;  // depth and all first elements are multiples of 4
+layout(constant_id = 5) const int FLAGS = 0;     // bits, see below
 layout(constant_id = 6) const int ACT = 0;       // br_activation or GEMM_ACT_GEGLU
 layout(constant_id = 7) const bool BIAS = false;
 layout(constant_id = 8) const int RESIDUAL = 0;  // one of:
@@ -16,11 +16,56 @@ layout(constant_id = 8) const int RESIDUAL = 0;  // one of:
 #define RESIDUAL_ROW 2  // f32 [n], added to every row
 #define RESIDUAL_GATE 3 // as FULL, but a factor
 
-// Rows n of w are values, rows n + p.gate their gates, and y = value · gelu(gate). Of an invocation's columns the even ones are values, each followed by
-// its gate, so that TN is even.
+#if BR_MATRIX
+// WX counts subgroups, TM and TN matrices of a subgroup; a multiplication is MATRIX_M × MATRIX_N × MATRIX_K.
+layout(constant_id = 9) const uint MATRIX_M = 16;
+layout(constant_id = 10) const uint MATRIX_N = 16;
+layout(constant_id = 11) const uint MATRIX_K = 16;
+layout(constant_id = 12) const uint SUBGROUP = 32;
+layout(constant_id = 13) const uint STAGES = 1;
+#define GEMM_SPEC_NEXT 14
+#else
+#define GEMM_SPEC_NEXT 9 // the first of those that an op adds
+#endif
+
+// Rows n of w are values, rows n + p.gate their gates, and y = value · gelu(gate). TN is even.
 #define GEMM_ACT_GEGLU 7
 const bool GEGLU = ACT == GEMM_ACT_GEGLU;
 const uint GEMM_HALVES = GEGLU ? 2 : 1;
+
+#if BR_MATRIX
+const uint GEMM_V = 4;
+
+uint gemm_column(uint slot)
+{
+    return slot / (MATRIX_N * GEMM_HALVES) * MATRIX_N + slot % MATRIX_N;
+}
+
+bool gemm_is_gate(uint slot)
+{
+    return slot / MATRIX_N % GEMM_HALVES == 1;
+}
+#else
+// A tile's columns are slots; invocation tx has the slots tx + c · WX. Its first GEMM_V are neighbouring columns of y, so that it stores them together, the
+// next as many, with GEGLU, their gates.
+const uint GEMM_V = TN / GEMM_HALVES % 4 == 0 ? 4 : TN / GEMM_HALVES % 2 == 0 ? 2 : 1;
+
+uint gemm_column(uint slot)
+{
+    uint c = slot / WX;
+    return (c / (GEMM_V * GEMM_HALVES) * WX + slot % WX) * GEMM_V + c % GEMM_V;
+}
+
+bool gemm_is_gate(uint slot)
+{
+    return slot / WX / GEMM_V % GEMM_HALVES == 1;
+}
+#endif
+
+const bool VEC = (FLAGS & 1) != 0;    // x and w are loaded in fours: depth and all first elements are multiples of 4
+// y is stored in fours, bias and residual loaded: N and all first elements are multiples of 4.
+const bool VEC_STORE = (FLAGS & 2) != 0 && GEMM_V == 4;
+const bool PACKED = (FLAGS & 4) != 0; // numbers of 16 bits stay packed until they are multiplied
 
 const uint GEMM_ZERO = 0xffffffffu;
 

@@ -1,4 +1,4 @@
-// What the tile loops leave in acc, in fours along n: loads of what belongs to those columns, and the store. `count`: columns up to the end.
+// For gemm_store of the ops, which gets GEMM_V sums of neighbouring columns: loads of what belongs to them, and the store. `count`: columns up to the end.
 #ifndef BR_GEMM_STORE_GLSL
 #define BR_GEMM_STORE_GLSL
 
@@ -24,14 +24,5 @@
                 BUFFER[(AT) + e] = T((VALUE)[e]);            \
         }                                                    \
     }
-
-// Of row r and the columns c .. c + GEMM_V - 1 of the invocation.
-vec4 gemm_sums(uint r, uint c)
-{
-    vec4 value = vec4(0.0);
-    [[unroll]] for (uint e = 0; e < GEMM_V; e++)
-        value[e] = acc[r * TN + c + e];
-    return value;
-}
 
 #endif

@@ -6,7 +6,7 @@
 #include "common/quant.h"
 
 #ifndef QUANT_SPEC
-#define QUANT_SPEC 9 // behind those of common/gemm_spec.glsl
+#define QUANT_SPEC GEMM_SPEC_NEXT // of common/gemm_spec.glsl
 #endif
 layout(constant_id = QUANT_SPEC) const int QUANT = BR_QUANT_Q8_0;
 

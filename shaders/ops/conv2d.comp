@@ -4,6 +4,12 @@
 #if BR_LANES
 #extension GL_KHR_shader_subgroup_shuffle : require
 #endif
+#if BR_MATRIX
+#extension GL_KHR_cooperative_matrix : require
+#extension GL_KHR_memory_scope_semantics : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
+#endif
 #include "common/types.glsl"
 #include "common/activation.glsl"
 #include "common/gemm_spec.glsl"
@@ -18,10 +24,13 @@ layout(set = 0, binding = BR_CONV2D_X) readonly buffer br_x8 { uvec4 x8[]; };
 layout(set = 0, binding = BR_CONV2D_W) readonly buffer br_w8 { uvec4 w8[]; };
 #endif
 layout(set = 0, binding = BR_CONV2D_Y) writeonly buffer br_y { X_T y[]; };
-layout(set = 0, binding = BR_CONV2D_BIAS) readonly buffer br_bias { float bias[]; };
+layout(set = 0, binding = BR_CONV2D_Y) writeonly buffer br_y4 { X_T4 y4[]; };
+layout(set = 0, binding = BR_CONV2D_BIAS) readonly restrict buffer br_bias { float bias[]; };
+layout(set = 0, binding = BR_CONV2D_BIAS) readonly restrict buffer br_bias4 { vec4 bias4[]; };
 layout(set = 0, binding = BR_CONV2D_RESIDUAL) readonly buffer br_residual { X_T residual[]; };
+layout(set = 0, binding = BR_CONV2D_RESIDUAL) readonly buffer br_residual4 { X_T4 residual4[]; };
 
-layout(constant_id = 9) const bool UPSAMPLED = false; // x is read as if enlarged to height × width; behind those of common/gemm_spec.glsl
+layout(constant_id = GEMM_SPEC_NEXT) const bool UPSAMPLED = false; // x is read as if enlarged to height × width
 
 // The input pixel under `tap` of output pixel m; padding and rows past the end are zeros.
 uint gemm_x_row(uint m, uint tap)
@@ -44,16 +53,40 @@ uint gemm_x_row(uint m, uint tap)
     return p.x_first + picture * p.x_picture + uint((line - p.slab_top) * p.x_width + column) * p.depth;
 }
 
-uint gemm_w_row(uint n, uint tap)
+uint gemm_w_row(uint slot, uint tap)
 {
+    uint n = gemm_column(slot);
     return n < p.n ? p.w_first + (n * p.taps + tap) * p.depth : GEMM_ZERO;
 }
 
 #include "common/gemm_load.glsl"
+#include "common/gemm_store.glsl"
+GEMM_LOAD_STORED(load_bias, bias)
+GEMM_LOAD_STORED(load_residual, residual)
+
+// Channels n .. n + GEMM_V - 1 of output pixel m.
+void gemm_store(uint m, uint n, vec4 v, vec4 gate)
+{
+    if (m >= p.m || n >= p.n)
+        return;
+    uint count = p.n - n;
+    if (BIAS)
+        v += load_bias(p.bias_first + m / p.out_pixels * p.bias_stride + n, count);
+    if (RESIDUAL == RESIDUAL_FULL)
+        v += load_residual(p.residual_first + m * p.y_stride + n, count);
+    v = br_activate4(ACT, v);
+    GEMM_STORE(y, X_T, p.y_first + m * p.y_stride + n, v, count);
+}
+
+#if BR_MATRIX
+#include "common/gemm_matrix.glsl"
+#else
 #if BR_LANES
 #include "common/gemm_lanes.glsl"
 #else
 #include "common/gemm.glsl"
+#endif
+#include "common/gemm_run.glsl"
 #endif
 
 void main()
@@ -63,23 +96,5 @@ void main()
         return;
     uint m0 = group / p.tiles_n * GEMM_BM;
     uint n0 = group % p.tiles_n * GEMM_BN;
-    gemm_tile(m0, n0, p.taps, p.depth);
-
-    [[unroll]] for (uint r = 0; r < TM; r++) {
-        uint m = m0 + GEMM_TY + r * WY;
-        if (m >= p.m)
-            continue;
-        uint bias_row = p.bias_first + m / p.out_pixels * p.bias_stride;
-        [[unroll]] for (uint c = 0; c < TN; c++) {
-            uint n = n0 + GEMM_TX + c * WX;
-            if (n < p.n) {
-                float v = acc[r * TN + c];
-                if (BIAS)
-                    v += bias[bias_row + n];
-                if (RESIDUAL == RESIDUAL_FULL)
-                    v += float(residual[p.residual_first + m * p.y_stride + n]);
-                y[p.y_first + m * p.y_stride + n] = X_T(br_activate(ACT, v));
-            }
-        }
-    }
+    gemm_run(m0, n0, p.taps, p.depth);
 }

@@ -7,6 +7,12 @@
 #if BR_DOT
 #extension GL_EXT_spirv_intrinsics : require
 #endif
+#if BR_MATRIX
+#extension GL_KHR_cooperative_matrix : require
+#extension GL_KHR_memory_scope_semantics : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
+#endif
 #include "common/types.glsl"
 #include "common/activation.glsl"
 #include "common/gemm_spec.glsl"
@@ -33,34 +39,65 @@ layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_x8 { uvec4 x8[]; };
 layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w8 { uvec4 w8[]; };
 #endif
 layout(set = 0, binding = BR_LINEAR_Y) writeonly buffer br_y { X_T y[]; };
-layout(set = 0, binding = BR_LINEAR_BIAS) readonly buffer br_bias { float bias[]; };
+layout(set = 0, binding = BR_LINEAR_Y) writeonly buffer br_y4 { X_T4 y4[]; };
+layout(set = 0, binding = BR_LINEAR_BIAS) readonly restrict buffer br_bias { float bias[]; };
+layout(set = 0, binding = BR_LINEAR_BIAS) readonly restrict buffer br_bias4 { vec4 bias4[]; };
 layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual { X_T residual[]; };
+layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual4 { X_T4 residual4[]; };
 layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual_row { float residual_row[]; };
+layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual_row4 { vec4 residual_row4[]; };
 
 uint gemm_x_row(uint m, uint tap)
 {
     return m < p.m ? p.x_first + m * (p.k / X_UNIT) : GEMM_ZERO;
 }
 
-uint gemm_w_row(uint n, uint tap)
+uint gemm_w_row(uint slot, uint tap)
 {
-    uint row = n;
-    if (GEGLU) {
-        n = n / (2 * WX) * WX + n % WX;
-        row = n + (row / WX & 1) * p.gate;
-    }
-    return n < p.n ? p.w_first + row * p.w_stride : GEMM_ZERO;
+    uint column = gemm_column(slot);
+    uint n = gemm_is_gate(slot) ? column + p.gate : column;
+    return column < p.n ? p.w_first + n * p.w_stride : GEMM_ZERO;
 }
 
+#if !BR_DOT
+#include "common/gemm_load.glsl"
+#endif
+#include "common/gemm_store.glsl"
+GEMM_LOAD_STORED(load_bias, bias)
+GEMM_LOAD_STORED(load_residual, residual)
+GEMM_LOAD_STORED(load_residual_row, residual_row)
+
+// Columns n .. n + GEMM_V - 1 of row m, from the sums of values and of gates.
+void gemm_store(uint m, uint n, vec4 v, vec4 gate)
+{
+    if (m >= p.m || n >= p.n)
+        return;
+    uint count = p.n - n, at = p.y_first + m * p.y_stride + n, residual_at = p.residual_first + m * p.y_stride + n;
+    if (BIAS)
+        v += load_bias(p.bias_first + n, count);
+    v = br_activate4(ACT, v);
+    if (GEGLU)
+        v *= br_activate4(BR_ACT_GELU, BIAS ? gate + load_bias(p.bias_first + p.gate + n, count) : gate);
+    if (RESIDUAL == RESIDUAL_FULL)
+        v += load_residual(residual_at, count);
+    if (RESIDUAL == RESIDUAL_GATE)
+        v *= load_residual(residual_at, count);
+    if (RESIDUAL == RESIDUAL_ROW)
+        v += load_residual_row(p.residual_first + n, count);
+    GEMM_STORE(y, X_T, at, v, count);
+}
+
+#if BR_MATRIX
+#include "common/gemm_matrix.glsl"
+#else
 #if BR_DOT
 #include "common/gemm_dot.glsl"
-#else
-#include "common/gemm_load.glsl"
-#if BR_LANES
+#elif BR_LANES
 #include "common/gemm_lanes.glsl"
 #else
 #include "common/gemm.glsl"
 #endif
+#include "common/gemm_run.glsl"
 #endif
 
 void main()
@@ -70,28 +107,5 @@ void main()
         return;
     uint m0 = group / p.tiles_n * GEMM_BM;
     uint n0 = group % p.tiles_n * GEMM_BN;
-    gemm_tile(m0, n0, 1, p.k);
-
-    [[unroll]] for (uint c = 0; c < TN; c += GEMM_HALVES) {
-        uint n = n0 / GEMM_HALVES + GEMM_TX + c / GEMM_HALVES * WX;
-        if (n >= p.n)
-            continue;
-        float b = BIAS ? bias[p.bias_first + n] : 0.0;
-        float gate_b = BIAS && GEGLU ? bias[p.bias_first + p.gate + n] : 0.0;
-        float row = RESIDUAL == RESIDUAL_ROW ? residual_row[p.residual_first + n] : 0.0;
-        [[unroll]] for (uint r = 0; r < TM; r++) {
-            uint m = m0 + GEMM_TY + r * WY;
-            if (m < p.m) {
-                uint at = r * TN + c;
-                float v = br_activate(ACT, acc[at] + b) + row;
-                if (GEGLU)
-                    v *= br_gelu(acc[at + GEMM_HALVES - 1] + gate_b);
-                if (RESIDUAL == RESIDUAL_FULL)
-                    v += float(residual[p.residual_first + m * p.y_stride + n]);
-                if (RESIDUAL == RESIDUAL_GATE)
-                    v *= float(residual[p.residual_first + m * p.y_stride + n]);
-                y[p.y_first + m * p.y_stride + n] = X_T(v);
-            }
-        }
-    }
+    gemm_run(m0, n0, 1, p.k);
 }

@@ -163,7 +163,11 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
         residual_slice = br_slice_make(emitter, residual, y_begin, y_count, BR_VK_READ);
 
     uint64_t m = (uint64_t)(piece.pictures * piece.lines * shape->out_width);
-    br_gemm_tile tile = br_gemm_tile_choose(emitter->caps, m, (uint64_t)piece.channels);
+    bool x_f16 = br_graph_dtype(emitter->graph, node->inputs[INPUT_X]) == BR_F16,
+         w_f16 = br_graph_dtype(emitter->graph, weight) == BR_F16;
+    br_gemm_tile tile;
+    if (!x_f16 || !w_f16 || !br_gemm_tile_choose_matrix(emitter->caps, m, (uint64_t)piece.channels, &tile))
+        tile = br_gemm_tile_choose(emitter->caps, m, (uint64_t)piece.channels);
     uint64_t tiles_m = (m + br_gemm_tile_m(tile) - 1) / br_gemm_tile_m(tile);
     uint32_t tiles_n = (uint32_t)(((uint64_t)piece.channels + br_gemm_tile_n(tile) - 1) / br_gemm_tile_n(tile));
     br_conv2d_push push = {
@@ -194,25 +198,25 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
         .bias_stride = (uint32_t)attrs->bias_stride,
         .residual_first = residual_slice.skip + (uint32_t)piece.channel,
     };
-    bool x_half = br_graph_dtype(emitter->graph, node->inputs[INPUT_X]) == BR_F16,
-         w_half = br_graph_dtype(emitter->graph, weight) == BR_F16;
-    br_gemm_tile_widen(&tile, x_half || w_half, (uint64_t)shape->in_channels | x.skip | w.skip);
+    br_gemm_tile_widen(&tile, x_f16 || w_f16, (uint64_t)shape->in_channels | x.skip | w.skip);
     static const br_shader_id ids[2][2][2] = {
         {{BR_SHADER_CONV2D_F32_F32, BR_SHADER_CONV2D_F32_F16}, {BR_SHADER_CONV2D_F16_F32, BR_SHADER_CONV2D_F16_F16}},
         {{BR_SHADER_CONV2D_LANES_F32_F32, BR_SHADER_CONV2D_LANES_F32_F16},
          {BR_SHADER_CONV2D_LANES_F16_F32, BR_SHADER_CONV2D_LANES_F16_F16}},
     };
     br_op_dispatch dispatch = {
-        .shader = ids[tile.lanes][x_half][w_half],
+        .shader = tile.matrix ? BR_SHADER_CONV2D_MATRIX_F16 : ids[tile.lanes][x_f16][w_f16],
         .push_size = sizeof push,
         .operand_count = BR_CONV2D_BINDINGS,
         .operands = {x.operand, w.operand, y.operand, bias_slice.operand, residual_slice.operand},
         .flops = m * (uint64_t)piece.channels * (2 * (uint64_t)kernel + (bias != BR_NONE) + (residual != BR_NONE)),
     };
     memcpy(dispatch.push, &push, sizeof push);
-    bool vec = shape->in_channels % 4 == 0 && x.skip % 4 == 0 && w.skip % 4 == 0;
+    bool load = shape->in_channels % 4 == 0 && x.skip % 4 == 0 && w.skip % 4 == 0;
+    uint32_t ends = push.n | push.y_stride | push.y_first | push.bias_first | push.bias_stride | push.residual_first;
     br_gemm_residual kind = residual != BR_NONE ? BR_GEMM_RESIDUAL_FULL : BR_GEMM_RESIDUAL_NONE;
-    br_gemm_specialize(&dispatch, tile, vec, (br_gemm_epilogue){attrs->activation, bias != BR_NONE, kind});
+    uint32_t flags = (load ? BR_GEMM_VEC_LOAD : 0) | (ends % 4 == 0 ? BR_GEMM_VEC_STORE : 0);
+    br_gemm_specialize(&dispatch, tile, flags, (br_gemm_epilogue){attrs->activation, bias != BR_NONE, kind});
     dispatch.spec[dispatch.spec_count++] = attrs->height != shape->height || attrs->width != shape->width;
     br_emit_fold(emitter, push.total, dispatch.groups);
     return br_emit_dispatch(emitter, &dispatch);

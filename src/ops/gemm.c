@@ -1,6 +1,7 @@
 #include "ops/gemm.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "ops/slice.h"
 
@@ -8,13 +9,18 @@
 static_assert(BR_ACTIVATION_SILU == 1 && BR_ACTIVATION_GELU == 2 && BR_ACTIVATION_GELU_TANH == 3 && BR_ACTIVATION_QUICK_GELU == 4 &&
                   BR_ACTIVATION_RELU == 5 && BR_ACTIVATION_TANH == 6,
               "activation.glsl counts differently");
-/* GEMM_ACT_GEGLU of shaders/common/gemm_spec.glsl: the next one. */
+/* GEMM_ACT_GEGLU of shaders/common/gemm_spec.glsl, the next one, and a bit of its FLAGS. */
 #define ACT_GEGLU (BR_ACTIVATION_TANH + 1)
+#define FLAG_PACKED 4u
 
 /* A discrete GPU has some 20 to 150 cores with several workgroups each; a large tile pays once every core gets one. */
 #define LARGE_TILE_MIN_GROUPS 128
 #define MEDIUM_TILE_MIN_GROUPS 48
 #define MALI_TILE_MIN_GROUPS 24 /* of 4 to 24 cores */
+
+/* Values of k a step of the matrix units' tiles, and the size of subgroup that they are made for: devices with a choice have 32 among it. */
+#define MATRIX_DEPTH 32
+#define MATRIX_SUBGROUP 32
 
 static uint64_t groups(br_gemm_tile tile, uint64_t m, uint64_t n)
 {
@@ -34,7 +40,15 @@ bool br_gemm_has_lanes(const br_vk_caps *caps)
            LANES_ROWS % size == 0 && caps->subgroup_min == caps->subgroup_max;
 }
 
+#define VENDOR_AMD 0x1002
 #define VENDOR_ARM 0x13b5
+
+/* PACKED of shaders/common/gemm_spec.glsl: whether a multiply-add takes numbers of 16 bits as they are (v_fma_mix_f32; Apple's operands of 16 bits), so that
+ * nothing is spent on unpacking what takes half of the shared memory and of its reads. Elsewhere a conversion is an instruction, or a slow one. */
+static bool mixes_f16(const br_vk_caps *caps)
+{
+    return caps->vendor_id == VENDOR_AMD || strncmp(caps->name, "Apple", 5) == 0; /* Honeykrisp's vendor is Mesa */
+}
 
 bool br_gemm_few_registers(const br_vk_caps *caps)
 {
@@ -58,7 +72,7 @@ static br_gemm_tile choose_mali(const br_vk_caps *caps, uint64_t m, uint64_t n)
     return groups(flat, m, n) >= MALI_TILE_MIN_GROUPS ? flat : small;
 }
 
-br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
+static br_gemm_tile choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
 {
     /* 128 × 64: 15 KiB of shared memory, 64 sums an invocation. Large tiles are slow or worse on mobile GPUs. */
     const br_gemm_tile large = {.threads = 128, .threads_n = 8, .rows = 8, .columns = 8, .quads = 4};
@@ -86,30 +100,100 @@ void br_gemm_tile_widen(br_gemm_tile *tile, bool halves, uint64_t multiples)
         tile->quads = 2;
 }
 
+br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
+{
+    br_gemm_tile tile = choose(caps, m, n);
+    tile.packed = mixes_f16(caps);
+    return tile;
+}
+
+/* What a workgroup of subgroups covers with matrix units. */
+typedef struct matrix_plan {
+    uint32_t groups_m, groups_n; /* subgroups */
+    uint32_t m, n;               /* outputs of a subgroup */
+    uint64_t min_groups;         /* workgroups from which on it is used */
+} matrix_plan;
+
+/* Bytes of common/gemm_matrix.glsl, with the gates of GEGLU. */
+static uint64_t matrix_shared(br_gemm_tile tile)
+{
+    uint64_t row = (tile.quads + 2) * 8, sums = tile.threads / tile.subgroup * 2 * tile.shape.m * tile.shape.n * 4;
+    return tile.stages * (br_gemm_tile_m(tile) + br_gemm_tile_n(tile)) * row + sums;
+}
+
+/* The tile of a plan with as many stages as fit; false when not even one does. */
+static bool matrix_tile(const br_vk_caps *caps, const matrix_plan *plan, br_gemm_tile *tile)
+{
+    uint32_t side = 2 * tile->shape.n; /* an even number of columns */
+    if (plan->m % tile->shape.m || plan->n % side)
+        return false;
+    tile->threads = plan->groups_m * plan->groups_n * tile->subgroup;
+    tile->threads_n = plan->groups_n;
+    tile->rows = plan->m / tile->shape.m;
+    tile->columns = plan->n / tile->shape.n;
+    /* AMD's cores hide more with the subgroups that fit beside a single stage. */
+    for (tile->stages = caps->vendor_id == VENDOR_AMD ? 1 : 2; tile->stages > 0; tile->stages--)
+        if (matrix_shared(*tile) <= caps->max_shared)
+            return tile->threads <= caps->max_invocations && tile->threads <= caps->max_group_size[0];
+    return false;
+}
+
+bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, br_gemm_tile *out_tile)
+{
+    static const matrix_plan plans[] = {
+        {4, 2, 32, 64, LARGE_TILE_MIN_GROUPS},  /* 128 × 128, 36 KiB with one stage and matrices of 16 × 16 */
+        {2, 2, 32, 32, MEDIUM_TILE_MIN_GROUPS}, /* 64 × 64, 18 KiB */
+        {2, 1, 16, 32, 0},                      /* 32 × 32, 9 KiB */
+    };
+    if (!caps->cooperative_matrix || !caps->prefer_matrix)
+        return false;
+    br_gemm_tile tile = {.matrix = true, .shape = caps->matrix[0], .subgroup_asked = caps->subgroup_size_control};
+    for (uint32_t i = 1; i < caps->matrix_count; i++)
+        if (caps->matrix[i].m * caps->matrix[i].n > tile.shape.m * tile.shape.n)
+            tile.shape = caps->matrix[i];
+    tile.quads = tile.shape.k <= MATRIX_DEPTH && MATRIX_DEPTH % tile.shape.k == 0 ? MATRIX_DEPTH / 4 : tile.shape.k / 4;
+    tile.subgroup = caps->subgroup_max < MATRIX_SUBGROUP ? caps->subgroup_max : MATRIX_SUBGROUP;
+    if (tile.subgroup < caps->subgroup_min)
+        tile.subgroup = caps->subgroup_min;
+    for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++)
+        if (matrix_tile(caps, &plans[i], &tile) && groups(tile, m, n) >= plans[i].min_groups) {
+            *out_tile = tile;
+            return true;
+        }
+    return false;
+}
+
 uint32_t br_gemm_tile_m(br_gemm_tile tile)
 {
-    return tile.threads / tile.threads_n * tile.rows;
+    return tile.matrix ? tile.threads / tile.subgroup / tile.threads_n * tile.rows * tile.shape.m
+                       : tile.threads / tile.threads_n * tile.rows;
 }
 
 uint32_t br_gemm_tile_n(br_gemm_tile tile)
 {
-    return tile.threads_n * tile.columns;
+    return tile.threads_n * tile.columns * (tile.matrix ? tile.shape.n : 1);
 }
 
-void br_gemm_specialize(br_op_dispatch *dispatch, br_gemm_tile tile, bool vec, br_gemm_epilogue epilogue)
+void br_gemm_specialize(br_op_dispatch *dispatch, br_gemm_tile tile, uint32_t flags, br_gemm_epilogue epilogue)
 {
     const uint32_t spec[] = {tile.threads,
                              tile.threads_n,
                              tile.rows,
                              tile.columns,
                              tile.quads,
-                             vec,
+                             flags | (tile.packed ? FLAG_PACKED : 0),
                              epilogue.geglu ? ACT_GEGLU : (uint32_t)epilogue.activation,
                              epilogue.bias,
                              (uint32_t)epilogue.residual};
     dispatch->spec_count = sizeof spec / sizeof spec[0];
     for (uint32_t i = 0; i < dispatch->spec_count; i++)
         dispatch->spec[i] = spec[i];
+    if (!tile.matrix)
+        return;
+    const uint32_t matrix[] = {tile.shape.m, tile.shape.n, tile.shape.k, tile.subgroup, tile.stages};
+    for (uint32_t i = 0; i < sizeof matrix / sizeof matrix[0]; i++)
+        dispatch->spec[dispatch->spec_count++] = matrix[i];
+    dispatch->subgroup_size = tile.subgroup_asked ? tile.subgroup : 0;
 }
 
 br_operand br_gemm_unused(const br_emitter *emitter, br_value value)

@@ -11,6 +11,12 @@ typedef struct br_gemm_tile {
     uint32_t rows, columns; /* outputs of an invocation */
     uint32_t quads;         /* of k a step */
     bool lanes;             /* the form for CPU devices, common/gemm_lanes.glsl */
+    bool packed;            /* PACKED of common/gemm_spec.glsl */
+    /* common/gemm_matrix.glsl: threads_n counts subgroups, rows and columns matrices of a subgroup. */
+    bool matrix;
+    br_vk_matrix_shape shape;
+    uint32_t subgroup, stages;
+    bool subgroup_asked; /* its size is not the only one */
 } br_gemm_tile;
 
 /* Whether this is a CPU device on which a workgroup of subgroup_size invocations is one subgroup whose lanes can read each other. */
@@ -22,6 +28,9 @@ br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
 /* The form for CPU devices loads eight halves at once where x or the matrix is stored in them and `multiples`, depth and all first elements or'ed together,
  * is a multiple of 8. */
 void br_gemm_tile_widen(br_gemm_tile *tile, bool halves, uint64_t multiples);
+/* Likewise for the matrix units, with which x and the matrix are f16; *out_tile has an even number of columns. False: the device has none that are to be used, or
+ * none that suit. */
+bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, br_gemm_tile *out_tile);
 uint32_t br_gemm_tile_m(br_gemm_tile tile);
 uint32_t br_gemm_tile_n(br_gemm_tile tile);
 
@@ -40,8 +49,12 @@ typedef struct br_gemm_epilogue {
     bool geglu; /* takes the place of the activation */
 } br_gemm_epilogue;
 
-/* Fills the specialization constants of a dispatch. `vec`: depth and all first elements are multiples of 4. */
-void br_gemm_specialize(br_op_dispatch *dispatch, br_gemm_tile tile, bool vec, br_gemm_epilogue epilogue);
+/* Bits of FLAGS of shaders/common/gemm_spec.glsl that an op knows of. */
+#define BR_GEMM_VEC_LOAD 1  /* depth and all first elements of x and w are multiples of 4 */
+#define BR_GEMM_VEC_STORE 2 /* N and all first elements of y, bias and residual are */
+
+/* Fills the specialization constants of a dispatch, and its size of subgroups. Those that an op adds follow. */
+void br_gemm_specialize(br_op_dispatch *dispatch, br_gemm_tile tile, uint32_t flags, br_gemm_epilogue epilogue);
 
 /* An operand for a binding that the specialization leaves unread: bindings cannot be left out. */
 br_operand br_gemm_unused(const br_emitter *emitter, br_value value);

@@ -159,6 +159,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     br_linear_push push = shape_push(emitter, node, &piece);
     uint64_t k = push.k, n = push.y_stride, first = piece.row * n, count = piece.rows * n, w_row = pass->w_row + piece.column;
     br_gemm_residual residual = pass->epilogue.residual;
+    bool f16 = w_dtype == BR_F16 && br_graph_dtype(emitter->graph, x) == BR_F16;
     bool geglu = pass->epilogue.geglu, blocks = br_dtype_block(w_dtype) > 1;
     uint64_t w_rows = geglu ? push.gate + piece.columns : piece.columns;
 
@@ -181,9 +182,13 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
 
     bool few_rows = !dot && piece.rows <= ROWS_MAX;
     uint64_t products = geglu ? 2 * piece.columns : piece.columns; /* columns of the product */
-    br_gemm_tile tile = few_rows ? (br_gemm_tile){.threads = ROWS_THREADS, .threads_n = ROWS_TEAM, .rows = push.m}
-                        : dot    ? br_linear_dot_tile(emitter->caps, piece.rows, products)
-                                 : br_gemm_tile_choose(emitter->caps, piece.rows, products);
+    br_gemm_tile tile;
+    if (few_rows)
+        tile = (br_gemm_tile){.threads = ROWS_THREADS, .threads_n = ROWS_TEAM, .rows = push.m};
+    else if (dot)
+        tile = br_linear_dot_tile(emitter->caps, piece.rows, products);
+    else if (!f16 || !br_gemm_tile_choose_matrix(emitter->caps, piece.rows, products, &tile))
+        tile = br_gemm_tile_choose(emitter->caps, piece.rows, products);
     if (geglu)
         tile.columns += tile.columns % 2;
     if (!few_rows && !dot && !blocks)
@@ -201,11 +206,12 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     push.bias_first = bias_slice.skip;
     push.residual_first = residual_slice.skip + (residual == BR_GEMM_RESIDUAL_ROW ? 0 : (uint32_t)piece.column);
     br_op_dispatch dispatch = {
-        .shader = pick_shader(emitter->graph, node,
-                              few_rows     ? FORM_ROWS
-                              : dot        ? FORM_DOT
-                              : tile.lanes ? FORM_LANES
-                                           : FORM_TILES),
+        .shader = tile.matrix ? BR_SHADER_LINEAR_MATRIX_F16
+                              : pick_shader(emitter->graph, node,
+                                            few_rows     ? FORM_ROWS
+                                            : dot        ? FORM_DOT
+                                            : tile.lanes ? FORM_LANES
+                                                         : FORM_TILES),
         .push_size = sizeof push,
         .operand_count = dot ? BR_LINEAR_X_SCALES + 1 : BR_LINEAR_BINDINGS,
         .operands = {x_slice.operand, w_slice.operand, y_slice.operand, bias_slice.operand, residual_slice.operand,
@@ -214,8 +220,10 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     };
     memcpy(dispatch.push, &push, sizeof push);
     /* The words of blocks are read one by one wherever they begin. */
-    bool vec = k % 4 == 0 && x_slice.skip % 4 == 0 && (blocks || (push.w_first % 4 == 0 && push.w_stride % 4 == 0));
-    br_gemm_specialize(&dispatch, tile, vec, pass->epilogue);
+    bool load = k % 4 == 0 && x_slice.skip % 4 == 0 && (blocks || (push.w_first % 4 == 0 && push.w_stride % 4 == 0));
+    uint32_t ends = push.n | push.y_stride | push.y_first | push.bias_first | push.residual_first | (geglu ? push.gate : 0);
+    uint32_t flags = (load ? BR_GEMM_VEC_LOAD : 0) | (ends % 4 == 0 ? BR_GEMM_VEC_STORE : 0);
+    br_gemm_specialize(&dispatch, tile, flags, pass->epilogue);
     if (blocks)
         dispatch.spec[dispatch.spec_count++] = br_quant_kind(w_dtype);
     br_emit_fold(emitter, push.total, dispatch.groups);

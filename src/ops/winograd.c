@@ -182,7 +182,7 @@ static br_status emit_products(br_emitter *emitter, const br_winograd_conv *conv
         .flops = (uint64_t)(piece->lines * br_graph_shape(emitter->graph, conv->y).dim[2] * piece->channels * 2 * 9 * in),
     };
     memcpy(dispatch.push, &push, sizeof push);
-    br_gemm_specialize(&dispatch, tile, true, (br_gemm_epilogue){0});
+    br_gemm_specialize(&dispatch, tile, BR_GEMM_VEC_LOAD, (br_gemm_epilogue){0});
     br_emit_fold(emitter, push.total, dispatch.groups);
     return br_emit_dispatch(emitter, &dispatch);
 }

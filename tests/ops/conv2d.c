@@ -198,6 +198,25 @@ static void test_gpu_tiles(void **state)
     check(&device, (conv2d_case){.shape = {1, 31, 29, 7, 65, 3, 3, 1, 1, 1, 1, 1}, .bias = true}); /* flat */
 }
 
+/* Matrix units, where there are any. */
+static void test_matrix(void **state)
+{
+    br_test_device device = *(br_test_device *)*state;
+    br_vk_caps caps = *device.caps;
+    device.caps = &caps;
+    if (!caps.cooperative_matrix) {
+        print_message("cooperative matrices: skipped, the device has none\n");
+        return;
+    }
+    caps.prefer_matrix = true;
+    const br_dtype f16 = BR_F16;
+    check(&device, (conv2d_case){{1, 13, 11, 19, 37, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .x_dtype = f16, .w_dtype = f16});
+    check(&device,
+          (conv2d_case){
+              {3, 12, 9, 36, 68, 3, 3, 2, 1, 1, 1, 1}, .bias_rows = true, .residual = true, .x_dtype = f16, .w_dtype = f16});
+    check(&device, (conv2d_case){{1, 61, 59, 20, 65, 3, 3, 1, 1, 1, 1, 1}, .residual = true, .x_dtype = f16, .w_dtype = f16});
+}
+
 static void test_lowered_limits(void **state)
 {
     (void)state;
@@ -285,7 +304,7 @@ int main(void)
         cmocka_unit_test(test_shapes),    cmocka_unit_test(test_activation),     cmocka_unit_test(test_strides),
         cmocka_unit_test(test_storage),   cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_line_too_long),
         cmocka_unit_test(test_errors),    cmocka_unit_test(test_gpu_tiles),      cmocka_unit_test(test_bias_columns),
-        cmocka_unit_test(test_upsampled), cmocka_unit_test(test_winograd),
+        cmocka_unit_test(test_upsampled), cmocka_unit_test(test_winograd),       cmocka_unit_test(test_matrix),
     };
     return cmocka_run_group_tests_name("ops/conv2d", tests, br_test_device_setup, br_test_device_teardown);
 }

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "ops/gemm.h"
 #include "ref/linear.h"
 #include "support/op.h"
 
@@ -98,6 +99,8 @@ static void test_tiles(void **state)
         {.m = 113, .n = 89, .k = 64},
         {.m = 64, .n = 64, .k = 1031},
         {.m = 131, .n = 67, .k = 36, .bias = true},
+        {.m = 131, .n = 68, .k = 36, .bias = true, .residual = true},
+        {.m = 37, .n = 20, .k = 12, .residual_row = true, .activation = BR_ACTIVATION_SILU},
         {.m = 257, .n = 160, .k = 160, .bias = true, .residual = true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
@@ -177,6 +180,11 @@ static void test_gpu_tiles(void **state)
     check(&device, &(linear_case){.m = 389, .n = 3, .k = 92, .bias = true});          /* narrow */
     check(&device, &(linear_case){.m = 89, .n = 8, .k = 31, .residual = true});
     check(&device, &(linear_case){.m = 89, .n = 113, .k = 91, .x_dtype = BR_F16, .w_dtype = BR_F16});
+    caps.vendor_id = 0x1002; /* AMD: numbers of 16 bits stay packed */
+    for (int w = BR_F32; w <= BR_F16; w++) {
+        check(&device, &(linear_case){.m = 89, .n = 116, .k = 92, .bias = true, .x_dtype = BR_F16, .w_dtype = (br_dtype)w});
+        check(&device, &(linear_case){.m = 89, .n = 113, .k = 91, .residual = true, .x_dtype = (br_dtype)w, .w_dtype = BR_F16});
+    }
     caps.vendor_id = 0x13b5;                                                   /* Arm */
     check(&device, &(linear_case){.m = 389, .n = 233, .k = 36, .bias = true}); /* square */
     check(&device, &(linear_case){.m = 389, .n = 233, .k = 11, .residual = true});
@@ -195,6 +203,7 @@ static void test_geglu(void **state)
         check(&device, &(linear_case){.m = 13, .n = 1, .k = 1, .geglu = true});
         check(&device, &(linear_case){.m = 89, .n = 113, .k = 13, .geglu = true, .bias = true});
         check(&device, &(linear_case){.m = 131, .n = 67, .k = 36, .geglu = true, .bias = true});
+        check(&device, &(linear_case){.m = 131, .n = 68, .k = 36, .geglu = true, .bias = true});
         check(&device, &(linear_case){.m = 37, .n = 4, .k = 8, .geglu = true, .bias = true}); /* narrow */
         check(&device,
               &(linear_case){.m = 53, .n = 71, .k = 96, .geglu = true, .bias = true, .x_dtype = BR_F16, .w_dtype = BR_F16});
@@ -248,6 +257,48 @@ static void test_weight_columns(void **state)
     br_test_device *limited = br_test_device_open(&(br_vk_device_params){.max_storage_range = 4096});
     check(limited, &(linear_case){.m = 67, .n = 89, .k = 36, .weight_columns = 61, .weight_column = 25, .bias = true});
     br_test_device_close(limited);
+}
+
+/* Matrix units, where there are any: each size of tile, one stage and two, every epilogue. f16 all, so that odd sizes are those of rows and halves. */
+static void test_matrix(void **state)
+{
+    br_test_device device = *(br_test_device *)*state;
+    br_vk_caps caps = *device.caps;
+    device.caps = &caps;
+    if (!caps.cooperative_matrix) {
+        print_message("cooperative matrices: skipped, the device has none\n");
+        return;
+    }
+    const linear_case cases[] = {
+        {.m = 13, .n = 1, .k = 1},
+        {.m = 89, .n = 113, .k = 13, .bias = true},
+        {.m = 113, .n = 89, .k = 64, .bias = true, .residual = true},
+        {.m = 131, .n = 68, .k = 100, .bias = true, .residual_row = true, .activation = BR_ACTIVATION_SILU},
+        {.m = 9, .n = 64, .k = 1031},
+        {.m = 89, .n = 113, .k = 36, .bias = true, .geglu = true},
+        {.m = 43, .n = 36, .k = 31, .geglu = true},
+        {.m = 43, .n = 37, .k = 36, .weight_columns = 56, .weight_column = 16, .residual = true},
+        {.m = 509, .n = 449, .k = 36, .bias = true}, /* 64 × 64 */
+        {.m = 509, .n = 228, .k = 40, .bias = true, .geglu = true},
+        {.m = 1031, .n = 2039, .k = 35, .bias = true}, /* 128 × 128 */
+        {.m = 1031, .n = 1020, .k = 68, .bias = true, .geglu = true},
+    };
+    caps.prefer_matrix = true;
+    br_gemm_tile tile;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        linear_case c = cases[i];
+        assert_true(br_gemm_tile_choose_matrix(&caps, (uint64_t)c.m, (uint64_t)(c.geglu ? 2 * c.n : c.n), &tile));
+        c.x_dtype = c.w_dtype = BR_F16;
+        check(&device, &c);
+        if (i == 0)
+            assert_int_equal(tile.stages, 2);
+    }
+    caps.vendor_id = 0x1002; /* AMD: one stage */
+    assert_true(br_gemm_tile_choose_matrix(&caps, 43, 37, &tile));
+    assert_int_equal(tile.stages, 1);
+    check(&device, &(linear_case){.m = 43, .n = 37, .k = 100, .bias = true, .x_dtype = BR_F16, .w_dtype = BR_F16});
+    caps.max_shared = 1024; /* nothing fits */
+    assert_false(br_gemm_tile_choose_matrix(&caps, 1031, 2039, &tile));
 }
 
 static void test_residual_in_place(void **state)
@@ -324,7 +375,7 @@ int main(void)
         cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_residual_in_place),
         cmocka_unit_test(test_gpu_tiles),      cmocka_unit_test(test_errors),
         cmocka_unit_test(test_geglu),          cmocka_unit_test(test_geglu_lowered_limits),
-        cmocka_unit_test(test_weight_columns),
+        cmocka_unit_test(test_weight_columns), cmocka_unit_test(test_matrix),
     };
     return cmocka_run_group_tests_name("ops/linear", tests, br_test_device_setup, br_test_device_teardown);
 }
