@@ -13,6 +13,7 @@
 #include "brume/profile.h"
 #include "brume/shaders.h"
 #include "brume/status.h"
+#include "brume/tune.h"
 #include "brume/version.h"
 
 #endif

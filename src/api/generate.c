@@ -4,6 +4,7 @@
 #include "pipeline/draw.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/refine.h"
+#include "pipeline/tune.h"
 
 /* With guidance, as nearly everything is drawn. */
 static br_picture_size first_size(const br_pipeline_params *params)
@@ -19,6 +20,7 @@ br_status br_pipeline_create(const br_pipeline_params *params, br_pipeline **out
 {
     br_prof_attach(params->profile, params->device->device);
     int span = br_prof_begin(params->profile, "upload");
+    br_tune_first_start(params->device->device, &params->device->context->log);
     br_picture_size first = first_size(params);
     if (first.width > 0 && first.height > 0)
         br_pipeline_expect(params->device->device, params->model, params->precision, &first);

@@ -27,7 +27,7 @@ struct br_command {
 };
 
 extern const br_command br_cmd_txt2img, br_cmd_img2img, br_cmd_inpaint, br_cmd_forward, br_cmd_devices, br_cmd_inspect,
-    br_cmd_convert, br_cmd_bench, br_cmd_profile, br_cmd_shaders, br_cmd_help;
+    br_cmd_convert, br_cmd_bench, br_cmd_profile, br_cmd_shaders, br_cmd_tune, br_cmd_help;
 
 /* The table of commands: index 0 .. until NULL. */
 const br_command *br_command_list(int index);

@@ -13,7 +13,7 @@ enum { EXIT_DONE = 0, EXIT_ERROR = 1, EXIT_WRONG_USAGE = 2 };
 
 static const br_command *const commands[] = {
     &br_cmd_txt2img, &br_cmd_img2img, &br_cmd_inpaint, &br_cmd_forward, &br_cmd_devices, &br_cmd_inspect,
-    &br_cmd_convert, &br_cmd_bench,   &br_cmd_profile, &br_cmd_shaders, &br_cmd_help,
+    &br_cmd_convert, &br_cmd_bench,   &br_cmd_profile, &br_cmd_shaders, &br_cmd_tune,    &br_cmd_help,
 };
 #define COMMAND_COUNT (int)(sizeof commands / sizeof commands[0])
 

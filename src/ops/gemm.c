@@ -72,13 +72,34 @@ static br_gemm_tile choose_mali(const br_vk_caps *caps, uint64_t m, uint64_t n)
     return groups(flat, m, n) >= MALI_TILE_MIN_GROUPS ? flat : small;
 }
 
+/* 128 × 64: 15 KiB of shared memory, 64 sums an invocation. Large tiles are slow or worse on mobile GPUs. */
+static const br_gemm_tile tiles[BR_GEMM_TILES] = {
+    {.threads = 128, .threads_n = 8, .rows = 8, .columns = 8, .quads = 4},
+    {.threads = 128, .threads_n = 16, .rows = 8, .columns = 4, .quads = 4}, /* 64 × 64, 10 KiB */
+    {.threads = 64, .threads_n = 8, .rows = 4, .columns = 4, .quads = 4},   /* 32 × 32, 5 KiB */
+};
+static const br_gemm_tile narrow = {.threads = 64, .threads_n = 4, .rows = 8, .columns = 2, .quads = 4}; /* 128 × 8, 11 KiB */
+
+static_assert(BR_GEMM_TILES == BR_VK_TUNED_TILES && BR_GEMM_SHAPE_SMALL + 1 == BR_VK_TUNED_SHAPES, "kept on disk by vk/tuning");
+
+const char *br_gemm_tile_name(int index)
+{
+    static const char *const names[BR_GEMM_TILES] = {"128x64", "64x64", "32x32"};
+    return index >= 0 && index < BR_GEMM_TILES ? names[index] : NULL;
+}
+
+bool br_gemm_shape_of(const br_vk_caps *caps, uint64_t m, uint64_t n, br_gemm_shape *out_shape)
+{
+    if (br_gemm_has_lanes(caps) || br_gemm_few_registers(caps) || n <= br_gemm_tile_n(narrow))
+        return false;
+    bool large = groups(tiles[0], m, n) >= LARGE_TILE_MIN_GROUPS, medium = groups(tiles[1], m, n) >= MEDIUM_TILE_MIN_GROUPS;
+    *out_shape = large ? BR_GEMM_SHAPE_LARGE : medium ? BR_GEMM_SHAPE_MEDIUM : BR_GEMM_SHAPE_SMALL;
+    return true;
+}
+
 static br_gemm_tile choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
 {
-    /* 128 × 64: 15 KiB of shared memory, 64 sums an invocation. Large tiles are slow or worse on mobile GPUs. */
-    const br_gemm_tile large = {.threads = 128, .threads_n = 8, .rows = 8, .columns = 8, .quads = 4};
-    const br_gemm_tile medium = {.threads = 128, .threads_n = 16, .rows = 8, .columns = 4, .quads = 4}; /* 64 × 64, 10 KiB */
-    const br_gemm_tile small = {.threads = 64, .threads_n = 8, .rows = 4, .columns = 4, .quads = 4};    /* 32 × 32, 5 KiB */
-    const br_gemm_tile narrow = {.threads = 64, .threads_n = 4, .rows = 8, .columns = 2, .quads = 4};   /* 128 × 8, 11 KiB */
+    br_gemm_shape shape;
     if (br_gemm_has_lanes(caps)) {
         uint32_t size = caps->subgroup_size;
         uint32_t columns = n < LANES_COLUMNS * size ? (uint32_t)((n + size - 1) / size) : LANES_COLUMNS;
@@ -87,11 +108,13 @@ static br_gemm_tile choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
     }
     if (br_gemm_few_registers(caps))
         return choose_mali(caps, m, n);
-    if (n <= br_gemm_tile_n(narrow)) /* the last convolution of a model has 3 or 4 channels */
+    if (!br_gemm_shape_of(caps, m, n, &shape)) /* the last convolution of a model has 3 or 4 channels */
         return narrow;
-    if (caps->type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU && groups(large, m, n) >= LARGE_TILE_MIN_GROUPS)
-        return large;
-    return groups(medium, m, n) >= MEDIUM_TILE_MIN_GROUPS ? medium : small;
+    if (caps->tuned_tile[shape])
+        return tiles[caps->tuned_tile[shape] - 1];
+    if (shape == BR_GEMM_SHAPE_LARGE && caps->type != VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU)
+        shape = groups(tiles[1], m, n) >= MEDIUM_TILE_MIN_GROUPS ? BR_GEMM_SHAPE_MEDIUM : BR_GEMM_SHAPE_SMALL;
+    return tiles[shape];
 }
 
 void br_gemm_tile_widen(br_gemm_tile *tile, bool halves, uint64_t multiples)

@@ -31,6 +31,12 @@ void br_gemm_tile_widen(br_gemm_tile *tile, bool halves, uint64_t multiples);
 /* Likewise for the matrix units, with which x and the matrix are f16; *out_tile has an even number of columns. False: the device has none that are to be used, or
  * none that suit. */
 bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, br_gemm_tile *out_tile);
+/* What is measured apart, by how many workgroups of the large and of the medium tile the output gives; and the tiles that are tried for each, "64x64". */
+typedef enum br_gemm_shape { BR_GEMM_SHAPE_LARGE, BR_GEMM_SHAPE_MEDIUM, BR_GEMM_SHAPE_SMALL } br_gemm_shape;
+/* False: nothing is chosen by measuring there, as on CPU devices, on Mali and for very narrow outputs. */
+bool br_gemm_shape_of(const br_vk_caps *caps, uint64_t m, uint64_t n, br_gemm_shape *out_shape);
+#define BR_GEMM_TILES 3
+const char *br_gemm_tile_name(int index);
 uint32_t br_gemm_tile_m(br_gemm_tile tile);
 uint32_t br_gemm_tile_n(br_gemm_tile tile);
 

@@ -6,6 +6,7 @@
 #include "vk/matrix.h"
 #include "vk/pipeline_table.h"
 #include "vk/staging.h"
+#include "vk/tuning.h"
 
 /* One turn of waiting for a fence. After each one that was in vain, a line goes to the debug log. */
 #define WAIT_NS UINT64_C(5000000000)
@@ -156,6 +157,7 @@ br_status br_vk_device_create(const br_vk_device_params *params, br_vk_device **
     if (params->gauges)
         BR_TRY_GOTO(br_vk_gauges_init(physical->handle, device->queue_family, &device->gauges));
     BR_TRY_GOTO(br_vk_pipelines_create(device, params->cache_dir));
+    BR_TRY_GOTO(br_vk_tuning_load(device, params->cache_dir));
     if (device->host_access != BR_VK_HOST_SHARES)
         BR_TRY_GOTO(br_vk_staging_ensure(device));
     for (size_t i = 0; i < sizeof device->caps.distrusted / sizeof device->caps.distrusted[0] && device->caps.distrusted[i]; i++)
@@ -179,6 +181,7 @@ void br_vk_device_destroy(br_vk_device *device)
         device->fn.vkDestroyDevice(device->handle, NULL);
     }
     br_vk_gauges_finish(&device->gauges);
+    free(device->tuning_path);
     free(device->counters);
     free(device);
 }

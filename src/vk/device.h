@@ -18,6 +18,10 @@ typedef struct br_vk_matrix_shape {
 #define BR_VK_MATRIX_SHAPES 4
 #define BR_VK_MATRIX_SIDE_MAX 64
 
+/* Kinds of shapes and tiles, as ops/gemm.h has them. */
+#define BR_VK_TUNED_SHAPES 3
+#define BR_VK_TUNED_TILES 3
+
 /* What a device can do and how much of it the engine uses. Plain data: ops choose their variants from it without touching Vulkan. */
 typedef struct br_vk_caps {
     char name[256], driver[256], driver_info[256];
@@ -57,6 +61,8 @@ typedef struct br_vk_caps {
     bool executable_properties; /* VK_KHR_pipeline_executable_properties */
     /* What the device claims and the engine does not believe, with the reason; one line each. NULL when there is nothing. */
     const char *distrusted[4];
+    /* Measured (vk/tuning.h): which of the tiles of matrix products ops take for each kind of shape, counted from 1; 0: what the class of device suggests. */
+    uint8_t tuned_tile[BR_VK_TUNED_SHAPES];
     /* memory */
     bool unified_memory;         /* device-local memory is host-visible and is what the host uses too */
     uint64_t device_local_bytes; /* the largest device-local heap */
@@ -125,6 +131,13 @@ void br_vk_device_destroy(br_vk_device *device);
 const br_vk_caps *br_vk_device_caps(const br_vk_device *device);
 /* Valid as long as the device; validation_errors is as of this call. */
 const br_vk_counters *br_vk_device_counters(const br_vk_device *device);
+typedef enum br_vk_tuning_state { BR_VK_TUNED, BR_VK_NOT_TUNED, BR_VK_TUNING_NOT_KEPT } br_vk_tuning_state;
+/* Whether a measurement was read when the device was opened, or made since; the last: there is no folder that would keep one. */
+br_vk_tuning_state br_vk_device_tuning(const br_vk_device *device);
+/* From now on, and for devices that are opened later with the same folder. Errors: the file cannot be written. */
+BR_MUST_CHECK br_status br_vk_device_tune(br_vk_device *device, const uint8_t tile[BR_VK_TUNED_SHAPES]);
+/* Removes the file too. */
+void br_vk_device_forget_tuning(br_vk_device *device);
 /* memory_peak_bytes is from now on. */
 void br_vk_device_forget_peak(br_vk_device *device);
 

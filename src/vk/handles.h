@@ -49,6 +49,8 @@ struct br_vk_device {
     br_vk_memory memory;
     br_vk_staging *staging;     /* owned; NULL until something needs it */
     br_vk_pipelines *pipelines; /* owned */
+    char *tuning_path;          /* owned; NULL: what is measured is not kept */
+    bool tuned;
 };
 
 /* Fills device->calibrated_timestamps. */
