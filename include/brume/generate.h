@@ -19,13 +19,17 @@ typedef struct br_pipeline_params {
     br_device *device; /* borrowed; outlives the pipeline */
     br_model *model;   /* borrowed; outlives the pipeline */
     br_precision precision;
+    /* Bytes of device memory that the pipeline may hold at any time: weights, activations, what goes in and out, staging. What does not fit is streamed from the
+     * files while the device computes, and the VAE works in tiles; see docs/memory.md. 0: as many as it takes. */
+    uint64_t memory_budget;
+    int vae_tile; /* picture pixels along the sides of the VAE's tiles, a multiple of size_multiple, at least 8 of them; 0: none unless the budget asks for it */
     struct br_profile *profile; /* borrowed, outlives the pipeline; NULL: nothing is timed. See brume/profile.h */
     int width, height,
         batch_size;      /* of what will be drawn first: its shaders are built while the weights are uploaded; 0: not known, 1 */
     bool random_weights; /* leave the model's weights where they are: for benchmarks (brume/bench.h), not for drawing */
 } br_pipeline_params;
 
-/* Uploads the weights. Errors: BR_ERROR_UNSUPPORTED (f16 on a device without it), BR_ERROR_FORMAT (a tensor is missing or has the wrong shape),
+/* Uploads the weights; with a memory budget that is left to the drawing, whose size decides what fits. Errors: BR_ERROR_UNSUPPORTED (f16 on a device without it), BR_ERROR_FORMAT (a tensor is missing or has the wrong shape),
  * BR_ERROR_OUT_OF_DEVICE_MEMORY (how much was needed). */
 BR_API BR_MUST_CHECK br_status br_pipeline_create(const br_pipeline_params *params, br_pipeline **out_pipeline);
 BR_API void br_pipeline_destroy(br_pipeline *pipeline);

@@ -101,12 +101,17 @@ typedef struct br_stage_info {
     uint64_t weight_bytes;
     uint64_t activation_bytes; /* the plan's arena */
     uint64_t activation_lower_bound_bytes;
+    uint64_t streamed_bytes; /* of the weights: read anew for every run, because the memory budget has no room for them */
+    int segments;            /* that a run consists of; 1 unless it streams */
 } br_stage_info;
 
 typedef struct br_memory_info {
     br_stage_info stages[5];
     int stage_count;                                      /* 4 with one text encoder */
-    uint64_t weight_bytes, activation_bytes, total_bytes; /* arenas are shared by the stages */
+    uint64_t weight_bytes, activation_bytes, total_bytes; /* arenas are shared by the stages; with a budget all that will be held */
+    uint64_t least_budget,
+        whole_budget; /* the smallest memory budget that this size can do with, and that with which nothing is streamed */
+    int tile_width, tile_height; /* picture pixels of the decoder's tiles; the picture's where there are none */
 } br_memory_info;
 
 typedef struct br_memory_params {
@@ -114,6 +119,8 @@ typedef struct br_memory_params {
     const char *selector;      /* as for br_device_open */
     br_precision precision;
     int width, height, batch_size; /* 0: the model's defaults, 1 */
+    uint64_t memory_budget;        /* as in br_pipeline_params, as is the next */
+    int vae_tile;
 } br_memory_params;
 BR_API BR_MUST_CHECK br_status br_model_memory(const br_model *model, const br_memory_params *params, br_memory_info *out_info);
 

@@ -24,8 +24,13 @@ br_status br_pipeline_create(const br_pipeline_params *params, br_pipeline **out
     br_picture_size first = first_size(params);
     if (first.width > 0 && first.height > 0)
         br_pipeline_expect(params->device->device, params->model, params->precision, &first);
-    br_status status = (params->random_weights ? br_pipeline_open_bare : br_pipeline_open)(params->device->device, params->model,
-                                                                                           params->precision, out_pipeline);
+    br_status status = br_pipeline_open_within(&(br_pipeline_open_params){.device = params->device->device,
+                                                                          .model = params->model,
+                                                                          .precision = params->precision,
+                                                                          .memory_budget = params->memory_budget,
+                                                                          .vae_tile = params->vae_tile,
+                                                                          .bare = params->random_weights},
+                                               out_pipeline);
     br_prof_end(params->profile, span);
     BR_TRY(status);
     (*out_pipeline)->profile = params->profile;
@@ -49,7 +54,7 @@ br_status br_generate(br_pipeline *pipeline, const br_generate_params *params, b
 {
     *out_generation = (br_generation){0};
     BR_TRY(br_model_check_drawable(pipeline->model));
-    if (!pipeline->unet_weights)
+    if (pipeline->bare)
         return br_fail(BR_ERROR_ARGUMENT, "the pipeline was opened with random weights, which cannot draw");
     if (params->refiner)
         BR_TRY(br_model_check_drawable(params->refiner->model));

@@ -159,6 +159,8 @@ br_status br_model_memory(const br_model *model, const br_memory_params *params,
         .width = params->width,
         .height = params->height,
         .batch = params->batch_size,
+        .budget = params->memory_budget,
+        .vae_tile = params->vae_tile,
     };
     if (params->context) {
         int index;

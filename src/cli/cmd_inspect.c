@@ -14,6 +14,7 @@ typedef struct arguments {
 typedef struct memory_report {
     br_memory_info info;
     int width, height, batch_size;
+    uint64_t budget;   /* as asked for; 0: none */
     char device[256];  /* whose memory it is about */
     char *no_device;   /* owned; why a minimum device was assumed, or NULL */
     const char *dtype; /* as asked for */
@@ -84,6 +85,22 @@ static void print_components(const br_model *model)
            br_format_bytes((double)all_bytes, bytes));
 }
 
+/* What becomes of the weights that there is no room for. */
+static void print_budget(const memory_report *report)
+{
+    const br_memory_info *info = &report->info;
+    char budget[BR_FORMAT_SIZE], least[BR_FORMAT_SIZE], whole[BR_FORMAT_SIZE], streamed[BR_FORMAT_SIZE];
+    printf("\nOf a memory budget of %s; at least %s would do, and %s hold everything at once.\n",
+           br_format_bytes((double)report->budget, budget), br_format_bytes((double)info->least_budget, least),
+           br_format_bytes((double)info->whole_budget, whole));
+    for (int i = 0; i < info->stage_count; i++)
+        if (info->stages[i].streamed_bytes)
+            printf("%-14s streams %s of its weights in every run, of %d segments\n", info->stages[i].name,
+                   br_format_bytes((double)info->stages[i].streamed_bytes, streamed), info->stages[i].segments);
+    if (info->tile_width < report->width || info->tile_height < report->height)
+        printf("%-14s works in tiles of %dx%d\n", "decode", info->tile_width, info->tile_height);
+}
+
 static void print_memory(const memory_report *report)
 {
     char flops[BR_FORMAT_SIZE], weights[BR_FORMAT_SIZE], activations[BR_FORMAT_SIZE], bound[BR_FORMAT_SIZE], total[BR_FORMAT_SIZE];
@@ -103,6 +120,8 @@ static void print_memory(const memory_report *report)
     printf(
         "%s in all. The work of \"denoise\" is that of one step with guidance; the stages use the same memory for activations.\n",
         br_format_bytes((double)info->total_bytes, total));
+    if (report->budget)
+        print_budget(report);
     if (report->no_device)
         printf("There is no device here (%s): a minimum device is assumed.\n", report->no_device);
 }
@@ -137,15 +156,18 @@ static json_t *memory_json(const memory_report *report)
     for (int i = 0; i < info->stage_count; i++) {
         const br_stage_info *stage = &info->stages[i];
         json_array_append_new(stages,
-                              json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:I}", "name", stage->name, "dtype", stage->dtype,
+                              json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:i}", "name", stage->name, "dtype", stage->dtype,
                                         "dispatches", stage->dispatches, "flops", (json_int_t)stage->flops, "weight_bytes",
                                         (json_int_t)stage->weight_bytes, "activation_bytes", (json_int_t)stage->activation_bytes,
-                                        "activation_lower_bound_bytes", (json_int_t)stage->activation_lower_bound_bytes));
+                                        "activation_lower_bound_bytes", (json_int_t)stage->activation_lower_bound_bytes,
+                                        "streamed_bytes", (json_int_t)stage->streamed_bytes, "segments", stage->segments));
     }
-    return json_pack("{s:s?, s:s?, s:i, s:i, s:i, s:I, s:I, s:I, s:o}", "device", report->no_device ? NULL : report->device,
-                     "no_device", report->no_device, "width", report->width, "height", report->height, "batch_size",
-                     report->batch_size, "weight_bytes", (json_int_t)info->weight_bytes, "activation_bytes",
-                     (json_int_t)info->activation_bytes, "total_bytes", (json_int_t)info->total_bytes, "stages", stages);
+    return json_pack("{s:s?, s:s?, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:[i, i], s:o}", "device",
+                     report->no_device ? NULL : report->device, "no_device", report->no_device, "width", report->width, "height",
+                     report->height, "batch_size", report->batch_size, "weight_bytes", (json_int_t)info->weight_bytes,
+                     "activation_bytes", (json_int_t)info->activation_bytes, "total_bytes", (json_int_t)info->total_bytes,
+                     "least_budget", (json_int_t)info->least_budget, "whole_budget", (json_int_t)info->whole_budget, "tile",
+                     info->tile_width, info->tile_height, "stages", stages);
 }
 
 static br_status print_json(const br_model *model, const memory_report *report, bool with_tensors)
@@ -184,6 +206,7 @@ static br_status plan_memory(br_session *session, const arguments *a, memory_rep
         .width = a->width > 0 ? (int)a->width : defaults.width,
         .height = a->height > 0 ? (int)a->height : defaults.height,
         .batch_size = (int)a->batch_size,
+        .budget = a->session.memory_budget,
     };
     br_memory_params params = {
         .selector = a->session.device,
@@ -191,6 +214,8 @@ static br_status plan_memory(br_session *session, const arguments *a, memory_rep
         .width = out_report->width,
         .height = out_report->height,
         .batch_size = out_report->batch_size,
+        .memory_budget = a->session.memory_budget,
+        .vae_tile = br_session_vae_tile(&a->session),
     };
     br_status status = br_session_open_context(session);
     if (!status) {
@@ -220,6 +245,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
         {"batch-size", 0, BR_OPTION_INT, &a->batch_size, "N", "pictures drawn at once", NULL, 1, INT_MAX},
         BR_ROW_DEVICE(a->session),
         BR_ROW_DTYPE(a->session),
+        BR_ROWS_MEMORY(a->session),
         BR_ROW_JSON(a->session),
         BR_ROW_VERBOSE(a->session),
     };

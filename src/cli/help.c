@@ -37,6 +37,7 @@ static void print_default(FILE *stream, const br_option *option)
     switch (option->type) {
     case BR_OPTION_FLAG:
     case BR_OPTION_WORDS:
+    case BR_OPTION_BYTES:
         break;
     case BR_OPTION_TEXT:
     case BR_OPTION_MAYBE:

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli/help.h"
 
@@ -94,6 +95,24 @@ br_status br_parse_int_list(br_call *call, const br_int_list *list, int *out_cou
     return NULL;
 }
 
+static br_status parse_bytes(parser *p, const char *what, const char *text, uint64_t *out_bytes)
+{
+    static const char *const units[] = {"", "K", "M", "G", "T"};
+    char *unit;
+    double value = strtod(text, &unit), factor = 1;
+    bool plain =
+        strcspn(text, "0123456789.") == 0 && value > 0 && value < 1e15 && (size_t)(unit - text) == strspn(text, "0123456789.");
+    for (size_t i = 0; plain && i < sizeof units / sizeof *units; i++, factor *= 1024) {
+        size_t length = strlen(units[i]);
+        const char *rest = unit + length;
+        if (strncasecmp(unit, units[i], length) != 0 || (strcasecmp(rest, "") && strcasecmp(rest, "B") && strcasecmp(rest, "iB")))
+            continue;
+        *out_bytes = (uint64_t)(value * factor);
+        return NULL;
+    }
+    return br_wrong_usage(p->call, "%s: \"%s\" given, expected a number of bytes like 512M or 1.5GiB", what, text);
+}
+
 static br_status parse_choice(parser *p, const br_option *option, const char *what, const char *text)
 {
     char all[256];
@@ -138,6 +157,8 @@ static br_status store(parser *p, const br_option *option, const char *what, con
     }
     case BR_OPTION_NUMBER:
         return br_parse_number(p->call, what, text, (double[2]){option->min, option->max}, option->value);
+    case BR_OPTION_BYTES:
+        return parse_bytes(p, what, text, option->value);
     case BR_OPTION_CHOICE:
         break;
     }

@@ -21,6 +21,7 @@ typedef enum br_option_type {
     BR_OPTION_MAYBE,  /* the same, but the value may be left out (--name or --name=value): "" then */
     BR_OPTION_INT,    /* int64_t, min .. max */
     BR_OPTION_NUMBER, /* double, min .. max */
+    BR_OPTION_BYTES,  /* uint64_t: "512M", "1.5GiB"; K, M and G are powers of 1024 however they are written; needs a fallback */
     BR_OPTION_CHOICE, /* const char *: one of `choices`, pointing there */
 } br_option_type;
 

@@ -6,6 +6,9 @@
 
 #include "cli/interrupt.h"
 
+/* Of --vae-tiling: as stable-diffusion-webui and diffusers have it for models of 512 pixels. */
+#define VAE_TILE 512
+
 const char *br_precision_list(int index)
 {
     static const char *const names[] = {"auto", "f32", "f16"};
@@ -41,6 +44,11 @@ bool br_session_takes_stage(const br_session *session, const char *stage)
         if (strcmp(br_model_component(session->model, i).name, part) == 0)
             return true;
     return part == NULL;
+}
+
+int br_session_vae_tile(const br_session_options *options)
+{
+    return options->vae_tile ? (int)options->vae_tile : options->vae_tiling ? VAE_TILE : 0;
 }
 
 br_status br_size_options_check(br_call *call, br_size_options *size)
@@ -128,6 +136,8 @@ br_status br_session_open_pipeline(br_session *session)
     br_pipeline_params params = {.device = session->device,
                                  .model = session->refiner_model,
                                  .precision = br_precision_named(session->options.dtype),
+                                 .memory_budget = session->options.memory_budget / (session->refiner_model ? 2 : 1),
+                                 .vae_tile = br_session_vae_tile(&session->options),
                                  .profile = session->profile,
                                  .width = session->options.width,
                                  .height = session->options.height,

@@ -20,6 +20,9 @@ typedef struct br_session_options {
     const char *arch;           /* instead of a model; NULL: none */
     const char *dtype;          /* of br_precision_list */
     const char *integer_dot;    /* of br_integer_dot_list; NULL: where it is fast */
+    uint64_t memory_budget;     /* bytes; 0: as many as it takes */
+    int64_t vae_tile;           /* pixels; 0: none unless the budget asks for it */
+    bool vae_tiling;            /* tiles of a usual size */
     bool quiet, verbose, json;
     const char *profile; /* where it goes, "": to the terminal only, NULL: nothing is timed */
     br_profile_mode profile_mode;
@@ -74,6 +77,24 @@ typedef struct br_session_options {
         .help = "multiply a GGUF file's quantized matrices by integer dot products,\nwith activations of 8 bits: one of", \
         .choices = br_integer_dot_list, .fallback = "where the device has instructions for it"                            \
     }
+#define BR_ROWS_MEMORY(session)                                                                                            \
+    {.name = "memory-budget",                                                                                              \
+     .type = BR_OPTION_BYTES,                                                                                              \
+     .value = &(session).memory_budget,                                                                                    \
+     .meta = "N",                                                                                                          \
+     .help = "device memory to get by with, like 512M or 2G: weights that do not\nfit are streamed, which is slower",      \
+     .fallback = "as much as it takes"},                                                                                   \
+        {.name = "vae-tile",                                                                                               \
+         .type = BR_OPTION_INT,                                                                                            \
+         .value = &(session).vae_tile,                                                                                     \
+         .meta = "N",                                                                                                      \
+         .help = "let the VAE work in tiles of N by N pixels, which takes less memory\nand changes pictures a little",     \
+         .fallback = "only where the budget asks for it",                                                                  \
+         .min = 1,                                                                                                         \
+         .max = INT_MAX},                                                                                                  \
+    {                                                                                                                      \
+        .name = "vae-tiling", .type = BR_OPTION_FLAG, .value = &(session).vae_tiling, .help = "the same as --vae-tile 512" \
+    }
 #define BR_ROW_QUIET(session)                                                                                               \
     {                                                                                                                       \
         .name = "quiet", .letter = 'q', .type = BR_OPTION_FLAG, .value = &(session).quiet, .help = "say nothing but errors" \
@@ -119,6 +140,8 @@ typedef struct br_size_options {
         .name = "height", .letter = 'H', .type = BR_OPTION_INT, .value = &(size).height, .meta = "N", .help = "of --size", \
         .fallback = "", .min = 1, .max = INT_MAX                                                                           \
     }
+/* What both options for tiles come to, in pixels. */
+int br_session_vae_tile(const br_session_options *options);
 /* Reads `text` into the other two; an error when it is wrong, or when both spellings were used. */
 BR_MUST_CHECK br_status br_size_options_check(br_call *call, br_size_options *size);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/thread.h"
+#include "exec/cut.h"
 #include "exec/fill.h"
 
 /* Tensors are packed into buffers of this size (a larger tensor gets its own), so no single allocation is huge. */
@@ -15,14 +16,16 @@
 #define THREADS_MAX 4
 /* What a thread fills at a time: long enough that handing it over does not show. */
 #define PIECE_BYTES ((uint64_t)256 << 10)
+/* What all of them fill of a chunk before the caller's turn comes again: a few milliseconds. */
+#define TURN_BYTES ((uint64_t)4 << 20)
 
 typedef struct bound_tensor {
     char *name; /* owned */
     br_dtype dtype;
     br_weight_layout layout;
-    int part, part_count;         /* during creation only, as is: */
+    int part, part_count;         /* during creation only, unless there is a cut, as is: */
     const br_tensor_view *source; /* of the first part */
-    int block;
+    int block;                    /* or chunk of the cut */
     uint64_t offset, bytes;
 } bound_tensor;
 
@@ -32,14 +35,37 @@ typedef struct bound_part {
     uint64_t offset, bytes; /* of the block */
 } bound_part;
 
+/* Bytes [begin, end) of a block, of one tensor: what a thread makes at a time. */
+typedef struct piece {
+    const bound_part *part;
+    uint64_t begin, end;
+} piece;
+
+/* What the threads share out among them: a block, or as much of it as the upload asks for at a time. */
+typedef struct loader {
+    br_workers *workers; /* owned */
+    uint8_t **scratch;   /* owned; one for each worker */
+    piece *pieces;       /* owned; of the block, in its order */
+    int piece_count, first;
+    uint64_t at, size; /* of the block, asked for */
+    uint8_t *dst;
+} loader;
+
 struct br_bound_weights {
-    bound_tensor *tensors; /* sorted by name, dtype, layout; while they are uploaded, by their place in the files */
-    bound_part *parts;     /* owned; during creation only */
+    bound_tensor *
+        tensors; /* sorted by name, dtype, layout; while they are uploaded, and of a cut, by blocks and then by their place in the files */
+    bound_part *parts; /* owned; during creation only, unless there is a cut */
     int tensor_count, part_count;
     br_vk_buffer **blocks;
     uint64_t *block_bytes;
     int block_count;
     uint64_t bytes;
+    /* of a cut */
+    br_vk_device *device;      /* borrowed */
+    const br_weights *weights; /* borrowed */
+    const char *name;          /* borrowed */
+    int *firsts;               /* owned; [block_count + 1]: first tensor of each chunk */
+    loader loader;
 };
 
 static int compare(const char *name, br_dtype dtype, br_weight_layout layout, const bound_tensor *tensor)
@@ -58,9 +84,14 @@ static int compare_tensors(const void *a, const void *b)
     return compare(left->name, left->dtype, left->layout, b);
 }
 
+/* Those that have places already by these, the others as they lie in the files. */
 static int compare_sources(const void *a, const void *b)
 {
     const bound_tensor *left = a, *right = b;
+    if (left->block != right->block)
+        return left->block < right->block ? -1 : 1;
+    if (left->offset != right->offset)
+        return left->offset < right->offset ? -1 : 1;
     uintptr_t x = (uintptr_t)left->source->data, y = (uintptr_t)right->source->data;
     return x != y ? (x > y) - (x < y) : compare_tensors(a, b);
 }
@@ -103,22 +134,6 @@ static br_status find_source(const br_value_info *info, int part, const br_weigh
     *out_fill = fill;
     return NULL;
 }
-
-/* Bytes [begin, end) of a block, of one tensor: what a thread makes at a time. */
-typedef struct piece {
-    const bound_part *part;
-    uint64_t begin, end;
-} piece;
-
-/* What the threads share out among them: a block, or as much of it as the upload asks for at a time. */
-typedef struct loader {
-    br_workers *workers; /* owned */
-    uint8_t **scratch;   /* owned; one for each worker */
-    piece *pieces;       /* owned; of the block, in its order */
-    int piece_count, first;
-    uint64_t at, size; /* of the block, asked for */
-    uint8_t *dst;
-} loader;
 
 static void fill_piece(void *user, int index, int worker)
 {
@@ -184,6 +199,7 @@ static void loader_finish(loader *it)
     free(it->scratch);
     free(it->pieces);
     br_workers_destroy(it->workers);
+    *it = (loader){0};
 }
 
 /* Cuts tensors first .. last - 1, which make up a block. */
@@ -240,6 +256,16 @@ static br_status upload_all(const br_bind_params *params, const br_bound_weights
     return br_vk_upload_flush(params->device);
 }
 
+/* One after the other from the tensor's place on. */
+static void place_parts(br_bound_weights *weights, const bound_tensor *tensor)
+{
+    uint64_t at = tensor->offset;
+    for (int i = 0; i < tensor->part_count; i++) {
+        weights->parts[tensor->part + i].offset = at;
+        at += weights->parts[tensor->part + i].bytes;
+    }
+}
+
 static void assign_blocks(br_bound_weights *weights)
 {
     for (int i = 0; i < weights->tensor_count; i++) {
@@ -250,11 +276,7 @@ static void assign_blocks(br_bound_weights *weights)
             last = weights->block_count++;
         tensor->block = last;
         tensor->offset = weights->block_bytes[last];
-        uint64_t at = tensor->offset;
-        for (bound_part *part = weights->parts + tensor->part; part < weights->parts + tensor->part + tensor->part_count; part++) {
-            part->offset = at;
-            at += part->bytes;
-        }
+        place_parts(weights, tensor);
         weights->block_bytes[last] += room;
         weights->bytes += room;
     }
@@ -265,23 +287,29 @@ static uint64_t bytes_of(const br_fill *fill)
     return (uint64_t)(br_shape_rows(fill->shape) * br_dtype_row_bytes(fill->dtype, br_shape_last(fill->shape)));
 }
 
-static br_status collect_tensor(const br_bind_params *params, const br_value_info *info, br_bound_weights *weights)
+static br_status collect_tensor(const br_bind_params *params, br_value value, br_bound_weights *weights)
 {
+    const br_value_info *info = br_graph_value(params->graph, value);
     bound_tensor *tensor = &weights->tensors[weights->tensor_count++];
     *tensor = (bound_tensor){.name = strdup(info->name),
                              .dtype = info->dtype,
                              .layout = info->layout,
                              .part = weights->part_count,
-                             .part_count = info->part_count};
+                             .block = params->cut ? params->cut->chunk_of[value] : 0,
+                             .offset = params->cut ? params->cut->offset_of[value] : 0,
+                             .bytes = (uint64_t)br_graph_bytes(params->graph, value)};
     if (!tensor->name)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while binding the weights of %s", params->name);
+    if (!params->weights)
+        return NULL;
     for (int i = 0; i < info->part_count; i++) {
         bound_part *part = &weights->parts[weights->part_count++];
         BR_TRY(find_source(info, i, params->weights, params->name, &part->fill));
         part->bytes = bytes_of(&part->fill);
-        tensor->bytes += part->bytes;
     }
+    tensor->part_count = info->part_count;
     tensor->source = weights->parts[tensor->part].fill.source;
+    place_parts(weights, tensor);
     return NULL;
 }
 
@@ -305,8 +333,8 @@ static br_status collect(const br_bind_params *params, br_bound_weights *weights
     if (!weights->tensors || !weights->parts || !weights->blocks || !weights->block_bytes)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while binding the weights of %s", params->name);
     for (br_value i = 0; i < graph->value_count; i++)
-        if (is_weight(&graph->values[i]))
-            BR_TRY(collect_tensor(params, &graph->values[i], weights));
+        if (is_weight(&graph->values[i]) && (!params->cut || params->cut->chunk_of[i] >= 0))
+            BR_TRY(collect_tensor(params, i, weights));
     qsort(weights->tensors, (size_t)weights->tensor_count, sizeof *weights->tensors, compare_sources);
     return NULL;
 }
@@ -320,32 +348,104 @@ br_status br_bound_weights_check(const br_graph *graph, const br_weights *weight
     return NULL;
 }
 
+/* Of weights with a cut: nothing is loaded yet. */
+static br_status prepare_chunks(const br_bind_params *params, br_bound_weights *weights)
+{
+    weights->device = params->device;
+    weights->weights = params->weights;
+    weights->name = params->name;
+    weights->block_count = params->cut->chunk_count;
+    weights->firsts = calloc((size_t)weights->block_count + 1, sizeof *weights->firsts);
+    if (!weights->firsts)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while binding the weights of %s", params->name);
+    for (int i = 0; i < weights->tensor_count; i++)
+        weights->firsts[weights->tensors[i].block + 1] = i + 1;
+    for (int i = 0; i < weights->block_count; i++)
+        weights->bytes += weights->block_bytes[i] = params->cut->chunks[i].bytes;
+    return params->weights ? loader_init(weights, &weights->loader) : NULL;
+}
+
 br_status br_bound_weights_create(const br_bind_params *params, br_bound_weights **out_weights)
 {
     *out_weights = NULL;
     br_status status = NULL;
-    loader it = {0};
     br_bound_weights *weights = calloc(1, sizeof *weights);
     if (!weights)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while binding the weights of %s", params->name);
     BR_TRY_GOTO(collect(params, weights));
+    if (params->cut) {
+        BR_TRY_GOTO(prepare_chunks(params, weights));
+        *out_weights = weights;
+        return NULL;
+    }
     assign_blocks(weights);
     for (int i = 0; i < weights->block_count; i++)
         BR_TRY_GOTO(br_status_prefix(
             br_vk_buffer_create(params->device, BR_VK_BUFFER_DEVICE, weights->block_bytes[i], params->name, &weights->blocks[i]),
             "weights of %s", params->name));
-    BR_TRY_GOTO(loader_init(weights, &it));
-    BR_TRY_GOTO(upload_all(params, weights, &it));
-    loader_finish(&it);
+    BR_TRY_GOTO(loader_init(weights, &weights->loader));
+    BR_TRY_GOTO(upload_all(params, weights, &weights->loader));
+    loader_finish(&weights->loader);
     free(weights->parts);
     weights->parts = NULL;
     qsort(weights->tensors, (size_t)weights->tensor_count, sizeof *weights->tensors, compare_tensors);
     *out_weights = weights;
     return NULL;
 fail:
-    loader_finish(&it);
     br_bound_weights_destroy(weights);
     return status;
+}
+
+/* Where there is no file any ordinary numbers do: 2^-4 in 16 bits, about 10^-12 in 32. */
+static br_status fill_same(void *user, void *dst, uint64_t at, uint64_t size)
+{
+    (void)user, (void)at;
+    uint16_t number = 0x2c00;
+    for (uint64_t i = 0; i + sizeof number <= size; i += sizeof number)
+        memcpy((char *)dst + i, &number, sizeof number);
+    return NULL;
+}
+
+/* A part of a chunk, whose bytes the uploads count from `begin`. */
+typedef struct chunk_part {
+    loader *loader;
+    uint64_t begin;
+} chunk_part;
+
+static br_status fill_part(void *user, void *dst, uint64_t at, uint64_t size)
+{
+    chunk_part *part = user;
+    return fill(part->loader, dst, part->begin + at, size);
+}
+
+br_status br_bound_weights_load(br_bound_weights *weights, const br_load_params *params)
+{
+    int first = weights->firsts[params->index], last = weights->firsts[params->index + 1];
+    uint64_t bytes = weights->block_bytes[params->index];
+    chunk_part part = {.loader = &weights->loader};
+    if (weights->weights)
+        cut(&weights->loader, weights, first, last);
+    while (part.begin < bytes) {
+        uint64_t left = bytes - part.begin, now = left < TURN_BYTES ? left : TURN_BYTES;
+        br_vk_upload_params upload = {.buffer = params->location.buffer,
+                                      .offset = params->location.offset + part.begin,
+                                      .size = now,
+                                      .fill = weights->weights ? fill_part : fill_same,
+                                      .user = &part};
+        BR_TRY(br_status_prefix(br_vk_upload_fill(weights->device, &upload), "uploading the weights of %s", weights->name));
+        part.begin += now;
+        if (params->meanwhile)
+            params->meanwhile(params->user);
+    }
+    if (weights->weights)
+        tell(weights->weights, weights, first, last, br_weights_release);
+    return NULL;
+}
+
+void br_bound_weights_expect(const br_bound_weights *weights, int index)
+{
+    if (weights->weights)
+        tell(weights->weights, weights, weights->firsts[index], weights->firsts[index + 1], br_weights_expect);
 }
 
 void br_bound_weights_destroy(br_bound_weights *weights)
@@ -360,6 +460,8 @@ void br_bound_weights_destroy(br_bound_weights *weights)
     free(weights->parts);
     free(weights->blocks);
     free(weights->block_bytes);
+    free(weights->firsts);
+    loader_finish(&weights->loader);
     free(weights);
 }
 

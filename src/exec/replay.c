@@ -3,9 +3,16 @@
 #include <stdlib.h>
 
 struct br_replay {
-    br_vk_recording *recording; /* owned */
-    br_profile *profile;        /* borrowed; NULL: nothing is timed */
-    int profiled;               /* the program's index there */
+    br_vk_recording **recordings; /* owned; one, or one for each segment of the cut */
+    int recording_count;
+    br_profile *profile; /* borrowed; NULL: nothing is timed */
+    int profiled;        /* the program's index there */
+    /* with a cut, all borrowed */
+    const br_cut *cut;
+    br_pool *pool;
+    br_bound_weights *weights;
+    uint64_t arena_bytes;
+    bool repeats;
 };
 
 static br_location locate(const br_replay_params *params, br_value value)
@@ -16,8 +23,13 @@ static br_location locate(const br_replay_params *params, br_value value)
         if (br_graph_root(program->graph, params->bindings[i].value) == root)
             return params->bindings[i].location;
     const br_value_info *info = br_graph_value(program->graph, root);
+    const br_cut *cut = params->cut;
+    if (info->kind == BR_VALUE_WEIGHT && cut && cut->chunk_of[root] >= 0)
+        return br_pool_at(params->pool, cut->chunks[cut->chunk_of[root]].address + cut->offset_of[root]);
     if (info->kind == BR_VALUE_WEIGHT && params->weights)
         return br_bound_weights_find(params->weights, info);
+    if (info->kind == BR_VALUE_TEMP && program->plan.offsets[root] >= 0 && cut)
+        return br_pool_at(params->pool, (uint64_t)program->plan.offsets[root]);
     if (info->kind == BR_VALUE_TEMP && program->plan.offsets[root] >= 0)
         return (br_location){params->arena, (uint64_t)program->plan.offsets[root]};
     return (br_location){0};
@@ -54,35 +66,55 @@ static br_status record_dispatch(const br_replay_params *params, br_vk_recorder 
     return br_vk_recorder_dispatch(recorder, &command);
 }
 
-br_status br_replay_create(const br_replay_params *params, br_replay **out_replay)
+/* Dispatches first .. last - 1. */
+static br_status record(const br_replay_params *params, int first, int last, br_vk_recording **out_recording)
 {
-    *out_replay = NULL;
     br_status status = NULL;
     br_vk_recorder *recorder = NULL;
-    br_replay *replay = calloc(1, sizeof *replay);
-    if (!replay)
-        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while recording %s", params->program->name);
-    replay->profile = params->profile;
-    if (params->profile)
-        BR_TRY_GOTO(br_probe_program(params->profile, params->program, &replay->profiled));
-    BR_TRY_GOTO(
+    BR_TRY(
         br_vk_recorder_create(&(br_vk_recorder_params){.device = params->device,
                                                        .name = params->program->name,
-                                                       .dispatch_max = (uint32_t)params->program->dispatch_count,
+                                                       .dispatch_max = (uint32_t)(last - first),
                                                        .timestamps = params->profile != NULL,
                                                        .gauges = params->profile != NULL,
                                                        .serialise = params->profile && params->profile->mode == BR_PROF_SERIALISED},
                               &recorder));
-    for (int i = 0; i < params->program->dispatch_count; i++)
-        BR_TRY_GOTO(record_dispatch(params, recorder, &params->program->dispatches[i]));
-    status = br_vk_recorder_end(recorder, &replay->recording);
-    recorder = NULL;
-    if (status)
-        goto fail;
+    for (int i = first; i < last && !status; i++)
+        status = record_dispatch(params, recorder, &params->program->dispatches[i]);
+    if (!status)
+        return br_vk_recorder_end(recorder, out_recording);
+    br_vk_recorder_destroy(recorder);
+    return status;
+}
+
+br_status br_replay_create(const br_replay_params *params, br_replay **out_replay)
+{
+    *out_replay = NULL;
+    br_status status = NULL;
+    const br_cut *cut = params->cut;
+    const int whole[] = {0, params->program->dispatch_count};
+    const int *segments = cut ? cut->segments : whole;
+    int count = cut ? cut->segment_count : 1;
+    br_replay *replay = calloc(1, sizeof *replay);
+    if (replay)
+        replay->recordings = calloc((size_t)count, sizeof *replay->recordings);
+    if (!replay || !replay->recordings)
+        BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while recording %s", params->program->name);
+    replay->profile = params->profile;
+    replay->cut = cut;
+    replay->pool = params->pool;
+    replay->weights = params->weights;
+    replay->arena_bytes = (uint64_t)params->program->plan.arena_bytes;
+    replay->repeats = params->repeats;
+    if (params->profile)
+        BR_TRY_GOTO(br_probe_program(params->profile, params->program, &replay->profiled));
+    for (int i = 0; i < count; i++) {
+        BR_TRY_GOTO(record(params, segments[i], segments[i + 1], &replay->recordings[i]));
+        replay->recording_count++;
+    }
     *out_replay = replay;
     return NULL;
 fail:
-    br_vk_recorder_destroy(recorder);
     br_replay_destroy(replay);
     return status;
 }
@@ -91,17 +123,111 @@ void br_replay_destroy(br_replay *replay)
 {
     if (!replay)
         return;
-    br_vk_recording_destroy(replay->recording);
+    if (replay->pool)
+        br_pool_forget(replay->pool, replay);
+    for (int i = 0; i < replay->recording_count; i++)
+        br_vk_recording_destroy(replay->recordings[i]);
+    free(replay->recordings);
     free(replay);
+}
+
+/* ---- with a cut ---- */
+
+static void advance(void *user)
+{
+    br_vk_recording_advance(user);
+}
+
+/* Brings chunk `index` in; `under_way` (NULL: nothing) runs meanwhile and touches none of its bytes. */
+static br_status load(br_replay *replay, int index, br_vk_recording *under_way)
+{
+    const br_chunk *chunk = &replay->cut->chunks[index];
+    br_claim claim = {replay, index, chunk->address, chunk->address + chunk->bytes};
+    BR_TRY(br_pool_claim(replay->pool, &claim));
+    br_status status =
+        br_bound_weights_load(replay->weights, &(br_load_params){.index = index,
+                                                                 .location = br_pool_at(replay->pool, chunk->address),
+                                                                 .meanwhile = under_way ? advance : NULL,
+                                                                 .user = under_way});
+    if (status)
+        br_pool_forget(replay->pool, replay);
+    return status;
+}
+
+/* The chunk that segment `index` shares its slot's turn with: -1 for one before all that are streamed. */
+static int chunk_of_segment(const br_replay *replay, int index)
+{
+    const br_cut *cut = replay->cut;
+    for (int i = 0; i < cut->chunk_count; i++)
+        if (cut->chunks[i].streamed && cut->chunks[i].first >= cut->segments[index] &&
+            cut->chunks[i].first < cut->segments[index + 1])
+            return i;
+    return -1;
+}
+
+/* What the next segment to need another chunk needs: -1 when it is there, or must not come in yet. */
+static int chunk_after(const br_replay *replay, int segment)
+{
+    const br_cut *cut = replay->cut;
+    int now = chunk_of_segment(replay, segment), next = -1;
+    for (int i = 1; i < cut->segment_count && next < 0; i++)
+        if (segment + i < cut->segment_count || replay->repeats)
+            next = chunk_of_segment(replay, (segment + i) % cut->segment_count);
+    bool taken = now >= 0 && next >= 0 && cut->chunks[now].address == cut->chunks[next].address;
+    return next < 0 || taken || br_pool_holds(replay->pool, replay, next) ? -1 : next;
+}
+
+/* All that stays, as far as it is not there any more, and what the first segment needs. */
+static br_status bring_in(br_replay *replay)
+{
+    BR_TRY(br_pool_claim(replay->pool, &(br_claim){replay, -1, 0, replay->arena_bytes}));
+    for (int i = 0; i < replay->cut->chunk_count; i++) {
+        if (replay->cut->chunks[i].streamed || br_pool_holds(replay->pool, replay, i))
+            continue;
+        br_bound_weights_expect(replay->weights, i);
+        BR_TRY(load(replay, i, NULL));
+    }
+    return NULL;
+}
+
+static br_status run_segment(br_replay *replay, int index, br_vk_stop stop, void *user)
+{
+    br_vk_recording *recording = replay->recordings[index];
+    int own = chunk_of_segment(replay, index), next = chunk_after(replay, index);
+    if (own >= 0 && !br_pool_holds(replay->pool, replay, own))
+        BR_TRY(load(replay, own, NULL));
+    if (next >= 0)
+        br_bound_weights_expect(replay->weights, next);
+    br_vk_recording_begin(recording, stop, user);
+    br_status status = next >= 0 ? load(replay, next, recording) : NULL;
+    br_status end = br_vk_recording_end(recording);
+    if (!status)
+        return end;
+    br_status_free(end);
+    return status;
+}
+
+static br_status run_segments(br_replay *replay, br_vk_stop stop, void *user)
+{
+    BR_TRY(bring_in(replay));
+    for (int i = 0; i < replay->recording_count; i++) {
+        if (i > 0 && stop && stop(user))
+            return br_fail(BR_ERROR_CANCELLED, "cancelled in part %d of %d", i + 1, replay->recording_count);
+        BR_TRY(run_segment(replay, i, stop, user));
+    }
+    return NULL;
 }
 
 br_status br_replay_run(br_replay *replay, br_vk_stop stop, void *user)
 {
-    BR_TRY(stop ? br_vk_recording_run_until(replay->recording, stop, user) : br_vk_recording_run(replay->recording));
-    return replay->profile ? br_prof_add_run(replay->profile, replay->profiled, replay->recording) : NULL;
+    if (replay->cut)
+        BR_TRY(run_segments(replay, stop, user));
+    else
+        BR_TRY(stop ? br_vk_recording_run_until(replay->recordings[0], stop, user) : br_vk_recording_run(replay->recordings[0]));
+    return replay->profile ? br_prof_add_run(replay->profile, replay->profiled, replay->recordings, replay->recording_count) : NULL;
 }
 
 const br_vk_recording *br_replay_recording(const br_replay *replay)
 {
-    return replay->recording;
+    return replay->recordings[0];
 }

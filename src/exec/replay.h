@@ -1,8 +1,12 @@
-/* A program recorded once on a device, to be run many times. Nothing is recorded or allocated by br_replay_run. */
+/* A program recorded once on a device, to be run many times. Nothing is recorded or allocated by br_replay_run.
+ *
+ * With a cut each segment is a recording of its own, bound to the slot of the chunk that it needs; while it runs, the host fills the other slot with the
+ * chunk of the next one. */
 #ifndef BR_EXEC_REPLAY_H
 #define BR_EXEC_REPLAY_H
 
 #include "exec/bind.h"
+#include "exec/pool.h"
 #include "exec/probe.h"
 #include "exec/program.h"
 
@@ -12,10 +16,14 @@ typedef struct br_value_binding {
 } br_value_binding;
 
 typedef struct br_replay_params {
-    br_vk_device *device;            /* borrowed; outlives the replay */
-    const br_program *program;       /* borrowed; outlives the replay */
-    const br_bound_weights *weights; /* borrowed; outlives the replay; may be NULL */
-    br_vk_buffer *arena; /* at least program->plan.arena_bytes; may be shared by programs that run one after the other */
+    br_vk_device *device;      /* borrowed; outlives the replay */
+    const br_program *program; /* borrowed; outlives the replay */
+    br_bound_weights *weights; /* borrowed; outlives the replay; may be NULL */
+    br_vk_buffer *arena;       /* at least program->plan.arena_bytes; may be shared by programs that run one after the other */
+    const br_cut *
+        cut; /* borrowed; outlives the replay; NULL: everything is where it is needed. Else there is no arena, `weights` has this cut, and */
+    br_pool *pool; /* borrowed; outlives the replay: where all of it goes */
+    bool repeats;  /* with a cut: it is run again and again, so what it begins with is brought in while it ends */
     const br_value_binding *bindings;
     int binding_count;
     br_profile *profile; /* borrowed; outlives the replay; NULL: nothing is timed */
@@ -30,7 +38,7 @@ BR_MUST_CHECK br_status br_replay_create(const br_replay_params *params, br_repl
 void br_replay_destroy(br_replay *replay);
 /* Submits and waits. `stop` (may be NULL) is asked between submissions; true ends the run with BR_ERROR_CANCELLED. */
 BR_MUST_CHECK br_status br_replay_run(br_replay *replay, br_vk_stop stop, void *user);
-/* Borrowed: for tests. */
+/* Borrowed: for tests. Of the first segment. */
 const br_vk_recording *br_replay_recording(const br_replay *replay);
 
 #endif

@@ -24,8 +24,9 @@ static br_status make_buffers(br_stage *stage, const br_stage_params *params)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while setting up %s", stage->program->name);
     for (br_value i = 0; i < graph->value_count; i++) {
         const br_value_info *info = &graph->values[i];
+        bool elsewhere = info->kind == BR_VALUE_WEIGHT && (params->weights || params->pool);
         bool shared = params->shared && params->shared->value == i;
-        if (info->kind == BR_VALUE_TEMP || info->alias != BR_NONE || (info->kind == BR_VALUE_WEIGHT && params->weights) || shared)
+        if (info->kind == BR_VALUE_TEMP || info->alias != BR_NONE || elsewhere || shared)
             continue;
         br_value_binding *binding = &stage->bindings[stage->binding_count];
         uint64_t bytes = (uint64_t)br_graph_bytes(graph, i);
@@ -38,6 +39,19 @@ static br_status make_buffers(br_stage *stage, const br_stage_params *params)
     return NULL;
 }
 
+static br_status enter_pool(br_stage *stage, const br_stage_pool *pool)
+{
+    uint64_t bytes = br_pool_bytes(pool->pool);
+    stage->pool = pool->pool;
+    stage->repeats = pool->repeats;
+    br_cut_params params = {
+        .program = stage->program, .pool_bytes = bytes, .bank_bytes = br_pool_bank_bytes(br_vk_device_caps(stage->device), bytes)};
+    BR_TRY(br_cut_init(&params, &stage->cut));
+    br_bind_params bind = {
+        .device = stage->device, .graph = stage->program->graph, .weights = pool->weights, .name = pool->name, .cut = &stage->cut};
+    return br_bound_weights_create(&bind, &stage->weights);
+}
+
 br_status br_stage_init(const br_stage_params *params, br_stage *out_stage)
 {
     *out_stage = (br_stage){.device = params->device,
@@ -45,10 +59,14 @@ br_status br_stage_init(const br_stage_params *params, br_stage *out_stage)
                             .weights = params->weights,
                             .arena = params->arena,
                             .profile = params->profile};
+    br_status status = NULL;
     br_replay_expect(params->device, params->program);
-    br_status status = make_buffers(out_stage, params);
-    if (status)
-        br_stage_finish(out_stage);
+    BR_TRY_GOTO(make_buffers(out_stage, params));
+    if (params->pool)
+        BR_TRY_GOTO(enter_pool(out_stage, params->pool));
+    return NULL;
+fail:
+    br_stage_finish(out_stage);
     return status;
 }
 
@@ -61,6 +79,9 @@ br_status br_stage_record(br_stage *stage)
                                                 .program = stage->program,
                                                 .weights = stage->weights,
                                                 .arena = stage->arena,
+                                                .cut = stage->pool ? &stage->cut : NULL,
+                                                .pool = stage->pool,
+                                                .repeats = stage->repeats,
                                                 .bindings = stage->bindings,
                                                 .binding_count = stage->binding_count,
                                                 .profile = stage->profile},
@@ -75,6 +96,9 @@ void br_stage_finish(br_stage *stage)
     for (int i = 0; i < stage->owned_count; i++)
         br_vk_buffer_destroy(stage->bindings[i].location.buffer);
     free(stage->bindings);
+    if (stage->pool)
+        br_bound_weights_destroy(stage->weights);
+    br_cut_finish(&stage->cut);
     br_program_destroy(stage->program);
     *stage = (br_stage){0};
 }

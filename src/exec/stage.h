@@ -5,22 +5,34 @@
 #include "exec/replay.h"
 
 typedef struct br_stage {
-    br_vk_device *device; /* borrowed */
-    br_program *program;  /* owned */
-    const br_bound_weights *weights;
+    br_vk_device *device;      /* borrowed */
+    br_program *program;       /* owned */
+    br_bound_weights *weights; /* borrowed as in br_stage_params; owned by a stage in a pool */
     br_vk_buffer *arena;
-    br_profile *profile;        /* these three borrowed, as in br_stage_params */
+    br_profile *profile;
+    br_pool *pool;              /* these three borrowed, as in br_stage_params */
+    bool repeats;               /* in a pool */
+    br_cut cut;                 /* likewise */
     br_replay *replay;          /* owned; NULL until the stage runs */
     br_value_binding *bindings; /* owned, and so are the buffers of the first owned_count */
     int owned_count, binding_count;
 } br_stage;
 
+/* For a stage that has no memory of its own but for what goes in and out. */
+typedef struct br_stage_pool {
+    br_pool *pool;             /* borrowed; outlives the stage */
+    const br_weights *weights; /* borrowed; outlives the stage; NULL: noise will do (benchmarks) */
+    const char *name;          /* borrowed: of the component, for messages */
+    bool repeats;              /* as in br_replay_params */
+} br_stage_pool;
+
 typedef struct br_stage_params {
     br_vk_device *device; /* borrowed; outlives the stage */
     br_program *program;  /* consumed, on failure too */
-    const br_bound_weights
+    br_bound_weights
         *weights; /* borrowed; outlives the stage; NULL: WEIGHT values get buffers of their own, uninitialised (benchmarks) */
-    br_vk_buffer *arena; /* borrowed; at least program->plan.arena_bytes */
+    br_vk_buffer *arena;       /* borrowed; at least program->plan.arena_bytes */
+    const br_stage_pool *pool; /* borrowed during the call; instead of `weights` and `arena`; NULL: none */
     const br_value_binding *
         shared; /* an INPUT or OUTPUT with a place of its own, borrowed for the stage's life: what one stage makes for another; NULL: none */
     br_profile *profile; /* borrowed; outlives the stage; NULL: nothing is timed */

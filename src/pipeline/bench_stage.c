@@ -51,9 +51,9 @@ static br_status begin_component(br_pipeline *pipeline, br_component component, 
     const br_graph_dtypes *dtypes = component == BR_COMPONENT_UNET  ? &pipeline->dtypes.unet
                                     : component == BR_COMPONENT_VAE ? &pipeline->dtypes.vae
                                                                     : &pipeline->dtypes.text[component];
-    const br_bound_weights *weights = component == BR_COMPONENT_UNET  ? pipeline->unet_weights
-                                      : component == BR_COMPONENT_VAE ? pipeline->decoder_weights
-                                                                      : pipeline->text_weights[component];
+    br_bound_weights *weights = component == BR_COMPONENT_UNET  ? pipeline->unet_weights
+                                : component == BR_COMPONENT_VAE ? pipeline->decoder_weights
+                                                                : pipeline->text_weights[component];
     BR_TRY(br_pipeline_plan_one(pipeline, component, size, &program));
     br_status status = br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, (uint64_t)program->plan.arena_bytes,
                                            "bench activations", &it->arena);

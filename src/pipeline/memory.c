@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "image/image.h"
+#include "pipeline/budget.h"
 #include "pipeline/request.h"
 
 /* The minimum device of decision 6 in docs/DESIGN.md. */
@@ -30,9 +31,15 @@ static br_vk_caps minimum_device(void)
     return caps;
 }
 
-static br_stage_info describe(const char *name, br_dtype dtype, const br_program *program)
+/* What is described: with a pool of that many bytes in such banks, or 0. */
+typedef struct placement {
+    uint64_t pool, bank;
+} placement;
+
+static br_status describe(const char *name, br_dtype dtype, const br_program *program, const placement *place, br_memory_info *info)
 {
-    return (br_stage_info){
+    br_stage_info *stage = &info->stages[info->stage_count++];
+    *stage = (br_stage_info){
         .name = name,
         .dtype = br_dtype_name(dtype),
         .dispatches = program->dispatch_count,
@@ -40,7 +47,19 @@ static br_stage_info describe(const char *name, br_dtype dtype, const br_program
         .weight_bytes = program->weight_bytes,
         .activation_bytes = (uint64_t)program->plan.arena_bytes,
         .activation_lower_bound_bytes = (uint64_t)program->plan.lower_bound_bytes,
+        .segments = 1,
     };
+    info->weight_bytes += stage->weight_bytes;
+    if (stage->activation_bytes > info->activation_bytes)
+        info->activation_bytes = stage->activation_bytes;
+    if (!place->pool)
+        return NULL;
+    br_cut cut;
+    BR_TRY(br_cut_init(&(br_cut_params){.program = program, .pool_bytes = place->pool, .bank_bytes = place->bank}, &cut));
+    stage->streamed_bytes = cut.streamed_bytes;
+    stage->segments = cut.segment_count;
+    br_cut_finish(&cut);
+    return NULL;
 }
 
 /* That the model's tensors are those that the programs call for. */
@@ -76,27 +95,36 @@ br_status br_memory_plan(const br_memory_plan_params *params, br_memory_info *ou
                               &request));
     br_pipeline_dtypes dtypes;
     BR_TRY(br_pipeline_choose_dtypes(params->model, caps, params->precision, &dtypes));
+    int factor = br_vae_factor(&params->model->vae);
+    request.size.encodes = params->budget && picture.pixels && task != BR_TASK_DRAW;
+    request.size.decode_tile = request.size.encode_tile = params->vae_tile / factor;
     br_pipeline_programs programs;
-    BR_TRY(br_pipeline_plan(params->model, caps, &dtypes, &request.size, &programs));
+    br_budget budget;
+    BR_TRY(br_budget_plan(&(br_budget_params){.model = params->model, .caps = caps, .dtypes = &dtypes, .bytes = params->budget},
+                          &request.size, &budget, &programs));
     static const char *const names[BR_MODEL_TEXT_MAX] = {"text", "text_2"};
-    br_memory_info info = {0};
-    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
+    const placement place = {budget.whole ? 0 : budget.pool_bytes, budget.whole ? 0 : br_pool_bank_bytes(caps, budget.pool_bytes)};
+    br_tiles tiles = br_tiles_make(request.size.height, request.size.width, request.size.decode_tile);
+    br_memory_info info = {.least_budget = budget.least_bytes,
+                           .whole_budget = budget.whole_bytes,
+                           .tile_width = tiles.tile_width * factor,
+                           .tile_height = tiles.tile_height * factor};
+    br_status status = NULL;
+    for (int i = 0; i < BR_MODEL_TEXT_MAX && !status; i++)
         if (programs.text[i])
-            info.stages[info.stage_count++] = describe(names[i], dtypes.text[i].activations, programs.text[i]);
-    if (programs.cross)
-        info.stages[info.stage_count++] = describe("cross", dtypes.unet.activations, programs.cross);
-    info.stages[info.stage_count++] = describe("denoise", dtypes.unet.activations, programs.denoise);
-    info.stages[info.stage_count++] = describe("decode", dtypes.vae.activations, programs.decode);
-    br_status status = check_tensors(params->model, &programs);
+            status = describe(names[i], dtypes.text[i].activations, programs.text[i], &place, &info);
+    if (!status && programs.cross)
+        status = describe("cross", dtypes.unet.activations, programs.cross, &place, &info);
+    if (!status)
+        status = describe("denoise", dtypes.unet.activations, programs.denoise, &place, &info);
+    if (!status)
+        status = describe("decode", dtypes.vae.activations, programs.decode, &place, &info);
+    if (!status)
+        status = check_tensors(params->model, &programs);
     br_pipeline_programs_finish(&programs);
     if (status)
         return status;
-    for (int i = 0; i < info.stage_count; i++) {
-        info.weight_bytes += info.stages[i].weight_bytes;
-        if (info.stages[i].activation_bytes > info.activation_bytes)
-            info.activation_bytes = info.stages[i].activation_bytes;
-    }
-    info.total_bytes = info.weight_bytes + info.activation_bytes;
+    info.total_bytes = budget.whole ? info.weight_bytes + info.activation_bytes : params->budget;
     *out_info = info;
     return NULL;
 }

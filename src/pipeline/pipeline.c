@@ -2,11 +2,15 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "pipeline/budget.h"
 #include "pipeline/layout.h"
 
 /* Any size will do to list a model's weights. */
 #define WEIGHTS_ONLY_SIZE 8
+/* Latent pixels along the side of a tile, at the least: the norms of smaller ones know too little of the picture. */
+#define TILE_MIN 8
 /* diffusers' DiagonalGaussianDistribution clamps the logarithm of the variance to this. */
 #define LOG_VARIANCE_MIN -30.0f
 #define LOG_VARIANCE_MAX 20.0f
@@ -130,10 +134,22 @@ static br_status plan_denoise(const planning *it, br_denoise_graph *out_values, 
 
 static br_status plan_decode(const planning *it, br_decode_graph *out_values, br_program **out_program)
 {
+    br_tiles tiles = br_tiles_make(it->size->height, it->size->width, it->size->decode_tile);
     br_graph graph;
     br_graph_init(&graph);
-    br_graph_build_decode(&graph, br_pipeline_vae(it->model), it->dtypes->vae, it->size->height, it->size->width, out_values);
+    br_graph_build_decode(&graph, br_pipeline_vae(it->model), it->dtypes->vae, tiles.tile_height, tiles.tile_width, out_values);
     return br_program_create(&graph, "VAE decoder", it->caps, out_program);
+}
+
+static br_status plan_encode(const planning *it, br_encode_graph *out_values, br_program **out_program)
+{
+    br_tiles tiles = br_tiles_make(it->size->height, it->size->width, it->size->encode_tile);
+    int factor = br_vae_factor(&it->model->vae);
+    br_graph graph;
+    br_graph_init(&graph);
+    br_graph_build_encode(&graph, br_pipeline_vae(it->model), it->dtypes->vae, tiles.tile_height * factor,
+                          tiles.tile_width * factor, out_values);
+    return br_program_create(&graph, "VAE encoder", it->caps, out_program);
 }
 
 br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const br_pipeline_dtypes *dtypes,
@@ -149,6 +165,8 @@ br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const 
         BR_TRY_GOTO(plan_cross(&it, &programs.cross_values, &programs.cross));
     BR_TRY_GOTO(plan_denoise(&it, &programs.denoise_values, &programs.denoise));
     BR_TRY_GOTO(plan_decode(&it, &programs.decode_values, &programs.decode));
+    if (size->encodes)
+        BR_TRY_GOTO(plan_encode(&it, &programs.encode_values, &programs.encode));
     *out_programs = programs;
     return NULL;
 fail:
@@ -176,27 +194,32 @@ void br_pipeline_programs_finish(br_pipeline_programs *programs)
     br_program_destroy(programs->cross);
     br_program_destroy(programs->denoise);
     br_program_destroy(programs->decode);
+    br_program_destroy(programs->encode);
     *programs = (br_pipeline_programs){0};
 }
 
 /* ---- weights ---- */
 
-/* Consumes `graph`, which was built only to know which weights there are. */
+/* Consumes `graph`, which was built only to know which weights there are. Without a place for them they are only checked. */
 static br_status bind_weights(br_pipeline *pipeline, br_component component, br_graph *graph, br_bound_weights **out_weights)
 {
     const br_model_part *part = &pipeline->model->parts[component];
     br_status status = br_graph_verify(graph);
-    if (!status)
+    if (!status && out_weights)
         status = br_bound_weights_create(
             &(br_bind_params){.device = pipeline->device, .graph = graph, .weights = part->weights, .name = part->name},
             out_weights);
+    else if (!status)
+        status = br_bound_weights_check(graph, part->weights, part->name);
     br_graph_finish(graph);
     return status;
 }
 
-static br_status upload_weights(br_pipeline *pipeline)
+static br_status upload_weights(br_pipeline *pipeline, bool check_only)
 {
     const br_model *model = pipeline->model;
+    if (model->weightless || pipeline->bare) /* the stages get buffers of their own */
+        return NULL;
     br_graph graph;
     const br_picture_size size = {
         .height = WEIGHTS_ONLY_SIZE, .width = WEIGHTS_ONLY_SIZE, .batch = 1, .copies = 1, .clip_skip = BR_CLIP_SKIP_LAST};
@@ -207,7 +230,7 @@ static br_status upload_weights(br_pipeline *pipeline)
         br_text_graph values;
         br_graph_init(&graph);
         br_graph_build_text(&graph, &text, &values);
-        BR_TRY(bind_weights(pipeline, (br_component)i, &graph, &pipeline->text_weights[i]));
+        BR_TRY(bind_weights(pipeline, (br_component)i, &graph, check_only ? NULL : &pipeline->text_weights[i]));
     }
 
     br_denoise_params params = denoise_params(model, &pipeline->dtypes, &size);
@@ -215,17 +238,27 @@ static br_status upload_weights(br_pipeline *pipeline)
         br_cross_graph cross;
         br_graph_init(&graph);
         br_graph_build_cross(&graph, &params, &cross);
-        BR_TRY(bind_weights(pipeline, BR_COMPONENT_UNET, &graph, &pipeline->cross_weights));
+        BR_TRY(bind_weights(pipeline, BR_COMPONENT_UNET, &graph, check_only ? NULL : &pipeline->cross_weights));
     }
     br_denoise_graph denoise;
     br_graph_init(&graph);
     br_graph_build_denoise(&graph, &params, &denoise);
-    BR_TRY(bind_weights(pipeline, BR_COMPONENT_UNET, &graph, &pipeline->unet_weights));
+    BR_TRY(bind_weights(pipeline, BR_COMPONENT_UNET, &graph, check_only ? NULL : &pipeline->unet_weights));
 
     br_decode_graph decode;
     br_graph_init(&graph);
     br_graph_build_decode(&graph, br_pipeline_vae(model), pipeline->dtypes.vae, WEIGHTS_ONLY_SIZE, WEIGHTS_ONLY_SIZE, &decode);
-    return bind_weights(pipeline, BR_COMPONENT_VAE, &graph, &pipeline->decoder_weights);
+    return bind_weights(pipeline, BR_COMPONENT_VAE, &graph, check_only ? NULL : &pipeline->decoder_weights);
+}
+
+static void drop_weights(br_pipeline *pipeline)
+{
+    br_bound_weights **all[] = {&pipeline->text_weights[0], &pipeline->text_weights[1], &pipeline->cross_weights,
+                                &pipeline->unet_weights,    &pipeline->decoder_weights, &pipeline->encoder_weights};
+    for (int i = 0; i < (int)(sizeof all / sizeof *all); i++) {
+        br_bound_weights_destroy(*all[i]);
+        *all[i] = NULL;
+    }
 }
 
 void br_pipeline_expect(br_vk_device *device, const br_model *model, br_precision precision, const br_picture_size *size)
@@ -249,16 +282,27 @@ void br_pipeline_expect(br_vk_device *device, const br_model *model, br_precisio
     br_status_free(status);
 }
 
-br_status br_pipeline_open_bare(br_vk_device *device, const br_model *model, br_precision precision, br_pipeline **out_pipeline)
+br_status br_pipeline_open_within(const br_pipeline_open_params *params, br_pipeline **out_pipeline)
 {
     *out_pipeline = NULL;
     br_status status = NULL;
+    const br_model *model = params->model;
+    int factor = br_vae_factor(&model->vae);
+    if (params->vae_tile < 0 || params->vae_tile % factor || (params->vae_tile && params->vae_tile < TILE_MIN * factor))
+        return br_fail(BR_ERROR_ARGUMENT, "tiles of the VAE are %d pixels wide, expected a multiple of %d, %d or more",
+                       params->vae_tile, factor, TILE_MIN * factor);
     br_pipeline *pipeline = calloc(1, sizeof *pipeline);
     if (!pipeline)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while loading %s", model->path);
-    pipeline->device = device;
+    pipeline->device = params->device;
     pipeline->model = model;
-    BR_TRY_GOTO(br_pipeline_choose_dtypes(model, br_vk_device_caps(device), precision, &pipeline->dtypes));
+    pipeline->bare = params->bare;
+    pipeline->budget = params->memory_budget;
+    pipeline->vae_tile = params->vae_tile / factor;
+    if (pipeline->budget)
+        BR_TRY_GOTO(br_vk_device_spare(params->device));
+    BR_TRY_GOTO(br_pipeline_choose_dtypes(model, br_vk_device_caps(params->device), params->precision, &pipeline->dtypes));
+    BR_TRY_GOTO(upload_weights(pipeline, pipeline->budget > 0));
     *out_pipeline = pipeline;
     return NULL;
 fail:
@@ -268,16 +312,19 @@ fail:
 
 br_status br_pipeline_open(br_vk_device *device, const br_model *model, br_precision precision, br_pipeline **out_pipeline)
 {
-    BR_TRY(br_pipeline_open_bare(device, model, precision, out_pipeline));
-    br_status status = model->weightless ? NULL : upload_weights(*out_pipeline);
-    if (status) {
-        br_pipeline_close(*out_pipeline);
-        *out_pipeline = NULL;
-    }
-    return status;
+    return br_pipeline_open_within(&(br_pipeline_open_params){.device = device, .model = model, .precision = precision},
+                                   out_pipeline);
 }
 
 /* ---- stages ---- */
+
+static void drop_encode(br_pipeline *pipeline)
+{
+    br_stage_finish(&pipeline->encode);
+    br_vk_buffer_destroy(pipeline->encode_arena);
+    pipeline->encode_arena = NULL;
+    pipeline->encode_size = (br_picture_size){0};
+}
 
 static void drop_stages(br_pipeline *pipeline)
 {
@@ -289,15 +336,12 @@ static void drop_stages(br_pipeline *pipeline)
     br_vk_buffer_destroy(pipeline->cross_buffer);
     br_vk_buffer_destroy(pipeline->arena);
     pipeline->arena = pipeline->cross_buffer = NULL;
+    if (pipeline->pool) { /* which the encoder is in too */
+        drop_encode(pipeline);
+        br_pool_destroy(pipeline->pool);
+        pipeline->pool = NULL;
+    }
     pipeline->size = (br_picture_size){0};
-}
-
-static void drop_encode(br_pipeline *pipeline)
-{
-    br_stage_finish(&pipeline->encode);
-    br_vk_buffer_destroy(pipeline->encode_arena);
-    pipeline->encode_arena = NULL;
-    pipeline->encode_size = (br_picture_size){0};
 }
 
 void br_pipeline_close(br_pipeline *pipeline)
@@ -306,43 +350,37 @@ void br_pipeline_close(br_pipeline *pipeline)
         return;
     drop_stages(pipeline);
     drop_encode(pipeline);
-    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
-        br_bound_weights_destroy(pipeline->text_weights[i]);
-    br_bound_weights_destroy(pipeline->cross_weights);
-    br_bound_weights_destroy(pipeline->unet_weights);
-    br_bound_weights_destroy(pipeline->decoder_weights);
-    br_bound_weights_destroy(pipeline->encoder_weights);
+    drop_weights(pipeline);
     free(pipeline);
 }
 
-/* Takes *program over. `shared`: see br_stage_params; may be NULL. */
-static br_status start_stage(br_pipeline *pipeline, br_program **program, const br_bound_weights *weights, br_vk_buffer *arena,
-                             const br_value_binding *shared, br_stage *out_stage)
+/* What a stage is made of: without a pool its weights and its arena are the first two, which are borrowed. */
+typedef struct stage_parts {
+    br_bound_weights *weights;
+    br_vk_buffer *arena;
+    br_component component;
+    bool repeats;
+    const br_value_binding *shared; /* see br_stage_params */
+} stage_parts;
+
+/* Takes *program over. */
+static br_status start_stage(br_pipeline *pipeline, br_program **program, const stage_parts *parts, br_stage *out_stage)
 {
     br_program *taken = *program;
     *program = NULL;
+    const br_model_part *part = &pipeline->model->parts[parts->component];
+    br_stage_pool pool = {.pool = pipeline->pool,
+                          .weights = pipeline->model->weightless || pipeline->bare ? NULL : part->weights,
+                          .name = part->name,
+                          .repeats = parts->repeats};
     return br_stage_init(&(br_stage_params){.device = pipeline->device,
                                             .program = taken,
-                                            .weights = weights,
-                                            .arena = arena,
-                                            .shared = shared,
+                                            .weights = parts->weights,
+                                            .arena = parts->arena,
+                                            .pool = pipeline->pool ? &pool : NULL,
+                                            .shared = parts->shared,
                                             .profile = pipeline->profile},
                          out_stage);
-}
-
-/* The buffer between them, and both stages. */
-static br_status start_unet(br_pipeline *pipeline, br_pipeline_programs *programs)
-{
-    br_value_binding made = {.value = BR_NONE}, read = {.value = BR_NONE};
-    if (programs->cross) {
-        uint64_t bytes = (uint64_t)br_graph_bytes(programs->cross->graph, programs->cross_values.cross);
-        BR_TRY(br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, bytes, "cross", &pipeline->cross_buffer));
-        made = (br_value_binding){programs->cross_values.cross, {pipeline->cross_buffer, 0}};
-        read = (br_value_binding){programs->denoise_values.cross, {pipeline->cross_buffer, 0}};
-        BR_TRY(start_stage(pipeline, &programs->cross, pipeline->cross_weights, pipeline->arena, &made, &pipeline->cross));
-    }
-    return start_stage(pipeline, &programs->denoise, pipeline->unet_weights, pipeline->arena, read.value == BR_NONE ? NULL : &read,
-                       &pipeline->denoise);
 }
 
 static int64_t larger(int64_t a, int64_t b)
@@ -350,42 +388,95 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static bool same_size(const br_model *model, const br_picture_size *a, const br_picture_size *b)
+static bool same_size(const br_pipeline *pipeline, const br_picture_size *size)
 {
+    const br_model *model = pipeline->model;
+    const br_picture_size *a = &pipeline->size, *b = size;
+    bool counted = a->encodes || !b->encodes || !pipeline->budget;
     return a->height == b->height && a->width == b->width && a->batch == b->batch && a->copies == b->copies &&
            a->rescale == b->rescale && a->keep == b->keep && chunks_of(a) == chunks_of(b) && a->vectors == b->vectors &&
-           br_pipeline_clip_skip(model, a) == br_pipeline_clip_skip(model, b);
+           br_pipeline_clip_skip(model, a) == br_pipeline_clip_skip(model, b) && counted;
+}
+
+/* The pool, or the weights and the arena. */
+static br_status make_room(br_pipeline *pipeline, const br_budget *budget, const br_pipeline_programs *programs)
+{
+    if (!budget->whole) {
+        drop_weights(pipeline);
+        return br_status_prefix(br_pool_create(pipeline->device, budget->pool_bytes, &pipeline->pool), "memory budget of %.1f MiB",
+                                (double)pipeline->budget / (1 << 20));
+    }
+    int64_t bytes = larger(programs->denoise->plan.arena_bytes, programs->decode->plan.arena_bytes);
+    bytes = programs->cross ? larger(bytes, programs->cross->plan.arena_bytes) : bytes;
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
+        bytes = programs->text[i] ? larger(bytes, programs->text[i]->plan.arena_bytes) : bytes;
+    if (!pipeline->unet_weights)
+        BR_TRY(upload_weights(pipeline, false));
+    bytes = bytes ? bytes : BR_VK_BUFFER_ALIGNMENT;
+    return br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, (uint64_t)bytes, "activations", &pipeline->arena);
+}
+
+/* What the prompt gives, the steps, and the buffer between them. */
+static br_status start_unet(br_pipeline *pipeline, br_pipeline_programs *programs)
+{
+    stage_parts parts = {pipeline->cross_weights, pipeline->arena, BR_COMPONENT_UNET, .repeats = false};
+    br_value_binding made, read;
+    pipeline->cross_values = programs->cross_values;
+    pipeline->denoise_values = programs->denoise_values;
+    if (programs->cross) {
+        uint64_t bytes = (uint64_t)br_graph_bytes(programs->cross->graph, programs->cross_values.cross);
+        BR_TRY(br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, bytes, "cross", &pipeline->cross_buffer));
+        made = (br_value_binding){programs->cross_values.cross, {pipeline->cross_buffer, 0}};
+        read = (br_value_binding){programs->denoise_values.cross, {pipeline->cross_buffer, 0}};
+        parts.shared = &made;
+        BR_TRY(start_stage(pipeline, &programs->cross, &parts, &pipeline->cross));
+        parts.shared = &read;
+    }
+    parts.weights = pipeline->unet_weights;
+    parts.repeats = true;
+    return start_stage(pipeline, &programs->denoise, &parts, &pipeline->denoise);
+}
+
+static br_status start_stages(br_pipeline *pipeline, br_pipeline_programs *programs)
+{
+    stage_parts parts = {.arena = pipeline->arena};
+    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++) {
+        parts.component = (br_component)i;
+        parts.weights = pipeline->text_weights[i];
+        if (programs->text[i])
+            BR_TRY(start_stage(pipeline, &programs->text[i], &parts, &pipeline->text[i]));
+        pipeline->text_values[i] = programs->text_values[i];
+    }
+    parts.component = BR_COMPONENT_VAE;
+    parts.weights = pipeline->decoder_weights;
+    pipeline->decode_values = programs->decode_values;
+    BR_TRY(start_stage(pipeline, &programs->decode, &parts, &pipeline->decode));
+    return start_unet(pipeline, programs);
 }
 
 br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size)
 {
-    if (same_size(pipeline->model, &pipeline->size, size))
+    if (same_size(pipeline, size))
         return NULL;
     drop_stages(pipeline);
     br_status status = NULL;
     br_pipeline_programs programs;
+    br_budget budget;
+    br_picture_size planned = *size;
+    planned.encodes = size->encodes && pipeline->budget;
+    planned.decode_tile = planned.encode_tile = pipeline->vae_tile;
     int span = br_prof_begin(pipeline->profile, "plan");
-    BR_TRY(br_pipeline_plan(pipeline->model, br_vk_device_caps(pipeline->device), &pipeline->dtypes, size, &programs));
+    BR_TRY(br_budget_plan(&(br_budget_params){.model = pipeline->model,
+                                              .caps = br_vk_device_caps(pipeline->device),
+                                              .dtypes = &pipeline->dtypes,
+                                              .bytes = pipeline->budget},
+                          &planned, &budget, &programs));
     br_prof_end(pipeline->profile, span);
-    int64_t bytes = larger(programs.denoise->plan.arena_bytes, programs.decode->plan.arena_bytes);
-    bytes = programs.cross ? larger(bytes, programs.cross->plan.arena_bytes) : bytes;
-    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
-        bytes = programs.text[i] ? larger(bytes, programs.text[i]->plan.arena_bytes) : bytes;
-    BR_TRY_GOTO(br_status_prefix(
-        br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, (uint64_t)bytes, "activations", &pipeline->arena),
-        "activations for %d pictures of %d×%d latent pixels", size->batch, size->width, size->height));
-    for (int i = 0; i < BR_MODEL_TEXT_MAX; i++) {
-        if (programs.text[i])
-            BR_TRY_GOTO(
-                start_stage(pipeline, &programs.text[i], pipeline->text_weights[i], pipeline->arena, NULL, &pipeline->text[i]));
-        pipeline->text_values[i] = programs.text_values[i];
-    }
-    BR_TRY_GOTO(start_unet(pipeline, &programs));
-    BR_TRY_GOTO(start_stage(pipeline, &programs.decode, pipeline->decoder_weights, pipeline->arena, NULL, &pipeline->decode));
-    pipeline->cross_values = programs.cross_values;
-    pipeline->denoise_values = programs.denoise_values;
-    pipeline->decode_values = programs.decode_values;
-    pipeline->size = *size;
+    BR_TRY_GOTO(br_status_prefix(make_room(pipeline, &budget, &programs), "activations for %d pictures of %d×%d latent pixels",
+                                 size->batch, size->width, size->height));
+    BR_TRY_GOTO(start_stages(pipeline, &programs));
+    br_pipeline_programs_finish(&programs);
+    pipeline->size = planned;
     int factor = br_vae_factor(&pipeline->model->vae);
     br_prof_describe_size(pipeline->profile, size->width * factor, size->height * factor, size->batch);
     return NULL;
@@ -395,42 +486,84 @@ fail:
     return status;
 }
 
+static br_status upload_encoder(br_pipeline *pipeline)
+{
+    br_graph graph;
+    br_encode_graph values;
+    if (pipeline->encoder_weights || pipeline->model->weightless || pipeline->bare || pipeline->pool)
+        return NULL;
+    int side = WEIGHTS_ONLY_SIZE * br_vae_factor(&pipeline->model->vae);
+    br_graph_init(&graph);
+    br_graph_build_encode(&graph, br_pipeline_vae(pipeline->model), pipeline->dtypes.vae, side, side, &values);
+    return bind_weights(pipeline, BR_COMPONENT_VAE, &graph, &pipeline->encoder_weights);
+}
+
+/* How the encoder's tiles lie in pictures of that many latent pixels. */
+static br_tiles encode_tiles(const br_pipeline *pipeline, int height, int width)
+{
+    return br_tiles_make(height, width, pipeline->pool ? pipeline->size.encode_tile : pipeline->vae_tile);
+}
+
 br_status br_pipeline_prepare_encode(br_pipeline *pipeline, int height, int width)
 {
+    br_status status = NULL;
+    int factor = br_vae_factor(&pipeline->model->vae);
+    br_picture_size size = {.height = height / factor, .width = width / factor, .batch = 1, .copies = 2, .encodes = true};
+    bool counted = pipeline->size.encodes && pipeline->size.height == size.height && pipeline->size.width == size.width;
+    if (pipeline->budget && !counted) /* an encoder alone: the rest has to fit beside it later */
+        BR_TRY(br_pipeline_prepare(pipeline, &size));
     if (pipeline->encode_size.height == height && pipeline->encode_size.width == width)
         return NULL;
     drop_encode(pipeline);
-    br_graph_vae vae = br_pipeline_vae(pipeline->model);
-    br_graph graph;
-    br_program *program = NULL;
-    if (!pipeline->encoder_weights && !pipeline->model->weightless) {
-        br_graph_init(&graph);
-        br_graph_build_encode(&graph, vae, pipeline->dtypes.vae, height, width, &pipeline->encode_values);
-        BR_TRY(bind_weights(pipeline, BR_COMPONENT_VAE, &graph, &pipeline->encoder_weights));
-    }
-    br_graph_init(&graph);
-    br_graph_build_encode(&graph, vae, pipeline->dtypes.vae, height, width, &pipeline->encode_values);
-    BR_TRY(br_program_create(&graph, "VAE encoder", br_vk_device_caps(pipeline->device), &program));
-    br_status status = br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, (uint64_t)program->plan.arena_bytes,
-                                           "encoder activations", &pipeline->encode_arena);
-    if (status) {
-        br_program_destroy(program);
-        return status;
-    }
-    status = start_stage(pipeline, &program, pipeline->encoder_weights, pipeline->encode_arena, NULL, &pipeline->encode);
-    if (status)
-        drop_encode(pipeline);
-    else
-        pipeline->encode_size = (br_picture_size){.height = height, .width = width, .batch = 1, .copies = 1};
+    br_pipeline_programs programs = {0};
+    BR_TRY(upload_encoder(pipeline));
+    size.encode_tile = pipeline->pool ? pipeline->size.encode_tile : pipeline->vae_tile;
+    const planning it = {pipeline->model, br_vk_device_caps(pipeline->device), &pipeline->dtypes, &size};
+    BR_TRY(plan_encode(&it, &programs.encode_values, &programs.encode));
+    if (!pipeline->pool)
+        BR_TRY_GOTO(br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, (uint64_t)programs.encode->plan.arena_bytes,
+                                        "encoder activations", &pipeline->encode_arena));
+    stage_parts parts = {.weights = pipeline->encoder_weights, .arena = pipeline->encode_arena, .component = BR_COMPONENT_VAE};
+    BR_TRY_GOTO(start_stage(pipeline, &programs.encode, &parts, &pipeline->encode));
+    pipeline->encode_values = programs.encode_values;
+    pipeline->encode_size = (br_picture_size){.height = height, .width = width, .batch = 1, .copies = 1};
+    return NULL;
+fail:
+    br_pipeline_programs_finish(&programs);
+    drop_encode(pipeline);
     return status;
 }
 
 /* ---- running ---- */
 
-br_status br_pipeline_decode(br_pipeline *pipeline, const float *latents, float *out_picture)
+br_tiles br_pipeline_decode_tiles(const br_pipeline *pipeline)
+{
+    return br_tiles_make(pipeline->size.height, pipeline->size.width, pipeline->size.decode_tile);
+}
+
+/* Floats of what goes into a tile's program and what comes out of it. */
+typedef struct tile_room {
+    float *in, *out; /* owned by tile_room_init's caller: free(in) */
+    int64_t in_count, out_count;
+} tile_room;
+
+static br_status tile_room_init(tile_room *room, int64_t in_count, int64_t out_count)
+{
+    *room = (tile_room){.in_count = in_count, .out_count = out_count};
+    room->in = malloc((size_t)(in_count + out_count) * sizeof *room->in);
+    if (!room->in)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the VAE's %lld numbers",
+                       (long long)(in_count + out_count));
+    room->out = room->in + in_count;
+    return NULL;
+}
+
+/* What the decoder's program makes of latents [C, h, w] of its size. */
+static br_status decode_tile(br_pipeline *pipeline, const float *latents, float *out_picture)
 {
     const br_vae_config *vae = &pipeline->model->vae;
-    int64_t pixels = (int64_t)pipeline->size.height * pipeline->size.width, factor = br_vae_factor(vae);
+    br_tiles tiles = br_pipeline_decode_tiles(pipeline);
+    int64_t pixels = (int64_t)tiles.tile_height * tiles.tile_width, factor = br_vae_factor(vae);
     int64_t count = pixels * vae->latent_channels;
     float *nhwc = malloc((size_t)count * sizeof *nhwc);
     if (!nhwc)
@@ -444,18 +577,57 @@ br_status br_pipeline_decode(br_pipeline *pipeline, const float *latents, float 
                                 pixels * factor * factor * vae->out_channels);
 }
 
+br_status br_pipeline_decode(br_pipeline *pipeline, const float *latents, float *out_picture)
+{
+    const br_vae_config *vae = &pipeline->model->vae;
+    br_tiles tiles = br_pipeline_decode_tiles(pipeline);
+    int64_t pixels = (int64_t)tiles.tile_height * tiles.tile_width, factor = br_vae_factor(vae);
+    int count = tiles.rows * tiles.columns;
+    if (count == 1)
+        return decode_tile(pipeline, latents, out_picture);
+    tile_room room;
+    br_status status = NULL;
+    BR_TRY(tile_room_init(&room, pixels * vae->latent_channels, pixels * factor * factor * vae->out_channels));
+    memset(out_picture, 0, (size_t)(tiles.height * tiles.width * factor * factor * vae->out_channels) * sizeof *out_picture);
+    for (int i = 0; i < count && !status; i++) {
+        br_tiles_take(&(br_tile_planes){&tiles, i, vae->latent_channels, 1}, latents, room.in);
+        status = decode_tile(pipeline, room.in, room.out);
+        if (!status)
+            status = br_tiles_blend(&(br_tile_planes){&tiles, i, vae->out_channels, (int)factor}, room.out, out_picture);
+    }
+    free(room.in);
+    return status;
+}
+
+/* Means, and unless they are all there is log variances, of a picture of the program's size. */
+static br_status encode_tile(br_pipeline *pipeline, const tile_room *room)
+{
+    BR_TRY(br_stage_write_floats(&pipeline->encode, pipeline->encode_values.picture, room->in, room->in_count));
+    BR_TRY(br_stage_run(&pipeline->encode));
+    return br_stage_read_floats(&pipeline->encode, pipeline->encode_values.moments, room->out, room->out_count);
+}
+
 br_status br_pipeline_encode(br_pipeline *pipeline, const float *picture, float *out_moments)
 {
     const br_vae_config *vae = &pipeline->model->vae;
-    int64_t height = pipeline->encode_size.height, width = pipeline->encode_size.width, factor = br_vae_factor(vae);
-    BR_TRY(br_stage_write_floats(&pipeline->encode, pipeline->encode_values.picture, picture, height * width * vae->in_channels));
-    BR_TRY(br_stage_run(&pipeline->encode));
-    int64_t count = (height / factor) * (width / factor) * vae->latent_channels;
-    if (!pipeline->model->tiny_vae)
-        return br_stage_read_floats(&pipeline->encode, pipeline->encode_values.moments, out_moments, 2 * count);
-    for (int64_t i = 0; i < count; i++)
+    int factor = br_vae_factor(vae), parts = pipeline->model->tiny_vae ? 1 : 2;
+    br_tiles tiles = encode_tiles(pipeline, pipeline->encode_size.height / factor, pipeline->encode_size.width / factor);
+    int64_t count = (int64_t)tiles.height * tiles.width * vae->latent_channels;
+    int64_t pixels = (int64_t)tiles.tile_height * tiles.tile_width;
+    tile_room room;
+    br_status status = NULL;
+    BR_TRY(tile_room_init(&room, pixels * factor * factor * vae->in_channels, pixels * vae->latent_channels * parts));
+    memset(out_moments, 0, (size_t)(parts * count) * sizeof *out_moments);
+    for (int i = 0; i < tiles.rows * tiles.columns && !status; i++) {
+        br_tiles_take(&(br_tile_planes){&tiles, i, vae->in_channels, factor}, picture, room.in);
+        status = encode_tile(pipeline, &room);
+        if (!status)
+            status = br_tiles_blend(&(br_tile_planes){&tiles, i, vae->latent_channels * parts, 1}, room.out, out_moments);
+    }
+    free(room.in);
+    for (int64_t i = 0; i < count && parts == 1; i++)
         out_moments[count + i] = -INFINITY;
-    return br_stage_read_floats(&pipeline->encode, pipeline->encode_values.moments, out_moments, count);
+    return status;
 }
 
 void br_pipeline_latents(const br_pipeline *pipeline, const float *moments, const float *noise, float *out_latents)

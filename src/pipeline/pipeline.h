@@ -6,6 +6,7 @@
 #include "exec/stage.h"
 #include "pipeline/graphs.h"
 #include "pipeline/model.h"
+#include "pipeline/tiles.h"
 
 /* Storage of each part; see br_pipeline_choose_dtypes. */
 typedef struct br_pipeline_dtypes {
@@ -22,6 +23,9 @@ typedef struct br_picture_size {
     int chunks;         /* of the longer prompt, each as long as a text encoder takes; 0: 1 */
     int clip_skip;      /* layer of the text encoders from the end; 0: the family's, see br_pipeline_clip_skip */
     int vectors;        /* of textual inversion */
+    bool encodes;       /* pictures are encoded too; told only so that a memory budget counts it in */
+    /* Latent pixels along the sides of the tiles that the VAE works in, at the most; 0: none, but a pipeline with a memory budget fills them in. */
+    int decode_tile, encode_tile;
 } br_picture_size;
 
 struct br_pipeline {
@@ -29,6 +33,11 @@ struct br_pipeline {
     const br_model *model; /* borrowed */
     br_profile *profile;   /* borrowed; NULL: nothing is timed */
     br_pipeline_dtypes dtypes;
+    bool bare;       /* no weights: stages get buffers of their own for them */
+    uint64_t budget; /* bytes of device memory; 0: as many as it takes */
+    int vae_tile;    /* latent pixels along a side, at the most; 0: none unless the budget asks for it */
+    br_pool *
+        pool; /* owned; of the stages below when not everything fits into the budget; then there are no weights and no arenas, else NULL */
     br_bound_weights *text_weights[BR_MODEL_TEXT_MAX], *cross_weights, *unet_weights, *decoder_weights,
         *encoder_weights;       /* owned; the encoder's only when it was needed */
     br_picture_size size;       /* of the stages below; batch 0: none are built */
@@ -63,10 +72,12 @@ br_graph_vae br_pipeline_vae(const br_model *model);
 /* Planned, not yet on a device: what a size will take. All are owned by the caller. */
 typedef struct br_pipeline_programs {
     br_program *text[BR_MODEL_TEXT_MAX], *cross, *denoise, *decode; /* NULL for what the model has not */
+    br_program *encode;                                             /* NULL unless size->encodes */
     br_text_graph text_values[BR_MODEL_TEXT_MAX];
     br_cross_graph cross_values;
     br_denoise_graph denoise_values;
     br_decode_graph decode_values;
+    br_encode_graph encode_values;
 } br_pipeline_programs;
 BR_MUST_CHECK br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const br_pipeline_dtypes *dtypes,
                                          const br_picture_size *size, br_pipeline_programs *out_programs);
@@ -77,18 +88,28 @@ void br_pipeline_programs_finish(br_pipeline_programs *programs);
 
 /* Begins to build the shaders of drawing at `size` in the background, for a pipeline that is opened next. What is wrong is for that one to report. */
 void br_pipeline_expect(br_vk_device *device, const br_model *model, br_precision precision, const br_picture_size *size);
-/* Uploads all weights but the encoder's. */
+typedef struct br_pipeline_open_params {
+    br_vk_device *device;  /* borrowed; outlives the pipeline */
+    const br_model *model; /* likewise */
+    br_precision precision;
+    uint64_t memory_budget; /* bytes of device memory that the pipeline may take; 0: as many as it takes */
+    int vae_tile; /* picture pixels along the sides of the tiles that the VAE works in; 0: none unless the budget asks for it */
+    bool bare;    /* without weights: stages get buffers of their own for them. For benchmarks */
+} br_pipeline_open_params;
+
+/* Uploads all weights but the encoder's; with a budget only checks them. */
+BR_MUST_CHECK br_status br_pipeline_open_within(const br_pipeline_open_params *params, br_pipeline **out_pipeline);
+/* The same without limits. */
 BR_MUST_CHECK br_status br_pipeline_open(br_vk_device *device, const br_model *model, br_precision precision,
                                          br_pipeline **out_pipeline);
-/* The same without weights: stages get buffers of their own for them. For benchmarks. */
-BR_MUST_CHECK br_status br_pipeline_open_bare(br_vk_device *device, const br_model *model, br_precision precision,
-                                              br_pipeline **out_pipeline);
 void br_pipeline_close(br_pipeline *pipeline);
 /* Sets up text, cross, denoise and decode for `size` unless that was done already; each is recorded when it first runs. */
 BR_MUST_CHECK br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size);
 /* Uploads the encoder's weights once and builds `encode` for pictures of height × width pixels. */
 BR_MUST_CHECK br_status br_pipeline_prepare_encode(br_pipeline *pipeline, int height, int width);
 
+/* Of the stages that are built: how the decoder's tiles lie. */
+br_tiles br_pipeline_decode_tiles(const br_pipeline *pipeline);
 /* Latents [C, h, w] as the sampler leaves them -> picture [3, H, W] about [-1, 1]. Needs br_pipeline_prepare. */
 BR_MUST_CHECK br_status br_pipeline_decode(br_pipeline *pipeline, const float *latents, float *out_picture);
 /* Picture [3, H, W] in [-1, 1] -> distribution of its latents [2C, h, w]: mean, then log variance, not scaled. A tiny VAE's latents are certain: their

@@ -102,6 +102,7 @@ static br_status resolve_guidance(const br_model *model, const br_generate_param
     bool guided = request->guidance != 1 && !model->unet.time_cond_proj_dim;
     request->size.copies = !guided ? 1 : edits ? 3 : 2;
     request->size.rescale = guided && params->guidance_rescale > 0;
+    request->size.encodes = params->init_image != NULL;
     request->size.keep = params->mask && br_model_get_task(model) == BR_TASK_DRAW;
     request->guidance_rescale = params->guidance_rescale;
     return NULL;

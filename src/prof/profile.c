@@ -169,25 +169,15 @@ br_status br_prof_add_program(br_profile *profile, const br_prof_program *progra
     return NULL;
 }
 
-static br_status add_gauges(br_profile *profile, const br_vk_recording *recording, br_prof_run *run)
+static br_status know_gauges(br_profile *profile, const br_vk_gauges *gauges)
 {
-    const br_vk_gauges *gauges = br_vk_device_gauges(profile->device);
-    uint32_t count = br_vk_recording_dispatches(recording);
-    if (!gauges)
+    if (profile->gauges)
         return NULL;
-    if (!profile->gauges) {
-        profile->gauges = malloc(gauges->count * sizeof *profile->gauges);
-        if (!profile->gauges)
-            return out_of_memory();
-        memcpy(profile->gauges, gauges->list, gauges->count * sizeof *profile->gauges);
-        profile->gauge_count = (int)gauges->count;
-    }
-    run->gauges = calloc((size_t)count * gauges->count + 1, sizeof *run->gauges);
-    if (!run->gauges)
+    profile->gauges = malloc(gauges->count * sizeof *profile->gauges);
+    if (!profile->gauges)
         return out_of_memory();
-    for (uint32_t i = 0; i < count; i++)
-        if (!br_vk_recording_gauges(recording, i, run->gauges + (size_t)i * gauges->count))
-            break;
+    memcpy(profile->gauges, gauges->list, gauges->count * sizeof *profile->gauges);
+    profile->gauge_count = (int)gauges->count;
     return NULL;
 }
 
@@ -197,47 +187,77 @@ static double align(br_profile *profile, const br_vk_recording *recording, br_pr
 {
     br_vk_moment moment;
     uint64_t origin;
-    double room = run->done - run->began - length;
+    double deviation = 0, first;
+    br_vk_run_times host = br_vk_recording_run_times(recording);
     if (br_vk_recording_origin(recording, &origin) && br_vk_device_moment(profile->device, &moment)) {
         profile->alignment = BR_PROF_CALIBRATED;
-        run->deviation = moment.deviation;
-        return moment.seconds - profile->origin + br_vk_ticks_between(br_vk_device_caps(profile->device), moment.ticks, origin);
+        deviation = moment.deviation;
+        first = moment.seconds - profile->origin + br_vk_ticks_between(br_vk_device_caps(profile->device), moment.ticks, origin);
+    } else {
+        double room = host.done - host.began - length;
+        profile->alignment = BR_PROF_BOUNDED;
+        deviation = room > 0 ? room / 2 : 0;
+        first = host.began - profile->origin + deviation;
     }
-    profile->alignment = BR_PROF_BOUNDED;
-    run->deviation = room > 0 ? room / 2 : 0;
-    return run->began + (room > 0 ? room / 2 : 0);
+    if (deviation > run->deviation)
+        run->deviation = deviation;
+    return first;
 }
 
-br_status br_prof_add_run(br_profile *profile, int program, const br_vk_recording *recording)
+/* Takes in the dispatches of one recording, which are the run's from `first` on. */
+static void take_recording(br_profile *profile, const br_vk_recording *recording, uint32_t first, br_prof_run *run)
 {
+    uint32_t count = br_vk_recording_dispatches(recording);
+    double begin, end, length = 0;
+    if (run->times && count > 0 && br_vk_recording_time(recording, count - 1, &begin, &length)) {
+        double origin = align(profile, recording, run, length * 1e-9);
+        for (uint32_t i = 0; i < count; i++) {
+            if (!br_vk_recording_time(recording, i, &begin, &end))
+                begin = end = 0;
+            run->times[2 * (size_t)(first + i)] = origin + begin * 1e-9;
+            run->times[2 * (size_t)(first + i) + 1] = origin + end * 1e-9;
+        }
+    }
+    for (uint32_t i = 0; i < count && run->gauges; i++)
+        if (!br_vk_recording_gauges(recording, i, run->gauges + (size_t)(first + i) * (size_t)profile->gauge_count))
+            break;
+}
+
+br_status br_prof_add_run(br_profile *profile, int program, br_vk_recording *const *recordings, int count)
+{
+    double begin, end;
+    uint32_t dispatches = 0;
     if (profile->paused)
         return NULL;
     if (!grow((void **)&profile->runs, profile->run_count, &profile->run_capacity, sizeof *profile->runs))
         return out_of_memory();
-    br_vk_run_times host = br_vk_recording_run_times(recording);
-    br_prof_run *run = &profile->runs[profile->run_count];
+    br_vk_run_times from = br_vk_recording_run_times(recordings[0]), to = br_vk_recording_run_times(recordings[count - 1]);
+    br_prof_run *run = &profile->runs[profile->run_count++];
     *run = (br_prof_run){.program = program,
-                         .began = host.began - profile->origin,
-                         .submitted = host.submitted - profile->origin,
-                         .done = host.done - profile->origin};
-    uint32_t count = br_vk_recording_dispatches(recording);
-    double begin, end, length = 0;
-    if (count > 0 && br_vk_recording_time(recording, count - 1, &begin, &length)) {
-        run->times = malloc(2 * (size_t)count * sizeof *run->times);
+                         .began = from.began - profile->origin,
+                         .submitted = to.submitted - profile->origin,
+                         .done = to.done - profile->origin};
+    for (int i = 0; i < count; i++)
+        dispatches += br_vk_recording_dispatches(recordings[i]);
+    if (br_vk_recording_time(recordings[0], 0, &begin, &end)) {
+        run->times = malloc(2 * (size_t)dispatches * sizeof *run->times);
         if (!run->times)
             return out_of_memory();
-        double first = align(profile, recording, run, length * 1e-9);
-        for (uint32_t i = 0; i < count; i++) {
-            if (!br_vk_recording_time(recording, i, &begin, &end))
-                begin = end = 0;
-            run->times[2 * (size_t)i] = first + begin * 1e-9;
-            run->times[2 * (size_t)i + 1] = first + end * 1e-9;
-        }
-        if (run->deviation > profile->deviation)
-            profile->deviation = run->deviation;
     }
-    profile->run_count++;
-    return add_gauges(profile, recording, run);
+    const br_vk_gauges *gauges = br_vk_device_gauges(profile->device);
+    if (gauges) {
+        BR_TRY(know_gauges(profile, gauges));
+        run->gauges = calloc((size_t)dispatches * gauges->count + 1, sizeof *run->gauges);
+        if (!run->gauges)
+            return out_of_memory();
+    }
+    for (int i = 0, first = 0; i < count; i++) {
+        take_recording(profile, recordings[i], (uint32_t)first, run);
+        first += (int)br_vk_recording_dispatches(recordings[i]);
+    }
+    if (run->times && run->deviation > profile->deviation)
+        profile->deviation = run->deviation;
+    return NULL;
 }
 
 double br_prof_kernel_seconds(const br_prof_run *run, int kernel)

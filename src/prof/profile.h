@@ -102,8 +102,8 @@ void br_prof_end(br_profile *profile, int span);
 
 /* Copies `program`, but takes over nothing. */
 BR_MUST_CHECK br_status br_prof_add_program(br_profile *profile, const br_prof_program *program, int *out_index);
-/* Takes the last run of a recording of that program into the profile, unless it is paused. */
-BR_MUST_CHECK br_status br_prof_add_run(br_profile *profile, int program, const br_vk_recording *recording);
+/* Takes the last run of that program into the profile, unless it is paused: of its `count` recordings, which follow one another. */
+BR_MUST_CHECK br_status br_prof_add_run(br_profile *profile, int program, br_vk_recording *const *recordings, int count);
 
 /* Seconds that a dispatch took in a run; 0 without timestamps. */
 double br_prof_kernel_seconds(const br_prof_run *run, int kernel);

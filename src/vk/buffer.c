@@ -37,6 +37,21 @@ static void wanted_flags(const br_vk_device *device, br_vk_buffer_kind kind, br_
     request->wanted_count = n;
 }
 
+br_status br_vk_device_spare(br_vk_device *device)
+{
+    bool staged = device->staging != NULL;
+    BR_TRY(br_vk_upload_flush(device));
+    br_vk_staging_destroy(device); /* it lies in large blocks */
+    br_vk_memory_spare(device);
+    device->counters->memory_peak_bytes = device->counters->memory_bytes;
+    return staged ? br_vk_staging_ensure(device) : NULL;
+}
+
+uint64_t br_vk_spare_bytes(const br_vk_caps *caps)
+{
+    return BR_VK_MEMORY_SPARE_BYTES + (caps->unified_memory ? 0 : BR_VK_STAGING_BYTES);
+}
+
 br_status br_vk_buffer_create(br_vk_device *device, br_vk_buffer_kind kind, uint64_t size, const char *name,
                               br_vk_buffer **out_buffer)
 {

@@ -14,6 +14,12 @@ typedef enum br_vk_buffer_kind {
 
 typedef struct br_vk_buffer br_vk_buffer;
 
+/* From here on the device holds next to nothing that no buffer needs: not more than br_vk_spare_bytes beyond the sum of the buffers' sizes, each rounded up
+ * to BR_VK_BUFFER_ALIGNMENT; what moves bytes where the host does not see device memory is among it. */
+BR_MUST_CHECK br_status br_vk_device_spare(br_vk_device *device);
+uint64_t br_vk_spare_bytes(const br_vk_caps *caps);
+#define BR_VK_BUFFER_ALIGNMENT 256
+
 /* `name` appears in debug tools and in error messages. Errors: BR_ERROR_OUT_OF_DEVICE_MEMORY with name, bytes asked and bytes in use. */
 BR_MUST_CHECK br_status br_vk_buffer_create(br_vk_device *device, br_vk_buffer_kind kind, uint64_t size, const char *name,
                                             br_vk_buffer **out_buffer);

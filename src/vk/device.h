@@ -76,8 +76,8 @@ typedef struct br_vk_counters {
     uint64_t pipelines;          /* pipelines built */
     uint64_t recorded_commands;  /* dispatches and copies recorded */
     uint64_t submissions;
-    uint64_t memory_bytes; /* allocated now */
-    uint64_t memory_peak_bytes;
+    uint64_t memory_bytes;      /* allocated now */
+    uint64_t memory_peak_bytes; /* since br_vk_device_spare, where that was called */
     uint64_t validation_errors; /* messages of the validation layers, errors and warnings about synchronization */
 } br_vk_counters;
 

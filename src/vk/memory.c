@@ -13,6 +13,8 @@
 #define BLOCK_MAX (256 * MIB)
 /* Arenas that only hold step buffers, staging and read-backs. */
 #define BLOCK_FIRST_HOST (16 * MIB)
+/* Of every arena, where memory is short; see BR_VK_MEMORY_SPARE_BYTES. */
+#define BLOCK_FRUGAL (1 * MIB)
 /* A block never asks for more than this part of its heap, so that small heaps (a 256 MiB BAR window) can still be shared. */
 #define BLOCK_HEAP_PART 8
 /* At least what the shaders' 16-byte loads and a cache line want, whatever the driver says. */
@@ -103,6 +105,8 @@ static bool block_cut(br_vk_block *block, uint64_t size, uint64_t alignment, uin
 
 static uint64_t block_size(const br_vk_device *device, uint32_t type)
 {
+    if (device->memory.frugal)
+        return BLOCK_FRUGAL;
     const VkPhysicalDeviceMemoryProperties *memory = &device->physical->memory;
     bool local = memory->memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
     uint64_t size = local ? BLOCK_FIRST : BLOCK_FIRST_HOST;
@@ -203,10 +207,21 @@ void br_vk_memory_free(br_vk_device *device, br_vk_slice *slice)
         bool other = false;
         for (br_vk_block *b = device->memory.arenas[slice->type]; b; b = b->next)
             other = other || (b != block && !b->dedicated);
-        if (block->dedicated || other)
+        if (block->dedicated || other || device->memory.frugal)
             block_remove(device, slice->type, block);
     }
     *slice = (br_vk_slice){0};
+}
+
+void br_vk_memory_spare(br_vk_device *device)
+{
+    device->memory.frugal = true;
+    for (uint32_t type = 0; type < VK_MAX_MEMORY_TYPES; type++)
+        for (br_vk_block *block = device->memory.arenas[type], *next; block; block = next) {
+            next = block->next;
+            if (block->used == 0)
+                block_remove(device, type, block);
+        }
 }
 
 void br_vk_memory_finish(br_vk_device *device)

@@ -55,6 +55,12 @@ BR_MUST_CHECK br_status br_vk_recording_run(br_vk_recording *recording);
  * the submitted part of the recording having run. */
 typedef bool (*br_vk_stop)(void *user);
 BR_MUST_CHECK br_status br_vk_recording_run_until(br_vk_recording *recording, br_vk_stop stop, void *user);
+/* br_vk_recording_run_until for a host that has something else to do meanwhile: begin submits what may be under way at first, advance what may follow by now,
+ * without waiting; end the rest, and waits. An error, of whichever of them, is told by end, which every begin needs. Uploads to what the recording does not
+ * touch may be made in between. */
+void br_vk_recording_begin(br_vk_recording *recording, br_vk_stop stop, void *user);
+void br_vk_recording_advance(br_vk_recording *recording);
+BR_MUST_CHECK br_status br_vk_recording_end(br_vk_recording *recording);
 /* Number of barriers between dispatches (not the one at each end) and of submissions it consists of (tests, inspect). */
 uint32_t br_vk_recording_barriers(const br_vk_recording *recording);
 uint32_t br_vk_recording_submissions(const br_vk_recording *recording);

@@ -10,36 +10,75 @@
 /* Submissions under way while the caller may still change its mind: one that runs and one that waits, so that the device is never idle. */
 #define AHEAD 2
 
-static br_status wait_for(br_vk_recording *recording, uint32_t index)
+static br_status wait_for_next(br_vk_recording *recording)
 {
-    br_vk_wait_params wait = {.fence = recording->submissions[index].fence, .what = recording->name};
+    br_vk_wait_params wait = {.fence = recording->submissions[recording->waited++].fence, .what = recording->name};
     return br_vk_device_wait(recording->device, &wait);
 }
 
-br_status br_vk_recording_run_until(br_vk_recording *recording, br_vk_stop stop, void *user)
+static br_status submit_next(br_vk_recording *recording)
 {
-    br_status status = NULL;
     br_vk_device *device = recording->device;
-    uint32_t submitted = 0, waited = 0;
-    recording->have_ticks = false;
-    recording->times.began = br_clock_seconds();
-    BR_TRY(br_vk_staging_submit(device));
-    while (submitted < recording->submission_count) {
-        br_vk_submission *submission = &recording->submissions[submitted];
-        if (stop && submitted >= AHEAD) {
-            BR_TRY_GOTO(wait_for(recording, waited++));
-            if (stop(user))
-                BR_FAIL_GOTO(BR_ERROR_CANCELLED, "%s was cancelled", recording->name);
+    br_vk_submission *submission = &recording->submissions[recording->submitted];
+    BR_TRY(BR_VK(device->fn.vkResetFences(device->handle, 1, &submission->fence)));
+    BR_TRY(br_status_prefix(br_vk_device_submit(device, submission->commands, submission->fence), "%s", recording->name));
+    recording->submitted++;
+    return NULL;
+}
+
+/* Whether the next submission has to wait for one that is under way. */
+static bool is_full(const br_vk_recording *recording)
+{
+    return recording->stop && recording->submitted - recording->waited >= AHEAD;
+}
+
+static br_status ask(br_vk_recording *recording)
+{
+    BR_TRY(wait_for_next(recording));
+    return recording->stop(recording->stop_user) ? br_fail(BR_ERROR_CANCELLED, "%s was cancelled", recording->name) : NULL;
+}
+
+static void submit_all(br_vk_recording *recording, bool may_wait)
+{
+    br_vk_device *device = recording->device;
+    while (!recording->error && recording->submitted < recording->submission_count) {
+        if (is_full(recording)) {
+            VkFence oldest = recording->submissions[recording->waited].fence;
+            if (!may_wait && device->fn.vkGetFenceStatus(device->handle, oldest) == VK_NOT_READY)
+                return;
+            recording->error = ask(recording);
         }
-        BR_TRY_GOTO(BR_VK(device->fn.vkResetFences(device->handle, 1, &submission->fence)));
-        BR_TRY_GOTO(br_status_prefix(br_vk_device_submit(device, submission->commands, submission->fence), "%s", recording->name));
-        submitted++;
+        if (!recording->error)
+            recording->error = submit_next(recording);
     }
-fail:
+}
+
+void br_vk_recording_begin(br_vk_recording *recording, br_vk_stop stop, void *user)
+{
+    recording->have_ticks = false;
+    recording->stop = stop;
+    recording->stop_user = user;
+    recording->submitted = recording->waited = 0;
+    recording->times.began = br_clock_seconds();
+    recording->error = br_vk_staging_submit(recording->device);
+    submit_all(recording, false);
+}
+
+void br_vk_recording_advance(br_vk_recording *recording)
+{
+    submit_all(recording, false);
+}
+
+br_status br_vk_recording_end(br_vk_recording *recording)
+{
+    br_vk_device *device = recording->device;
+    submit_all(recording, true);
+    br_status status = recording->error;
+    recording->error = NULL;
     recording->times.submitted = br_clock_seconds();
     /* Whatever happened, nothing is under way when this returns. */
-    while (waited < submitted) {
-        br_status late = wait_for(recording, waited++);
+    while (recording->waited < recording->submitted) {
+        br_status late = wait_for_next(recording);
         if (!status)
             status = late;
         else
@@ -61,6 +100,12 @@ fail:
         br_vk_ticks_unwrap(&device->caps, recording->ticks, recording->query_count);
     }
     return status;
+}
+
+br_status br_vk_recording_run_until(br_vk_recording *recording, br_vk_stop stop, void *user)
+{
+    br_vk_recording_begin(recording, stop, user);
+    return br_vk_recording_end(recording);
 }
 
 br_status br_vk_recording_run(br_vk_recording *recording)

@@ -25,6 +25,11 @@ struct br_vk_recording {
     bool locked, have_results;
     br_vk_submission *submissions; /* owned */
     uint32_t submission_count, submission_capacity;
+    /* of the run under way */
+    br_vk_stop stop; /* NULL: it is not asked */
+    void *stop_user;
+    br_status error; /* owned; the first one */
+    uint32_t submitted, waited;
     uint32_t dispatch_count, barrier_count;
 };
 

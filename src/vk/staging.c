@@ -7,9 +7,6 @@
 #include "vk/handles.h"
 #include "vk/ranges.h"
 
-/* Two chunks, so that one is filled while the other is copied; large enough that a submission's cost does not show beside 8 MiB of copying. */
-#define CHUNK_COUNT 2
-#define CHUNK_SIZE (UINT64_C(8) << 20)
 /* What `fill` may rely on: chunks are multiples of it. */
 #define CHUNK_ALIGNMENT 64
 
@@ -26,7 +23,7 @@ typedef struct chunk {
 
 struct br_vk_staging {
     VkCommandPool pool; /* owned */
-    chunk ring[CHUNK_COUNT];
+    chunk ring[BR_VK_STAGING_CHUNKS];
     int current;
     chunk readback;
 };
@@ -34,7 +31,7 @@ struct br_vk_staging {
 static br_status chunk_init(br_vk_device *device, chunk *c, br_vk_buffer_kind kind, const char *name)
 {
     br_vk_staging *staging = device->staging;
-    BR_TRY(br_vk_buffer_create(device, kind, CHUNK_SIZE, name, &c->buffer));
+    BR_TRY(br_vk_buffer_create(device, kind, BR_VK_STAGING_CHUNK_BYTES, name, &c->buffer));
     VkCommandBufferAllocateInfo info = {VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO, .commandPool = staging->pool,
                                         .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY, .commandBufferCount = 1};
     BR_TRY(BR_VK(device->fn.vkAllocateCommandBuffers(device->handle, &info, &c->commands)));
@@ -63,7 +60,7 @@ br_status br_vk_staging_ensure(br_vk_device *device)
                                     .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT,
                                     .queueFamilyIndex = device->queue_family};
     BR_TRY_GOTO(BR_VK(device->fn.vkCreateCommandPool(device->handle, &info, NULL, &staging->pool)));
-    for (int i = 0; i < CHUNK_COUNT; i++)
+    for (int i = 0; i < BR_VK_STAGING_CHUNKS; i++)
         BR_TRY_GOTO(chunk_init(device, &staging->ring[i], BR_VK_BUFFER_UPLOAD, "staging"));
     BR_TRY_GOTO(chunk_init(device, &staging->readback, BR_VK_BUFFER_READBACK, "readback"));
     return NULL;
@@ -78,7 +75,7 @@ void br_vk_staging_destroy(br_vk_device *device)
     if (!staging)
         return;
     device->staging = NULL; /* destroying a chunk's buffer must not flush */
-    for (int i = 0; i < CHUNK_COUNT; i++)
+    for (int i = 0; i < BR_VK_STAGING_CHUNKS; i++)
         chunk_finish(device, &staging->ring[i]);
     chunk_finish(device, &staging->readback);
     if (staging->pool)
@@ -154,10 +151,10 @@ static br_status chunk_acquire(br_vk_device *device, chunk **out_chunk)
 {
     br_vk_staging *staging = device->staging;
     chunk *c = &staging->ring[staging->current];
-    if (c->state == CHUNK_RECORDING && c->used == CHUNK_SIZE)
+    if (c->state == CHUNK_RECORDING && c->used == BR_VK_STAGING_CHUNK_BYTES)
         BR_TRY(chunk_submit(device, c));
     if (c->state == CHUNK_SUBMITTED) {
-        staging->current = (staging->current + 1) % CHUNK_COUNT;
+        staging->current = (staging->current + 1) % BR_VK_STAGING_CHUNKS;
         c = &staging->ring[staging->current];
         BR_TRY(chunk_wait(device, c));
     }
@@ -172,7 +169,7 @@ br_status br_vk_staging_upload(br_vk_device *device, const br_vk_upload_params *
     for (uint64_t at = 0; at < params->size;) {
         chunk *c = NULL;
         BR_TRY(chunk_acquire(device, &c));
-        uint64_t room = CHUNK_SIZE - c->used, left = params->size - at, size = left < room ? left : room;
+        uint64_t room = BR_VK_STAGING_CHUNK_BYTES - c->used, left = params->size - at, size = left < room ? left : room;
         BR_TRY(params->fill(params->user, (char *)c->buffer->mapped + c->used, at, size));
         BR_TRY(order_copies(device, c, params->offset + at, params->offset + at + size));
         VkBufferCopy copy = {.srcOffset = c->used, .dstOffset = params->offset + at, .size = size};
@@ -193,7 +190,7 @@ br_status br_vk_staging_submit(br_vk_device *device)
 br_status br_vk_staging_wait(br_vk_device *device)
 {
     br_vk_staging *staging = device->staging;
-    for (int i = 0; staging && i < CHUNK_COUNT; i++)
+    for (int i = 0; staging && i < BR_VK_STAGING_CHUNKS; i++)
         BR_TRY(chunk_wait(device, &staging->ring[i]));
     return NULL;
 }
@@ -203,7 +200,7 @@ br_status br_vk_staging_download(br_vk_device *device, br_vk_buffer *buffer, uin
     chunk *c = &device->staging->readback;
     BR_TRY(br_vk_upload_flush(device));
     for (uint64_t at = 0; at < size;) {
-        uint64_t part = size - at < CHUNK_SIZE ? size - at : CHUNK_SIZE;
+        uint64_t part = size - at < BR_VK_STAGING_CHUNK_BYTES ? size - at : BR_VK_STAGING_CHUNK_BYTES;
         BR_TRY(chunk_begin(device, c));
         VkBufferCopy copy = {.srcOffset = offset + at, .size = part};
         device->fn.vkCmdCopyBuffer(c->commands, buffer->handle, c->buffer->handle, 1, &copy);

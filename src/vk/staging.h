@@ -4,6 +4,12 @@
 
 #include "vk/buffer.h"
 
+/* Two chunks, so that one is filled while the other is copied; large enough that a submission's cost does not show beside 8 MiB of copying. */
+#define BR_VK_STAGING_CHUNKS 2
+#define BR_VK_STAGING_CHUNK_BYTES (UINT64_C(8) << 20)
+/* All of it: one more chunk is for reading. */
+#define BR_VK_STAGING_BYTES ((BR_VK_STAGING_CHUNKS + 1) * BR_VK_STAGING_CHUNK_BYTES)
+
 /* Creates device->staging unless it exists. */
 BR_MUST_CHECK br_status br_vk_staging_ensure(br_vk_device *device);
 void br_vk_staging_destroy(br_vk_device *device);

@@ -35,7 +35,9 @@ static br_status compare(br_test_device *test, const char *path, int pixels, int
     br_pipeline *pipeline;
     side sides[2] = {{0}};
     BR_TRY(br_model_load(&(br_checkpoint_params){.path = path}, &(br_log){0}, &model));
-    BR_TRY(br_pipeline_open_bare(test->device, model, BR_PRECISION_AUTO, &pipeline));
+    BR_TRY(br_pipeline_open_within(
+        &(br_pipeline_open_params){.device = test->device, .model = model, .precision = BR_PRECISION_AUTO, .bare = true},
+        &pipeline));
     BR_TRY(br_prof_create(BR_PROF_CONCURRENT, &sides[1].profile));
     br_prof_attach(sides[1].profile, test->device);
     int factor = model->defaults.size_multiple;
