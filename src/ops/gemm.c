@@ -44,10 +44,12 @@ bool br_gemm_has_lanes(const br_vk_caps *caps)
 #define VENDOR_ARM 0x13b5
 
 /* PACKED of shaders/common/gemm_spec.glsl: whether a multiply-add takes numbers of 16 bits as they are (v_fma_mix_f32; Apple's operands of 16 bits), so that
- * nothing is spent on unpacking what takes half of the shared memory and of its reads. Elsewhere a conversion is an instruction, or a slow one. */
+ * nothing is spent on unpacking what takes half of the shared memory and of its reads. Elsewhere a conversion is an instruction, or a slow one. AMD's chips with
+ * matrix units (RDNA 3) do two v_fmac_f32 at a time, but no two v_fma_mix_f32; those before RDNA have no such instruction, or one that needs more registers. */
 static bool mixes_f16(const br_vk_caps *caps)
 {
-    return caps->vendor_id == VENDOR_AMD || strncmp(caps->name, "Apple", 5) == 0; /* Honeykrisp's vendor is Mesa */
+    bool apple = strncmp(caps->name, "Apple", 5) == 0; /* Honeykrisp's vendor is Mesa */
+    return apple || (caps->vendor_id == VENDOR_AMD && !caps->cooperative_matrix && caps->subgroup_min < 64);
 }
 
 bool br_gemm_few_registers(const br_vk_caps *caps)
@@ -112,7 +114,8 @@ static br_gemm_tile choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
         return narrow;
     if (caps->tuned_tile[shape])
         return tiles[caps->tuned_tile[shape] - 1];
-    if (shape == BR_GEMM_SHAPE_LARGE && caps->type != VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU)
+    /* Subgroups of 64 only (AMD before RDNA) have the registers for one subgroup a SIMD with the large tile, for two with the medium one. */
+    if (shape == BR_GEMM_SHAPE_LARGE && (caps->type != VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU || caps->subgroup_min >= 64))
         shape = groups(tiles[1], m, n) >= MEDIUM_TILE_MIN_GROUPS ? BR_GEMM_SHAPE_MEDIUM : BR_GEMM_SHAPE_SMALL;
     return tiles[shape];
 }

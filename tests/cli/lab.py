@@ -7,6 +7,7 @@ import support
 
 sys.path.insert(0, str(support.SOURCE / "tools"))
 import device_matrix  # noqa: E402
+import main_loop  # noqa: E402
 
 TOOL = str(support.SOURCE / "tools/device-lab")
 
@@ -47,8 +48,8 @@ class Lab(support.Case):
 class Ready(support.Case):
     """The lab itself, on machines where it was set up."""
 
-    def test_hot_shaders_do_not_spill(self):
-        """On every stubbed driver that needs no emulation: Stable Diffusion 1.5's pipelines, by the driver's own statistics."""
+    def ready(self):
+        """The stubbed devices of this architecture that are set up, with the sources as they are."""
         listed = subprocess.run([TOOL, "list"], capture_output=True, text=True, check=True).stdout
         ready = [line.split()[0] for line in listed.splitlines() if " stubbed " in line and line.endswith(" ready")]
         ready = [name for name in ready if not name.startswith(("panvk", "powervr"))]
@@ -58,12 +59,29 @@ class Ready(support.Case):
         built = (support.SOURCE / "build/device-lab-amd64/brume").stat().st_mtime
         if max(path.stat().st_mtime for path in sources) > built:
             self.skipTest("the lab's build is older than the sources: run tools/device-lab setup")
-        for name in ready:
+        return ready
+
+    def shaders(self, name, what):
+        """Stable Diffusion 1.5's pipelines, by the driver."""
+        result = subprocess.run([TOOL, "run", name, "--", "brume", "shaders", "--arch", "sd15", "--size", "512x512", what, "--json"],
+                                capture_output=True, text=True, timeout=support.TIMEOUT, check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return support.json.loads(result.stdout[:result.stdout.rindex("}") + 1])
+
+    def test_hot_loops_multiply(self):
+        """Four fifths of the arithmetic of the main loops, where the driver shows it, are multiply-adds."""
+        for name in set(self.ready()) & {"radv-navi31", "radv-navi21", "turnip-740"}:
             with self.subTest(name):
-                result = subprocess.run([TOOL, "run", name, "--", "brume", "shaders", "--arch", "sd15", "--size", "512x512", "--stats", "--json"],
-                                        capture_output=True, text=True, timeout=support.TIMEOUT, check=False)
-                self.assertEqual(result.returncode, 0, result.stderr)
-                report = support.json.loads(result.stdout[:result.stdout.rindex("}") + 1])
+                loops = [loop for loop in main_loop.main_loops(self.shaders(name, "--disassemble")) if loop[0] >= device_matrix.HOT]
+                self.assertGreater(len(loops), 4)
+                for share, shader, constants, mads, vector in loops:
+                    self.assertGreaterEqual(mads, 0.8 * vector, f"{shader} {constants}, {share:.3f} of the work")
+
+    def test_hot_shaders_do_not_spill(self):
+        """On every stubbed driver that needs no emulation, by the driver's own statistics."""
+        for name in self.ready():
+            with self.subTest(name):
+                report = self.shaders(name, "--stats")
                 self.assertTrue(report["has_statistics"])
                 self.assertTrue(all("registers" in shader["numbers"] for shader in report["shaders"]))
                 self.assertTrue(all("spills" in shader["numbers"] for shader in report["shaders"]))
