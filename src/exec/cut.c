@@ -226,7 +226,7 @@ static br_status place(const br_cut_params *params, cutter *it, br_cut *cut)
                        (double)params->bank_bytes / (1 << 20));
     uint64_t space = params->pool_bytes - begin, slot = slot_bytes(largest, space);
     group(it, slot, cut);
-    room whole = {begin, params->pool_bytes, params->bank_bytes}, beside = whole;
+    room whole = {begin, params->pool_bytes / CUT_ALIGNMENT * CUT_ALIGNMENT, params->bank_bytes}, beside = whole;
     for (int i = 0; i < cut->chunk_count && take_room(&whole, &cut->chunks[i]); i++)
         ;
     if (cut->chunk_count == 0 || !cut->chunks[cut->chunk_count - 1].streamed) {
@@ -240,7 +240,7 @@ static br_status place(const br_cut_params *params, cutter *it, br_cut *cut)
         slots[i] = beside.begin + slot <= bank + params->bank_bytes ? beside.begin : bank + params->bank_bytes;
         beside.begin = slots[i] + slot;
     }
-    if (beside.begin > params->pool_bytes)
+    if (beside.begin > beside.end)
         return br_fail(BR_ERROR_OUT_OF_DEVICE_MEMORY,
                        "%.1f MiB of activations and %d times %.1f MiB of weights, expected at most %.1f MiB in all",
                        (double)begin / (1 << 20), SLOTS, (double)slot / (1 << 20), (double)params->pool_bytes / (1 << 20));

@@ -27,7 +27,8 @@ typedef struct br_cut {
 typedef struct br_cut_params {
     const br_program *program;
     uint64_t pool_bytes; /* in all, and */
-    uint64_t bank_bytes; /* in each of the buffers that it consists of: nothing lies in two of them; the arena is in the first */
+    uint64_t
+        bank_bytes; /* in each of the buffers that it consists of, a multiple of 256: nothing lies in two of them; the arena is in the first */
 } br_cut_params;
 
 /* On BR_ERROR_OUT_OF_DEVICE_MEMORY, which says what the least is, *out_cut is zeroed. */

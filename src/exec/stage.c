@@ -46,9 +46,12 @@ static br_status enter_pool(br_stage *stage, const br_stage_pool *pool)
     stage->repeats = pool->repeats;
     br_cut_params params = {
         .program = stage->program, .pool_bytes = bytes, .bank_bytes = br_pool_bank_bytes(br_vk_device_caps(stage->device), bytes)};
-    BR_TRY(br_cut_init(&params, &stage->cut));
+    stage->cut = calloc(1, sizeof *stage->cut);
+    if (!stage->cut)
+        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while setting up %s", stage->program->name);
+    BR_TRY(br_cut_init(&params, stage->cut));
     br_bind_params bind = {
-        .device = stage->device, .graph = stage->program->graph, .weights = pool->weights, .name = pool->name, .cut = &stage->cut};
+        .device = stage->device, .graph = stage->program->graph, .weights = pool->weights, .name = pool->name, .cut = stage->cut};
     return br_bound_weights_create(&bind, &stage->weights);
 }
 
@@ -79,7 +82,7 @@ br_status br_stage_record(br_stage *stage)
                                                 .program = stage->program,
                                                 .weights = stage->weights,
                                                 .arena = stage->arena,
-                                                .cut = stage->pool ? &stage->cut : NULL,
+                                                .cut = stage->cut,
                                                 .pool = stage->pool,
                                                 .repeats = stage->repeats,
                                                 .bindings = stage->bindings,
@@ -98,7 +101,9 @@ void br_stage_finish(br_stage *stage)
     free(stage->bindings);
     if (stage->pool)
         br_bound_weights_destroy(stage->weights);
-    br_cut_finish(&stage->cut);
+    if (stage->cut)
+        br_cut_finish(stage->cut);
+    free(stage->cut);
     br_program_destroy(stage->program);
     *stage = (br_stage){0};
 }

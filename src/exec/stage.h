@@ -12,7 +12,7 @@ typedef struct br_stage {
     br_profile *profile;
     br_pool *pool;              /* these three borrowed, as in br_stage_params */
     bool repeats;               /* in a pool */
-    br_cut cut;                 /* likewise */
+    br_cut *cut;                /* owned; of a stage in a pool, else NULL */
     br_replay *replay;          /* owned; NULL until the stage runs */
     br_value_binding *bindings; /* owned, and so are the buffers of the first owned_count */
     int owned_count, binding_count;

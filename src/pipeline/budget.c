@@ -55,7 +55,7 @@ static br_status find_needs(const br_vk_caps *caps, const br_pipeline_programs *
 }
 
 /* Whether a program finds a place in a pool, the first bank of which is all there is for its arena. */
-static br_status fits(const br_vk_caps *caps, const br_program *program, uint64_t pool, bool *out_fits)
+br_status br_budget_fits(const br_vk_caps *caps, const br_program *program, uint64_t pool, bool *out_fits)
 {
     br_cut cut;
     *out_fits = true;
@@ -81,18 +81,27 @@ static br_status refuse(const br_budget_params *params, const br_picture_size *s
                    (double)least / (1 << 20));
 }
 
-/* The next tiles to try after those of *size: the larger of the two gets smaller. False when there are no smaller ones, or they are the caller's. */
-static bool shrink(const br_picture_size *asked, br_picture_size *size)
+static bool shrink(const br_picture_size *size, int *tile)
 {
-    int side = size->height > size->width ? size->height : size->width;
-    int next = 0, now = size->decode_tile ? size->decode_tile : side;
-    if (asked->decode_tile)
-        return false;
+    int next = 0, now = *tile ? *tile : size->height > size->width ? size->height : size->width;
     while (next < TILE_COUNT && tile_sides[next] >= now)
         next++;
     if (next == TILE_COUNT)
         return false;
-    size->decode_tile = size->encode_tile = tile_sides[next];
+    *tile = tile_sides[next];
+    return true;
+}
+
+bool br_budget_shrink_encoder(br_picture_size *size)
+{
+    return shrink(size, &size->encode_tile);
+}
+
+bool br_budget_shrink(br_picture_size *size)
+{
+    if (!shrink(size, &size->decode_tile))
+        return false;
+    size->encode_tile = size->decode_tile;
     return true;
 }
 
@@ -130,7 +139,7 @@ static br_status attempt(const br_budget_params *params, const br_picture_size *
                                 programs->denoise, programs->decode,  programs->encode};
     *out_fits = true;
     for (int i = 0; i < (int)(sizeof list / sizeof *list) && *out_fits; i++)
-        BR_TRY_GOTO(fits(params->caps, list[i], budget->pool_bytes, out_fits));
+        BR_TRY_GOTO(br_budget_fits(params->caps, list[i], budget->pool_bytes, out_fits));
     return NULL;
 fail:
     br_pipeline_programs_finish(programs);
@@ -151,7 +160,7 @@ br_status br_budget_plan(const br_budget_params *params, br_picture_size *size, 
     do {
         br_pipeline_programs_finish(out_programs);
         BR_TRY(attempt(params, size, &budget, out_programs, &fit));
-    } while (!fit && shrink(&asked, size));
+    } while (!fit && !asked.decode_tile && br_budget_shrink(size));
     *out_budget = budget;
     if (fit)
         return NULL;

@@ -26,4 +26,10 @@ typedef struct br_budget {
 BR_MUST_CHECK br_status br_budget_plan(const br_budget_params *params, br_picture_size *size, br_budget *out_budget,
                                        br_pipeline_programs *out_programs);
 
+/* Whether a program finds a place in a pool of that many bytes. */
+BR_MUST_CHECK br_status br_budget_fits(const br_vk_caps *caps, const br_program *program, uint64_t pool, bool *out_fits);
+/* The next smaller tiles of the VAE, or of its encoder alone; false when there are none. */
+bool br_budget_shrink(br_picture_size *size);
+bool br_budget_shrink_encoder(br_picture_size *size);
+
 #endif

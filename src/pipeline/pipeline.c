@@ -1,19 +1,13 @@
 #include "pipeline/pipeline.h"
 
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "pipeline/budget.h"
-#include "pipeline/layout.h"
 
 /* Any size will do to list a model's weights. */
 #define WEIGHTS_ONLY_SIZE 8
 /* Latent pixels along the side of a tile, at the least: the norms of smaller ones know too little of the picture. */
 #define TILE_MIN 8
-/* diffusers' DiagonalGaussianDistribution clamps the logarithm of the variance to this. */
-#define LOG_VARIANCE_MIN -30.0f
-#define LOG_VARIANCE_MAX 20.0f
 /* Chunks of prompts that are encoded at once; more gain no speed, but need their activations. */
 #define TEXT_BATCH_MAX 16
 
@@ -29,12 +23,14 @@ br_status br_pipeline_choose_dtypes(const br_model *model, const br_vk_caps *cap
         bool stored = br_model_has(model, (br_component)i) && br_model_stored_dtype(model, (br_component)i) == BR_F16;
         matrices[i] = f16 || (caps->f16_storage && stored) ? BR_F16 : BR_F32;
     }
+    /* As in diffusers only SDXL's pipelines heed it; configurations of other families say it because it is the class's default. */
+    bool wide = model->vae.force_upcast && model->pooled && precision != BR_PRECISION_F16;
     *out_dtypes = (br_pipeline_dtypes){
         .f16 = f16,
         .text = {{BR_F32, matrices[BR_COMPONENT_TEXT], model->parts[BR_COMPONENT_TEXT].weights},
                  {BR_F32, matrices[BR_COMPONENT_TEXT_2], model->parts[BR_COMPONENT_TEXT_2].weights}},
         .unet = {activations, matrices[BR_COMPONENT_UNET], model->parts[BR_COMPONENT_UNET].weights},
-        .vae = {model->vae.force_upcast ? BR_F32 : activations, matrices[BR_COMPONENT_VAE], model->parts[BR_COMPONENT_VAE].weights},
+        .vae = {wide ? BR_F32 : activations, matrices[BR_COMPONENT_VAE], model->parts[BR_COMPONENT_VAE].weights},
     };
     return NULL;
 }
@@ -141,15 +137,14 @@ static br_status plan_decode(const planning *it, br_decode_graph *out_values, br
     return br_program_create(&graph, "VAE decoder", it->caps, out_program);
 }
 
-static br_status plan_encode(const planning *it, br_encode_graph *out_values, br_program **out_program)
+static br_status plan_encode(const planning *it, const br_tiles *tiles, br_pipeline_programs *programs)
 {
-    br_tiles tiles = br_tiles_make(it->size->height, it->size->width, it->size->encode_tile);
     int factor = br_vae_factor(&it->model->vae);
     br_graph graph;
     br_graph_init(&graph);
-    br_graph_build_encode(&graph, br_pipeline_vae(it->model), it->dtypes->vae, tiles.tile_height * factor,
-                          tiles.tile_width * factor, out_values);
-    return br_program_create(&graph, "VAE encoder", it->caps, out_program);
+    br_graph_build_encode(&graph, br_pipeline_vae(it->model), it->dtypes->vae, tiles->tile_height * factor,
+                          tiles->tile_width * factor, &programs->encode_values);
+    return br_program_create(&graph, "VAE encoder", it->caps, &programs->encode);
 }
 
 br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const br_pipeline_dtypes *dtypes,
@@ -165,8 +160,10 @@ br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const 
         BR_TRY_GOTO(plan_cross(&it, &programs.cross_values, &programs.cross));
     BR_TRY_GOTO(plan_denoise(&it, &programs.denoise_values, &programs.denoise));
     BR_TRY_GOTO(plan_decode(&it, &programs.decode_values, &programs.decode));
-    if (size->encodes)
-        BR_TRY_GOTO(plan_encode(&it, &programs.encode_values, &programs.encode));
+    if (size->encodes) {
+        br_tiles tiles = br_tiles_make(size->height, size->width, size->encode_tile);
+        BR_TRY_GOTO(plan_encode(&it, &tiles, &programs));
+    }
     *out_programs = programs;
     return NULL;
 fail:
@@ -335,7 +332,8 @@ static void drop_stages(br_pipeline *pipeline)
     br_stage_finish(&pipeline->decode);
     br_vk_buffer_destroy(pipeline->cross_buffer);
     br_vk_buffer_destroy(pipeline->arena);
-    pipeline->arena = pipeline->cross_buffer = NULL;
+    br_vk_buffer_destroy(pipeline->wide_arena);
+    pipeline->arena = pipeline->cross_buffer = pipeline->wide_arena = NULL;
     if (pipeline->pool) { /* which the encoder is in too */
         drop_encode(pipeline);
         br_pool_destroy(pipeline->pool);
@@ -498,35 +496,38 @@ static br_status upload_encoder(br_pipeline *pipeline)
     return bind_weights(pipeline, BR_COMPONENT_VAE, &graph, &pipeline->encoder_weights);
 }
 
-/* How the encoder's tiles lie in pictures of that many latent pixels. */
-static br_tiles encode_tiles(const br_pipeline *pipeline, int height, int width)
+/* The encoder's program, in tiles so small that its activations take no more than `room` bytes, or that it fits into the pool. */
+static br_status plan_encoder(br_pipeline *pipeline, uint64_t room, br_pipeline_programs *programs)
 {
-    return br_tiles_make(height, width, pipeline->pool ? pipeline->size.encode_tile : pipeline->vae_tile);
+    const br_vk_caps *caps = br_vk_device_caps(pipeline->device);
+    const planning it = {pipeline->model, caps, &pipeline->dtypes, &pipeline->size};
+    bool fits = true;
+    do {
+        br_pipeline_programs_finish(programs);
+        br_tiles tiles = br_pipeline_encode_tiles(pipeline);
+        BR_TRY(plan_encode(&it, &tiles, programs));
+        if (pipeline->pool)
+            BR_TRY(br_budget_fits(caps, programs->encode, br_pool_bytes(pipeline->pool), &fits));
+        else
+            fits = (uint64_t)programs->encode->plan.arena_bytes <= room;
+    } while (!fits && br_budget_shrink_encoder(&pipeline->size));
+    return NULL;
 }
 
-br_status br_pipeline_prepare_encode(br_pipeline *pipeline, int height, int width)
+static br_status prepare_encode(br_pipeline *pipeline, int height, int width, uint64_t room)
 {
     br_status status = NULL;
-    int factor = br_vae_factor(&pipeline->model->vae);
-    br_picture_size size = {.height = height / factor, .width = width / factor, .batch = 1, .copies = 2, .encodes = true};
-    bool counted = pipeline->size.encodes && pipeline->size.height == size.height && pipeline->size.width == size.width;
-    if (pipeline->budget && !counted) /* an encoder alone: the rest has to fit beside it later */
-        BR_TRY(br_pipeline_prepare(pipeline, &size));
-    if (pipeline->encode_size.height == height && pipeline->encode_size.width == width)
-        return NULL;
-    drop_encode(pipeline);
     br_pipeline_programs programs = {0};
-    BR_TRY(upload_encoder(pipeline));
-    size.encode_tile = pipeline->pool ? pipeline->size.encode_tile : pipeline->vae_tile;
-    const planning it = {pipeline->model, br_vk_device_caps(pipeline->device), &pipeline->dtypes, &size};
-    BR_TRY(plan_encode(&it, &programs.encode_values, &programs.encode));
+    drop_encode(pipeline);
+    pipeline->encode_size = (br_picture_size){.height = height, .width = width, .batch = 1, .copies = 1};
+    BR_TRY_GOTO(upload_encoder(pipeline));
+    BR_TRY_GOTO(plan_encoder(pipeline, room, &programs));
     if (!pipeline->pool)
         BR_TRY_GOTO(br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, (uint64_t)programs.encode->plan.arena_bytes,
                                         "encoder activations", &pipeline->encode_arena));
     stage_parts parts = {.weights = pipeline->encoder_weights, .arena = pipeline->encode_arena, .component = BR_COMPONENT_VAE};
     BR_TRY_GOTO(start_stage(pipeline, &programs.encode, &parts, &pipeline->encode));
     pipeline->encode_values = programs.encode_values;
-    pipeline->encode_size = (br_picture_size){.height = height, .width = width, .batch = 1, .copies = 1};
     return NULL;
 fail:
     br_pipeline_programs_finish(&programs);
@@ -534,110 +535,72 @@ fail:
     return status;
 }
 
-/* ---- running ---- */
-
-br_tiles br_pipeline_decode_tiles(const br_pipeline *pipeline)
+br_status br_pipeline_prepare_encode(br_pipeline *pipeline, int height, int width)
 {
-    return br_tiles_make(pipeline->size.height, pipeline->size.width, pipeline->size.decode_tile);
+    int factor = br_vae_factor(&pipeline->model->vae);
+    br_picture_size size = {.height = height / factor, .width = width / factor, .batch = 1, .copies = 2, .encodes = true};
+    bool counted = pipeline->size.encodes && pipeline->size.height == size.height && pipeline->size.width == size.width;
+    if (pipeline->budget && !counted) /* an encoder alone: the rest has to fit beside it later */
+        BR_TRY(br_pipeline_prepare(pipeline, &size));
+    if (pipeline->encode_size.height == height && pipeline->encode_size.width == width)
+        return NULL;
+    return prepare_encode(pipeline, height, width, UINT64_MAX);
 }
 
-/* Floats of what goes into a tile's program and what comes out of it. */
-typedef struct tile_room {
-    float *in, *out; /* owned by tile_room_init's caller: free(in) */
-    int64_t in_count, out_count;
-} tile_room;
+/* ---- a VAE whose activations overflow ---- */
 
-static br_status tile_room_init(tile_room *room, int64_t in_count, int64_t out_count)
+static br_status plan_decoder(const br_pipeline *pipeline, const br_picture_size *size, br_pipeline_programs *programs)
 {
-    *room = (tile_room){.in_count = in_count, .out_count = out_count};
-    room->in = malloc((size_t)(in_count + out_count) * sizeof *room->in);
-    if (!room->in)
-        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the VAE's %lld numbers",
-                       (long long)(in_count + out_count));
-    room->out = room->in + in_count;
+    br_tiles tiles = br_tiles_make(size->height, size->width, size->decode_tile);
+    br_graph graph;
+    br_graph_init(&graph);
+    br_graph_build_decode(&graph, br_pipeline_vae(pipeline->model), pipeline->dtypes.vae, tiles.tile_height, tiles.tile_width,
+                          &programs->decode_values);
+    return br_program_create(&graph, "VAE decoder", br_vk_device_caps(pipeline->device), &programs->decode);
+}
+
+/* The decoder anew, the other stages left as they are: beside them without a budget, else in the memory that there was for the old one, in tiles if need be. */
+static br_status rebuild_decoder(br_pipeline *pipeline)
+{
+    br_pipeline_programs programs = {0};
+    br_picture_size size = pipeline->size;
+    const br_vk_caps *caps = br_vk_device_caps(pipeline->device);
+    uint64_t room = pipeline->pool ? br_pool_bytes(pipeline->pool) : br_vk_buffer_size(pipeline->arena);
+    br_status status = NULL;
+    bool fits = true;
+    br_stage_finish(&pipeline->decode);
+    do {
+        br_pipeline_programs_finish(&programs);
+        BR_TRY(plan_decoder(pipeline, &size, &programs));
+        if (pipeline->pool)
+            BR_TRY_GOTO(br_budget_fits(caps, programs.decode, room, &fits));
+        else
+            fits = !pipeline->budget || (uint64_t)programs.decode->plan.arena_bytes <= room;
+    } while (!fits && br_budget_shrink(&size));
+    if (!pipeline->pool && (uint64_t)programs.decode->plan.arena_bytes > room)
+        BR_TRY_GOTO(br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, (uint64_t)programs.decode->plan.arena_bytes,
+                                        "activations of the VAE", &pipeline->wide_arena));
+    stage_parts parts = {.weights = pipeline->decoder_weights,
+                         .arena = pipeline->wide_arena ? pipeline->wide_arena : pipeline->arena,
+                         .component = BR_COMPONENT_VAE};
+    BR_TRY_GOTO(start_stage(pipeline, &programs.decode, &parts, &pipeline->decode));
+    pipeline->decode_values = programs.decode_values;
+    pipeline->size.decode_tile = size.decode_tile;
     return NULL;
-}
-
-/* What the decoder's program makes of latents [C, h, w] of its size. */
-static br_status decode_tile(br_pipeline *pipeline, const float *latents, float *out_picture)
-{
-    const br_vae_config *vae = &pipeline->model->vae;
-    br_tiles tiles = br_pipeline_decode_tiles(pipeline);
-    int64_t pixels = (int64_t)tiles.tile_height * tiles.tile_width, factor = br_vae_factor(vae);
-    int64_t count = pixels * vae->latent_channels;
-    float *nhwc = malloc((size_t)count * sizeof *nhwc);
-    if (!nhwc)
-        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %lld latents", (long long)count);
-    br_layout_to_channels_last(latents, vae->latent_channels, pixels, nhwc);
-    br_status status = br_stage_write_floats(&pipeline->decode, pipeline->decode_values.latents, nhwc, count);
-    free(nhwc);
-    BR_TRY(status);
-    BR_TRY(br_stage_run(&pipeline->decode));
-    return br_stage_read_floats(&pipeline->decode, pipeline->decode_values.picture, out_picture,
-                                pixels * factor * factor * vae->out_channels);
-}
-
-br_status br_pipeline_decode(br_pipeline *pipeline, const float *latents, float *out_picture)
-{
-    const br_vae_config *vae = &pipeline->model->vae;
-    br_tiles tiles = br_pipeline_decode_tiles(pipeline);
-    int64_t pixels = (int64_t)tiles.tile_height * tiles.tile_width, factor = br_vae_factor(vae);
-    int count = tiles.rows * tiles.columns;
-    if (count == 1)
-        return decode_tile(pipeline, latents, out_picture);
-    tile_room room;
-    br_status status = NULL;
-    BR_TRY(tile_room_init(&room, pixels * vae->latent_channels, pixels * factor * factor * vae->out_channels));
-    memset(out_picture, 0, (size_t)(tiles.height * tiles.width * factor * factor * vae->out_channels) * sizeof *out_picture);
-    for (int i = 0; i < count && !status; i++) {
-        br_tiles_take(&(br_tile_planes){&tiles, i, vae->latent_channels, 1}, latents, room.in);
-        status = decode_tile(pipeline, room.in, room.out);
-        if (!status)
-            status = br_tiles_blend(&(br_tile_planes){&tiles, i, vae->out_channels, (int)factor}, room.out, out_picture);
-    }
-    free(room.in);
+fail:
+    br_pipeline_programs_finish(&programs);
     return status;
 }
 
-/* Means, and unless they are all there is log variances, of a picture of the program's size. */
-static br_status encode_tile(br_pipeline *pipeline, const tile_room *room)
+br_status br_pipeline_widen_vae(br_pipeline *pipeline)
 {
-    BR_TRY(br_stage_write_floats(&pipeline->encode, pipeline->encode_values.picture, room->in, room->in_count));
-    BR_TRY(br_stage_run(&pipeline->encode));
-    return br_stage_read_floats(&pipeline->encode, pipeline->encode_values.moments, room->out, room->out_count);
-}
-
-br_status br_pipeline_encode(br_pipeline *pipeline, const float *picture, float *out_moments)
-{
-    const br_vae_config *vae = &pipeline->model->vae;
-    int factor = br_vae_factor(vae), parts = pipeline->model->tiny_vae ? 1 : 2;
-    br_tiles tiles = encode_tiles(pipeline, pipeline->encode_size.height / factor, pipeline->encode_size.width / factor);
-    int64_t count = (int64_t)tiles.height * tiles.width * vae->latent_channels;
-    int64_t pixels = (int64_t)tiles.tile_height * tiles.tile_width;
-    tile_room room;
-    br_status status = NULL;
-    BR_TRY(tile_room_init(&room, pixels * factor * factor * vae->in_channels, pixels * vae->latent_channels * parts));
-    memset(out_moments, 0, (size_t)(parts * count) * sizeof *out_moments);
-    for (int i = 0; i < tiles.rows * tiles.columns && !status; i++) {
-        br_tiles_take(&(br_tile_planes){&tiles, i, vae->in_channels, factor}, picture, room.in);
-        status = encode_tile(pipeline, &room);
-        if (!status)
-            status = br_tiles_blend(&(br_tile_planes){&tiles, i, vae->latent_channels * parts, 1}, room.out, out_moments);
-    }
-    free(room.in);
-    for (int64_t i = 0; i < count && parts == 1; i++)
-        out_moments[count + i] = -INFINITY;
-    return status;
-}
-
-void br_pipeline_latents(const br_pipeline *pipeline, const float *moments, const float *noise, float *out_latents)
-{
-    const br_vae_config *vae = &pipeline->model->vae;
-    int64_t factor = br_vae_factor(vae);
-    int64_t count = (pipeline->encode_size.height / factor) * (pipeline->encode_size.width / factor) * vae->latent_channels;
-    for (int64_t i = 0; i < count; i++) {
-        float log_variance = fminf(fmaxf(moments[count + i], LOG_VARIANCE_MIN), LOG_VARIANCE_MAX);
-        float drawn = moments[i] + (noise ? expf(0.5f * log_variance) * noise[i] : 0);
-        out_latents[i] = (drawn - vae->shift_factor) * vae->scaling_factor;
-    }
+    br_log_printf(&pipeline->model->log, BR_LOG_INFO,
+                  "the activations of the VAE of %s overflow 16-bit floats: from here on it computes with 32 bits",
+                  pipeline->model->path);
+    pipeline->dtypes.vae.activations = BR_F32;
+    int height = pipeline->encode_size.height, width = pipeline->encode_size.width;
+    uint64_t room = pipeline->budget && pipeline->encode_arena ? br_vk_buffer_size(pipeline->encode_arena) : UINT64_MAX;
+    if (pipeline->size.batch)
+        BR_TRY(rebuild_decoder(pipeline));
+    return height ? prepare_encode(pipeline, height, width, room) : NULL;
 }

@@ -41,6 +41,7 @@ struct br_pipeline {
     br_bound_weights *text_weights[BR_MODEL_TEXT_MAX], *cross_weights, *unet_weights, *decoder_weights,
         *encoder_weights;       /* owned; the encoder's only when it was needed */
     br_picture_size size;       /* of the stages below; batch 0: none are built */
+    br_vk_buffer *wide_arena;   /* owned; of a decoder that had to become f32 and has no room in the other; NULL: none */
     br_vk_buffer *arena;        /* owned; shared by text, cross, denoise and decode, which run one after the other */
     br_vk_buffer *cross_buffer; /* owned; what `cross` makes and `denoise` reads; NULL for a UNet that attends to nothing */
     br_stage text[BR_MODEL_TEXT_MAX], cross, denoise, decode; /* those that the model has not are zeroed */
@@ -55,8 +56,8 @@ struct br_pipeline {
 };
 
 /* AUTO is f16 where 16-bit storage exists. Matrices keep the file's precision where the device can store it, so f32 arithmetic on F16 weights
- * costs no memory, and matrices in GGUF's blocks stay blocks whatever the precision; kernels in blocks become f16 there, f32 elsewhere. The text encoder computes on f32 activations (it is small, and its outliers are not); so does a VAE whose config says
- * force_upcast. Errors: BR_ERROR_UNSUPPORTED for f16 on a device without it. */
+ * costs no memory, and matrices in GGUF's blocks stay blocks whatever the precision; kernels in blocks become f16 there, f32 elsewhere. The text encoder computes on f32 activations (it is small, and its outliers are not); so does the VAE
+ * of an SDXL whose config says force_upcast, unless f16 is asked for: other families' need not, and one that overflows all the same is found (br_pipeline_decode). Errors: BR_ERROR_UNSUPPORTED for f16 on a device without it. */
 BR_MUST_CHECK br_status br_pipeline_choose_dtypes(const br_model *model, const br_vk_caps *caps, br_precision precision,
                                                   br_pipeline_dtypes *out_dtypes);
 
@@ -110,7 +111,10 @@ BR_MUST_CHECK br_status br_pipeline_prepare_encode(br_pipeline *pipeline, int he
 
 /* Of the stages that are built: how the decoder's tiles lie. */
 br_tiles br_pipeline_decode_tiles(const br_pipeline *pipeline);
-/* Latents [C, h, w] as the sampler leaves them -> picture [3, H, W] about [-1, 1]. Needs br_pipeline_prepare. */
+br_tiles br_pipeline_encode_tiles(const br_pipeline *pipeline);
+/* The VAE computes with f32 from here on; what is built of it is built anew, and nothing else. */
+BR_MUST_CHECK br_status br_pipeline_widen_vae(br_pipeline *pipeline);
+/* Latents [C, h, w] as the sampler leaves them -> picture [3, H, W] about [-1, 1]. What is not finite in f16 is computed again in f32. Needs br_pipeline_prepare. */
 BR_MUST_CHECK br_status br_pipeline_decode(br_pipeline *pipeline, const float *latents, float *out_picture);
 /* Picture [3, H, W] in [-1, 1] -> distribution of its latents [2C, h, w]: mean, then log variance, not scaled. A tiny VAE's latents are certain: their
  * log variance is -INFINITY. Needs br_pipeline_prepare_encode. */
