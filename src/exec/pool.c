@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 
-/* What every device of Vulkan 1.1 allocates at once (maxMemoryAllocationSize), whatever else it says. */
-#define BANK_BYTES ((uint64_t)1 << 30)
 #define BANK_ALIGNMENT 256
 
 struct br_pool {
@@ -14,12 +12,12 @@ struct br_pool {
     int claim_count, claim_capacity;
 };
 
+/* As large as may be, for the largest arena: all but the last are full. */
 uint64_t br_pool_bank_bytes(const br_vk_caps *caps, uint64_t bytes)
 {
-    uint64_t most = caps->max_buffer_size < BANK_BYTES ? caps->max_buffer_size / BANK_ALIGNMENT * BANK_ALIGNMENT : BANK_BYTES;
-    uint64_t banks = (bytes + most - 1) / most;
-    uint64_t each = banks ? (bytes + banks - 1) / banks : BANK_ALIGNMENT;
-    return (each + BANK_ALIGNMENT - 1) / BANK_ALIGNMENT * BANK_ALIGNMENT;
+    uint64_t most = caps->max_buffer_size / BANK_ALIGNMENT * BANK_ALIGNMENT;
+    uint64_t aligned = (bytes + BANK_ALIGNMENT - 1) / BANK_ALIGNMENT * BANK_ALIGNMENT;
+    return aligned < most ? aligned : most;
 }
 
 br_status br_pool_create(br_vk_device *device, uint64_t bytes, br_pool **out_pool)

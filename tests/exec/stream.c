@@ -197,7 +197,7 @@ static void test_pool(void **state)
     br_vk_caps caps = *device->caps;
     caps.max_buffer_size = 1000;
     assert_int_equal(br_pool_bank_bytes(&caps, 768), 768);
-    assert_int_equal(br_pool_bank_bytes(&caps, 769), 512);
+    assert_int_equal(br_pool_bank_bytes(&caps, 4096), 768);
     br_test_device_close(device);
 }
 
