@@ -38,6 +38,7 @@ typedef struct br_device_info {
     /* what the engine will use there */
     const char *dtype; /* what --dtype auto means: "f16" or "f32" */
     bool f16_storage, f16_arithmetic, integer_dot, cooperative_matrix, timestamps;
+    bool second_queue;                   /* br_generate_next decodes there */
     bool integer_dot_fast;               /* matrices in GGUF's blocks are multiplied by integer dot products */
     uint32_t subgroup_min, subgroup_max; /* invocations */
     uint32_t max_invocations;            /* a workgroup */

@@ -120,6 +120,14 @@ typedef struct br_generation {
 /* Errors: BR_ERROR_ARGUMENT (sizes, steps, sampler, UTF-8), BR_ERROR_CANCELLED, BR_ERROR_OUT_OF_DEVICE_MEMORY, BR_ERROR_DEVICE_LOST, BR_ERROR_IO (dump),
  * BR_ERROR_FORMAT when the result is not finite (a black picture is an error here). On failure *out_generation is zeroed. */
 BR_API BR_MUST_CHECK br_status br_generate(br_pipeline *pipeline, const br_generate_params *params, br_generation *out_generation);
+
+/* The same for one batch after another: where the device has a second queue, and memory, the decoder works on a batch while the next one is drawn. So a call
+ * hands out the pictures of the call before it (count 0: none yet), or its own where nothing overlaps; br_generate_last hands out what is left (count 0:
+ * nothing). What `params` points to lives until its pictures are out. The pictures are those of br_generate. When br_generate_next fails, those of the call before
+ * it are still there for br_generate_last. Between the two neither br_generate nor anything else is asked of the pipeline. */
+BR_API BR_MUST_CHECK br_status br_generate_next(br_pipeline *pipeline, const br_generate_params *params,
+                                                br_generation *out_generation);
+BR_API BR_MUST_CHECK br_status br_generate_last(br_pipeline *pipeline, br_generation *out_generation);
 BR_API void br_generation_finish(br_generation *generation);
 
 /* What `steps`, `sampler`, ... would be for these parameters, without drawing; checks them all. */

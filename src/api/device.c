@@ -82,6 +82,7 @@ br_status br_context_device_info(const br_context *context, int index, br_device
         .f16_arithmetic = caps->f16_arithmetic,
         .integer_dot = caps->integer_dot,
         .integer_dot_fast = caps->integer_dot_fast,
+        .second_queue = caps->side_queue,
         .cooperative_matrix = caps->cooperative_matrix,
         .timestamps = caps->timestamp_bits > 0,
         .subgroup_min = caps->subgroup_min,

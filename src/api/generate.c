@@ -50,14 +50,31 @@ const char *br_pipeline_dtype(const br_pipeline *pipeline)
     return br_dtype_name(pipeline->dtypes.unet.activations);
 }
 
-br_status br_generate(br_pipeline *pipeline, const br_generate_params *params, br_generation *out_generation)
+static br_status check_drawable(const br_pipeline *pipeline, const br_generate_params *params)
 {
-    *out_generation = (br_generation){0};
     BR_TRY(br_model_check_drawable(pipeline->model));
     if (pipeline->bare)
         return br_fail(BR_ERROR_ARGUMENT, "the pipeline was opened with random weights, which cannot draw");
-    if (params->refiner)
-        BR_TRY(br_model_check_drawable(params->refiner->model));
+    return params->refiner ? br_model_check_drawable(params->refiner->model) : NULL;
+}
+
+br_status br_generate_next(br_pipeline *pipeline, const br_generate_params *params, br_generation *out_generation)
+{
+    *out_generation = (br_generation){0};
+    BR_TRY(check_drawable(pipeline, params));
+    br_pipeline_overlap(pipeline);
+    return br_draw_next(pipeline, params, out_generation);
+}
+
+br_status br_generate_last(br_pipeline *pipeline, br_generation *out_generation)
+{
+    return br_draw_last(pipeline, out_generation);
+}
+
+br_status br_generate(br_pipeline *pipeline, const br_generate_params *params, br_generation *out_generation)
+{
+    *out_generation = (br_generation){0};
+    BR_TRY(check_drawable(pipeline, params));
     return br_draw_pictures(pipeline, params, out_generation);
 }
 

@@ -10,14 +10,15 @@ static json_t *device_json(const br_device_info *info)
     snprintf(version, sizeof version, "%u.%u.%u", info->api_version >> 22 & 0x7f, info->api_version >> 12 & 0x3ff,
              info->api_version & 0xfff);
     return json_pack(
-        "{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:s?, s:I, s:b, s:s?, s:b, s:b, s:b, s:b, s:b, s:b, s:i, s:i, s:i, s:i, s:I}", "index",
-        info->index, "name", info->name, "driver", info->driver, "driver_info", info->driver_info, "kind", info->kind, "vulkan",
-        version, "usable", !info->problem, "problem", info->problem, "device_local_bytes", (json_int_t)info->device_local_bytes,
-        "unified_memory", info->unified_memory, "dtype", info->problem ? NULL : info->dtype, "f16_storage", info->f16_storage,
-        "f16_arithmetic", info->f16_arithmetic, "integer_dot", info->integer_dot, "integer_dot_fast", info->integer_dot_fast,
-        "cooperative_matrix", info->cooperative_matrix, "timestamps", info->timestamps, "subgroup_min", (int)info->subgroup_min,
-        "subgroup_max", (int)info->subgroup_max, "max_invocations", (int)info->max_invocations, "max_shared_bytes",
-        (int)info->max_shared_bytes, "max_binding_bytes", (json_int_t)info->max_binding_bytes);
+        "{s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:s?, s:I, s:b, s:s?, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:i, s:i, s:i, s:i, s:I}",
+        "index", info->index, "name", info->name, "driver", info->driver, "driver_info", info->driver_info, "kind", info->kind,
+        "vulkan", version, "usable", !info->problem, "problem", info->problem, "device_local_bytes",
+        (json_int_t)info->device_local_bytes, "unified_memory", info->unified_memory, "dtype", info->problem ? NULL : info->dtype,
+        "f16_storage", info->f16_storage, "f16_arithmetic", info->f16_arithmetic, "integer_dot", info->integer_dot,
+        "integer_dot_fast", info->integer_dot_fast, "second_queue", info->second_queue, "cooperative_matrix",
+        info->cooperative_matrix, "timestamps", info->timestamps, "subgroup_min", (int)info->subgroup_min, "subgroup_max",
+        (int)info->subgroup_max, "max_invocations", (int)info->max_invocations, "max_shared_bytes", (int)info->max_shared_bytes,
+        "max_binding_bytes", (json_int_t)info->max_binding_bytes);
 }
 
 static br_status print_json(const br_context *context)

@@ -7,9 +7,19 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/npy.h"
+#include "base/thread.h"
 #include "cli/format.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
+
+/* Pictures on their way to files, in a thread of their own while the next ones are drawn. */
+typedef struct delivery {
+    br_errand errand;
+    br_generation generation; /* owned; count 0: nothing is on its way */
+    char **paths;             /* borrowed, [generation.count] */
+    int first;                /* number of its first picture */
+    br_status status;         /* of the errand */
+} delivery;
 
 typedef struct work {
     const br_draw_options *options; /* borrowed */
@@ -20,6 +30,9 @@ typedef struct work {
     br_generate_params params;
     br_image *kept; /* owned, [output.count]; for the sheet, or NULL */
     json_t *pictures;
+    br_errands *writer; /* owned */
+    delivery delivery;
+    int delivered; /* pictures that were handed to it */
     double text_seconds, denoise_seconds, decode_seconds;
     br_status preview_error;
 } work;
@@ -196,6 +209,7 @@ static br_status prepare(br_call *call, br_draw_options *o, work *w)
         BR_TRY(check_planes(w, o->init_latents, &w->latents));
     if (o->dump_dir)
         BR_TRY(br_dir_create(o->dump_dir));
+    BR_TRY(br_errands_create(1, &w->writer));
     w->pictures = json_array();
     if (o->grid)
         w->kept = calloc((size_t)w->output.count, sizeof *w->kept);
@@ -213,33 +227,67 @@ static br_status prepare(br_call *call, br_draw_options *o, work *w)
     return NULL;
 }
 
-/* Saves and reports one batch; `first` is the number of its first picture. */
-static br_status deliver(work *w, br_generation *generation, int first)
+static void save_pictures(br_errand *errand)
 {
+    delivery *d = (delivery *)errand;
+    for (int i = 0; i < d->generation.count && !d->status; i++)
+        d->status = br_image_save(&d->generation.pictures[i].image, d->paths[i], d->generation.pictures[i].parameters);
+}
+
+static br_status report_picture(work *w, br_generated *picture, int number)
+{
+    const char *path = w->output.paths[number];
+    if (w->options->session.json) {
+        json_t *entry = json_pack("{s:s, s:I}", "path", path, "seed", (json_int_t)picture->seed);
+        if (!entry || json_array_append_new(w->pictures, entry))
+            return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: the name cannot be written as JSON (is it UTF-8?)", path);
+    } else if (!w->output.to_stdout) {
+        br_bar_clear(&w->session.bar);
+        puts(path);
+        fflush(stdout);
+    }
+    if (w->kept) {
+        w->kept[number] = picture->image;
+        picture->image = (br_image){0};
+    }
+    return NULL;
+}
+
+/* Waits for the files under way, if any, and says which they are. */
+static br_status end_delivery(work *w)
+{
+    delivery *d = &w->delivery;
+    if (d->generation.count)
+        br_errands_finish_one(w->writer, &d->errand);
+    br_status status = d->status;
+    for (int i = 0; i < d->generation.count && !status; i++)
+        status = report_picture(w, &d->generation.pictures[i], d->first + i);
+    br_generation_finish(&d->generation);
+    *d = (delivery){0};
+    return status;
+}
+
+/* Begins to save one batch, whose pictures it takes over. */
+static br_status begin_delivery(work *w, br_generation *generation)
+{
+    BR_TRY(end_delivery(w));
+    int first = w->delivered;
+    w->delivered += generation->count;
     w->text_seconds += generation->text_seconds;
     w->denoise_seconds += generation->denoise_seconds;
     w->decode_seconds += generation->decode_seconds;
-    for (int i = 0; i < generation->count; i++) {
-        br_generated *picture = &generation->pictures[i];
-        const char *path = w->output.paths[first + i];
-        int span = br_profile_begin(w->session.profile, "PNG");
-        BR_TRY(br_image_save(&picture->image, path, picture->parameters));
-        br_profile_end(w->session.profile, span);
-        if (w->options->session.json) {
-            json_t *entry = json_pack("{s:s, s:I}", "path", path, "seed", (json_int_t)picture->seed);
-            if (!entry || json_array_append_new(w->pictures, entry))
-                return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "%s: the name cannot be written as JSON (is it UTF-8?)", path);
-        } else if (!w->output.to_stdout) {
-            br_bar_clear(&w->session.bar);
-            puts(path);
-            fflush(stdout);
-        }
-        if (w->kept) {
-            w->kept[first + i] = picture->image;
-            picture->image = (br_image){0};
-        }
+    delivery *d = &w->delivery;
+    *d = (delivery){.errand.run = save_pictures, .generation = *generation, .paths = w->output.paths + first, .first = first};
+    generation->pictures = NULL;
+    generation->count = 0;
+    if (w->delivered < w->output.count) {
+        br_errands_add(w->writer, &d->errand);
+        return NULL;
     }
-    return NULL;
+    int span = br_profile_begin(w->session.profile, "PNG");
+    br_errands_finish_one(w->writer, &d->errand);
+    br_profile_end(w->session.profile, span);
+    return end_delivery(w);
 }
 
 /* generate() once more for each batch, with the noise and the dumps of its own. */
@@ -256,7 +304,8 @@ static br_status draw_batch(work *w, int batch, br_generation *out_generation)
     }
     w->session.bar.batch = batch + 1;
     w->session.bar.batches = (int)o->batch_count;
-    br_status status = br_generate(w->session.pipeline, &params, out_generation);
+    br_status status = o->batch_count > 1 ? br_generate_next(w->session.pipeline, &params, out_generation)
+                                          : br_generate(w->session.pipeline, &params, out_generation);
     br_bar_clear(&w->session.bar);
     if (w->preview_error) {
         br_status_free(status);
@@ -300,22 +349,47 @@ static br_status report(work *w, const br_generation *last, double seconds)
                                    "total", seconds));
 }
 
+/* Saves what a call handed out, if anything, and remembers its settings. */
+static br_status take(work *w, br_generation *generation, br_generation *last)
+{
+    if (!generation->count)
+        return NULL;
+    br_status status = begin_delivery(w, generation);
+    *last = *generation;
+    last->pictures = NULL;
+    last->count = 0;
+    br_generation_finish(generation);
+    return status;
+}
+
+/* The first thing that went wrong. */
+static br_status either(br_status first, br_status second)
+{
+    if (!first)
+        return second;
+    br_status_free(second);
+    return first;
+}
+
 static br_status draw(work *w)
 {
     double start = br_clock_seconds();
-    br_generation generation = {0};
+    br_generation generation = {0}, last = {0};
     br_status status = NULL;
-    for (int batch = 0; batch < w->options->batch_count; batch++) {
-        br_generation_finish(&generation);
-        BR_TRY_GOTO(draw_batch(w, batch, &generation));
-        BR_TRY_GOTO(deliver(w, &generation, batch * w->params.batch_size));
+    for (int batch = 0; batch < w->options->batch_count && !status; batch++) {
+        status = draw_batch(w, batch, &generation);
+        if (!status)
+            status = take(w, &generation, &last);
     }
+    /* When a batch fails, the ones before it were well. */
+    br_status late = br_generate_last(w->session.pipeline, &generation);
+    if (!late)
+        late = take(w, &generation, &last);
+    late = either(late, end_delivery(w));
+    BR_TRY(either(status, late));
     if (w->kept)
-        BR_TRY_GOTO(write_grid(w));
-    BR_TRY_GOTO(report(w, &generation, br_clock_seconds() - start));
-fail:
-    br_generation_finish(&generation);
-    return status;
+        BR_TRY(write_grid(w));
+    return report(w, &last, br_clock_seconds() - start);
 }
 
 static void finish(work *w)
@@ -324,6 +398,7 @@ static void finish(work *w)
         br_image_finish(&w->kept[i]);
     free(w->kept);
     json_decref(w->pictures);
+    br_errands_destroy(w->writer);
     br_npy_finish(&w->noise);
     br_npy_finish(&w->latents);
     br_image_finish(&w->picture);

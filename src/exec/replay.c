@@ -75,6 +75,7 @@ static br_status record(const br_replay_params *params, int first, int last, br_
         br_vk_recorder_create(&(br_vk_recorder_params){.device = params->device,
                                                        .name = params->program->name,
                                                        .dispatch_max = (uint32_t)(last - first),
+                                                       .beside = params->beside,
                                                        .timestamps = params->profile != NULL,
                                                        .gauges = params->profile != NULL,
                                                        .serialise = params->profile && params->profile->mode == BR_PROF_SERIALISED},
@@ -218,13 +219,35 @@ static br_status run_segments(br_replay *replay, br_vk_stop stop, void *user)
     return NULL;
 }
 
+static br_status profile_run(br_replay *replay)
+{
+    return replay->profile ? br_prof_add_run(replay->profile, replay->profiled, replay->recordings, replay->recording_count) : NULL;
+}
+
 br_status br_replay_run(br_replay *replay, br_vk_stop stop, void *user)
 {
-    if (replay->cut)
-        BR_TRY(run_segments(replay, stop, user));
-    else
-        BR_TRY(stop ? br_vk_recording_run_until(replay->recordings[0], stop, user) : br_vk_recording_run(replay->recordings[0]));
-    return replay->profile ? br_prof_add_run(replay->profile, replay->profiled, replay->recordings, replay->recording_count) : NULL;
+    if (!replay->cut) {
+        br_replay_begin(replay, stop, user);
+        return br_replay_end(replay);
+    }
+    BR_TRY(run_segments(replay, stop, user));
+    return profile_run(replay);
+}
+
+void br_replay_begin(br_replay *replay, br_vk_stop stop, void *user)
+{
+    br_vk_recording_begin(replay->recordings[0], stop, user);
+}
+
+bool br_replay_done(const br_replay *replay)
+{
+    return br_vk_recording_done(replay->recordings[0]);
+}
+
+br_status br_replay_end(br_replay *replay)
+{
+    BR_TRY(br_vk_recording_end(replay->recordings[0]));
+    return profile_run(replay);
 }
 
 const br_vk_recording *br_replay_recording(const br_replay *replay)

@@ -27,6 +27,7 @@ typedef struct br_replay_params {
     const br_value_binding *bindings;
     int binding_count;
     br_profile *profile; /* borrowed; outlives the replay; NULL: nothing is timed */
+    bool beside;         /* on the second queue (caps.side_queue) */
 } br_replay_params;
 
 typedef struct br_replay br_replay;
@@ -38,6 +39,10 @@ BR_MUST_CHECK br_status br_replay_create(const br_replay_params *params, br_repl
 void br_replay_destroy(br_replay *replay);
 /* Submits and waits. `stop` (may be NULL) is asked between submissions; true ends the run with BR_ERROR_CANCELLED. */
 BR_MUST_CHECK br_status br_replay_run(br_replay *replay, br_vk_stop stop, void *user);
+/* The same in three parts, for a program without a cut: submits; whether all has run; waits. See br_vk_recording_begin. */
+void br_replay_begin(br_replay *replay, br_vk_stop stop, void *user);
+bool br_replay_done(const br_replay *replay);
+BR_MUST_CHECK br_status br_replay_end(br_replay *replay);
 /* Borrowed: for tests. Of the first segment. */
 const br_vk_recording *br_replay_recording(const br_replay *replay);
 

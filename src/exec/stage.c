@@ -61,7 +61,8 @@ br_status br_stage_init(const br_stage_params *params, br_stage *out_stage)
                             .program = params->program,
                             .weights = params->weights,
                             .arena = params->arena,
-                            .profile = params->profile};
+                            .profile = params->profile,
+                            .beside = params->beside};
     br_status status = NULL;
     br_replay_expect(params->device, params->program);
     BR_TRY_GOTO(make_buffers(out_stage, params));
@@ -87,7 +88,8 @@ br_status br_stage_record(br_stage *stage)
                                                 .repeats = stage->repeats,
                                                 .bindings = stage->bindings,
                                                 .binding_count = stage->binding_count,
-                                                .profile = stage->profile},
+                                                .profile = stage->profile,
+                                                .beside = stage->beside},
                             &stage->replay));
     br_prof_end(stage->profile, span);
     return NULL;
@@ -117,6 +119,23 @@ br_status br_stage_run_until(br_stage *stage, br_vk_stop stop, void *user)
 br_status br_stage_run(br_stage *stage)
 {
     return br_stage_run_until(stage, NULL, NULL);
+}
+
+br_status br_stage_begin(br_stage *stage)
+{
+    BR_TRY(br_stage_record(stage));
+    br_replay_begin(stage->replay, NULL, NULL);
+    return NULL;
+}
+
+bool br_stage_done(const br_stage *stage)
+{
+    return br_replay_done(stage->replay);
+}
+
+br_status br_stage_end(br_stage *stage)
+{
+    return br_status_prefix(br_replay_end(stage->replay), "%s", stage->program->name);
 }
 
 static br_status find(const br_stage *stage, br_value value, uint64_t size, br_vk_buffer **out_buffer)

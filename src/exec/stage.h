@@ -10,6 +10,7 @@ typedef struct br_stage {
     br_bound_weights *weights; /* borrowed as in br_stage_params; owned by a stage in a pool */
     br_vk_buffer *arena;
     br_profile *profile;
+    bool beside;
     br_pool *pool;              /* these three borrowed, as in br_stage_params */
     bool repeats;               /* in a pool */
     br_cut *cut;                /* owned; of a stage in a pool, else NULL */
@@ -36,6 +37,7 @@ typedef struct br_stage_params {
     const br_value_binding *
         shared; /* an INPUT or OUTPUT with a place of its own, borrowed for the stage's life: what one stage makes for another; NULL: none */
     br_profile *profile; /* borrowed; outlives the stage; NULL: nothing is timed */
+    bool beside;         /* on the second queue (caps.side_queue); not in a pool */
 } br_stage_params;
 
 /* INPUT values get host-visible buffers, STATE values device buffers, OUTPUT values buffers that the host reads; none is
@@ -47,6 +49,12 @@ BR_MUST_CHECK br_status br_stage_record(br_stage *stage);
 BR_MUST_CHECK br_status br_stage_run(br_stage *stage);
 /* The same, and asks `stop` now and then whether to end it with BR_ERROR_CANCELLED. */
 BR_MUST_CHECK br_status br_stage_run_until(br_stage *stage, br_vk_stop stop, void *user);
+
+/* br_stage_run in three parts, for a stage outside a pool: begins, recording first like all that runs; whether it is done; waits until it is. Between begin and
+ * end nobody else may use the stage or its arena. br_stage_finish waits too. */
+BR_MUST_CHECK br_status br_stage_begin(br_stage *stage);
+bool br_stage_done(const br_stage *stage);
+BR_MUST_CHECK br_status br_stage_end(br_stage *stage);
 
 /* The whole value; `size` must be its bytes. */
 BR_MUST_CHECK br_status br_stage_write(br_stage *stage, br_value value, const void *data, uint64_t size);

@@ -47,12 +47,12 @@ static br_status tile_room_init(tile_room *room, int64_t in_count, int64_t out_c
     return NULL;
 }
 
-/* What the decoder's program makes of latents [C, h, w] of its size. */
-static br_status decode_tile(br_pipeline *pipeline, const float *latents, float *out_picture)
+/* Latents [C, h, w] of the decoder's program go in, */
+static br_status write_latents(br_pipeline *pipeline, const float *latents)
 {
     const br_vae_config *vae = &pipeline->model->vae;
     br_tiles tiles = br_pipeline_decode_tiles(pipeline);
-    int64_t pixels = (int64_t)tiles.tile_height * tiles.tile_width, factor = br_vae_factor(vae);
+    int64_t pixels = (int64_t)tiles.tile_height * tiles.tile_width;
     int64_t count = pixels * vae->latent_channels;
     float *nhwc = malloc((size_t)count * sizeof *nhwc);
     if (!nhwc)
@@ -60,10 +60,24 @@ static br_status decode_tile(br_pipeline *pipeline, const float *latents, float 
     br_layout_to_channels_last(latents, vae->latent_channels, pixels, nhwc);
     br_status status = br_stage_write_floats(&pipeline->decode, pipeline->decode_values.latents, nhwc, count);
     free(nhwc);
-    BR_TRY(status);
-    BR_TRY(br_stage_run(&pipeline->decode));
+    return status;
+}
+
+/* and its picture comes out. */
+static br_status read_picture(br_pipeline *pipeline, float *out_picture)
+{
+    const br_vae_config *vae = &pipeline->model->vae;
+    br_tiles tiles = br_pipeline_decode_tiles(pipeline);
+    int64_t pixels = (int64_t)tiles.tile_height * tiles.tile_width, factor = br_vae_factor(vae);
     return br_stage_read_floats(&pipeline->decode, pipeline->decode_values.picture, out_picture,
                                 pixels * factor * factor * vae->out_channels);
+}
+
+static br_status decode_tile(br_pipeline *pipeline, const float *latents, float *out_picture)
+{
+    BR_TRY(write_latents(pipeline, latents));
+    BR_TRY(br_stage_run(&pipeline->decode));
+    return read_picture(pipeline, out_picture);
 }
 
 static br_status decode(br_pipeline *pipeline, const float *latents, float *out_picture)
@@ -88,15 +102,34 @@ static br_status decode(br_pipeline *pipeline, const float *latents, float *out_
     return status;
 }
 
-br_status br_pipeline_decode(br_pipeline *pipeline, const float *latents, float *out_picture)
+/* Decodes anew with 32 bits when 16 were too few. */
+static br_status check_picture(br_pipeline *pipeline, const float *latents, float *picture)
 {
     const br_vae_config *vae = &pipeline->model->vae;
     int64_t factor = br_vae_factor(vae);
-    BR_TRY(decode(pipeline, latents, out_picture));
-    if (!overflowed(pipeline, out_picture, factor * factor * pipeline->size.height * pipeline->size.width * vae->out_channels))
+    if (!overflowed(pipeline, picture, factor * factor * pipeline->size.height * pipeline->size.width * vae->out_channels))
         return NULL;
     BR_TRY(br_pipeline_widen_vae(pipeline));
-    return decode(pipeline, latents, out_picture);
+    return decode(pipeline, latents, picture);
+}
+
+br_status br_pipeline_decode(br_pipeline *pipeline, const float *latents, float *out_picture)
+{
+    BR_TRY(decode(pipeline, latents, out_picture));
+    return check_picture(pipeline, latents, out_picture);
+}
+
+br_status br_pipeline_decode_begin(br_pipeline *pipeline, const float *latents)
+{
+    BR_TRY(write_latents(pipeline, latents));
+    return br_stage_begin(&pipeline->decode);
+}
+
+br_status br_pipeline_decode_end(br_pipeline *pipeline, const float *latents, float *out_picture)
+{
+    BR_TRY(br_stage_end(&pipeline->decode));
+    BR_TRY(read_picture(pipeline, out_picture));
+    return check_picture(pipeline, latents, out_picture);
 }
 
 /* Means, and unless they are all there is log variances, of a picture of the program's size. */

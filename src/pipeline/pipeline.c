@@ -3,11 +3,14 @@
 #include <stdlib.h>
 
 #include "pipeline/budget.h"
+#include "pipeline/draw.h"
 
 /* Any size will do to list a model's weights. */
 #define WEIGHTS_ONLY_SIZE 8
 /* Latent pixels along the side of a tile, at the least: the norms of smaller ones know too little of the picture. */
 #define TILE_MIN 8
+/* Part of the device's memory that may be held where the decoder gets activations of its own: the rest is the desktop's and of others. */
+#define OVERLAP_MEMORY 0.75
 /* Chunks of prompts that are encoded at once; more gain no speed, but need their activations. */
 #define TEXT_BATCH_MAX 16
 
@@ -333,7 +336,9 @@ static void drop_stages(br_pipeline *pipeline)
     br_vk_buffer_destroy(pipeline->cross_buffer);
     br_vk_buffer_destroy(pipeline->arena);
     br_vk_buffer_destroy(pipeline->wide_arena);
-    pipeline->arena = pipeline->cross_buffer = pipeline->wide_arena = NULL;
+    br_vk_buffer_destroy(pipeline->decode_arena);
+    pipeline->arena = pipeline->cross_buffer = pipeline->wide_arena = pipeline->decode_arena = NULL;
+    pipeline->decodes_beside = false;
     if (pipeline->pool) { /* which the encoder is in too */
         drop_encode(pipeline);
         br_pool_destroy(pipeline->pool);
@@ -346,6 +351,7 @@ void br_pipeline_close(br_pipeline *pipeline)
 {
     if (!pipeline)
         return;
+    br_drawing_destroy(pipeline->pending);
     drop_stages(pipeline);
     drop_encode(pipeline);
     drop_weights(pipeline);
@@ -357,8 +363,8 @@ typedef struct stage_parts {
     br_bound_weights *weights;
     br_vk_buffer *arena;
     br_component component;
-    bool repeats;
-    const br_value_binding *shared; /* see br_stage_params */
+    bool repeats, beside;
+    const br_value_binding *shared; /* these three as in br_stage_params */
 } stage_parts;
 
 /* Takes *program over. */
@@ -377,7 +383,8 @@ static br_status start_stage(br_pipeline *pipeline, br_program **program, const 
                                             .arena = parts->arena,
                                             .pool = pipeline->pool ? &pool : NULL,
                                             .shared = parts->shared,
-                                            .profile = pipeline->profile},
+                                            .profile = pipeline->profile,
+                                            .beside = parts->beside},
                          out_stage);
 }
 
@@ -386,7 +393,7 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static bool same_size(const br_pipeline *pipeline, const br_picture_size *size)
+bool br_pipeline_is_prepared(const br_pipeline *pipeline, const br_picture_size *size)
 {
     const br_model *model = pipeline->model;
     const br_picture_size *a = &pipeline->size, *b = size;
@@ -435,6 +442,24 @@ static br_status start_unet(br_pipeline *pipeline, br_pipeline_programs *program
     return start_stage(pipeline, &programs->denoise, &parts, &pipeline->denoise);
 }
 
+/* Activations for a decoder that works beside the loop: where there is a queue for it, and memory; that it is not to be had is no error. Tiles are put together
+ * one by one, and profiles time one thing after the other. */
+static void make_decode_arena(br_pipeline *pipeline, const br_budget *budget, int64_t bytes)
+{
+    const br_vk_caps *caps = br_vk_device_caps(pipeline->device);
+    br_tiles tiles = br_pipeline_decode_tiles(pipeline);
+    if (!pipeline->overlaps || !caps->side_queue || pipeline->profile || pipeline->pool || tiles.rows * tiles.columns > 1)
+        return;
+    uint64_t limit = pipeline->budget ? pipeline->budget : (uint64_t)((double)caps->device_local_bytes * OVERLAP_MEMORY);
+    uint64_t held = pipeline->budget ? budget->whole_bytes : br_vk_device_counters(pipeline->device)->memory_bytes;
+    if (held + (uint64_t)bytes + BR_VK_BUFFER_ALIGNMENT > limit)
+        return;
+    br_status status =
+        br_vk_buffer_create(pipeline->device, BR_VK_BUFFER_DEVICE, (uint64_t)bytes, "decoder activations", &pipeline->decode_arena);
+    pipeline->decodes_beside = !status;
+    br_status_free(status);
+}
+
 static br_status start_stages(br_pipeline *pipeline, br_pipeline_programs *programs)
 {
     stage_parts parts = {.arena = pipeline->arena};
@@ -447,14 +472,24 @@ static br_status start_stages(br_pipeline *pipeline, br_pipeline_programs *progr
     }
     parts.component = BR_COMPONENT_VAE;
     parts.weights = pipeline->decoder_weights;
+    parts.beside = pipeline->decodes_beside;
+    if (parts.beside)
+        parts.arena = pipeline->decode_arena;
     pipeline->decode_values = programs->decode_values;
     BR_TRY(start_stage(pipeline, &programs->decode, &parts, &pipeline->decode));
     return start_unet(pipeline, programs);
 }
 
+void br_pipeline_overlap(br_pipeline *pipeline)
+{
+    if (!pipeline->overlaps && !pipeline->pool && br_vk_device_caps(pipeline->device)->side_queue)
+        pipeline->size = (br_picture_size){0}; /* the decoder is recorded anew */
+    pipeline->overlaps = true;
+}
+
 br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size)
 {
-    if (same_size(pipeline, size))
+    if (br_pipeline_is_prepared(pipeline, size))
         return NULL;
     drop_stages(pipeline);
     br_status status = NULL;
@@ -472,9 +507,10 @@ br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size
     br_prof_end(pipeline->profile, span);
     BR_TRY_GOTO(br_status_prefix(make_room(pipeline, &budget, &programs), "activations for %d pictures of %d×%d latent pixels",
                                  size->batch, size->width, size->height));
+    pipeline->size = planned;
+    make_decode_arena(pipeline, &budget, programs.decode->plan.arena_bytes);
     BR_TRY_GOTO(start_stages(pipeline, &programs));
     br_pipeline_programs_finish(&programs);
-    pipeline->size = planned;
     int factor = br_vae_factor(&pipeline->model->vae);
     br_prof_describe_size(pipeline->profile, size->width * factor, size->height * factor, size->batch);
     return NULL;
@@ -569,6 +605,9 @@ static br_status rebuild_decoder(br_pipeline *pipeline)
     br_status status = NULL;
     bool fits = true;
     br_stage_finish(&pipeline->decode);
+    br_vk_buffer_destroy(pipeline->decode_arena); /* too small; from here on it decodes between the loops */
+    pipeline->decode_arena = NULL;
+    pipeline->decodes_beside = false;
     do {
         br_pipeline_programs_finish(&programs);
         BR_TRY(plan_decoder(pipeline, &size, &programs));

@@ -28,6 +28,8 @@ typedef struct br_picture_size {
     int decode_tile, encode_tile;
 } br_picture_size;
 
+typedef struct br_drawing br_drawing;
+
 struct br_pipeline {
     br_vk_device *device;  /* borrowed */
     const br_model *model; /* borrowed */
@@ -39,11 +41,16 @@ struct br_pipeline {
     br_pool *
         pool; /* owned; of the stages below when not everything fits into the budget; then there are no weights and no arenas, else NULL */
     br_bound_weights *text_weights[BR_MODEL_TEXT_MAX], *cross_weights, *unet_weights, *decoder_weights,
-        *encoder_weights;       /* owned; the encoder's only when it was needed */
-    br_picture_size size;       /* of the stages below; batch 0: none are built */
-    br_vk_buffer *wide_arena;   /* owned; of a decoder that had to become f32 and has no room in the other; NULL: none */
-    br_vk_buffer *arena;        /* owned; shared by text, cross, denoise and decode, which run one after the other */
+        *encoder_weights;     /* owned; the encoder's only when it was needed */
+    br_picture_size size;     /* of the stages below; batch 0: none are built */
+    br_vk_buffer *wide_arena; /* owned; of a decoder that had to become f32 and has no room in the other; NULL: none */
+    br_vk_buffer
+        *arena; /* owned; shared by text, cross, denoise and (unless decodes_beside) decode, which run one after the other */
     br_vk_buffer *cross_buffer; /* owned; what `cross` makes and `denoise` reads; NULL for a UNet that attends to nothing */
+    bool overlaps;              /* asked for: the decoder may work while the next pictures are on their way */
+    bool decodes_beside;        /* and so it can: on the second queue, with activations of its own */
+    br_vk_buffer *decode_arena; /* owned; NULL unless decodes_beside */
+    br_drawing *pending;        /* owned; see draw.h. NULL: there is none */
     br_stage text[BR_MODEL_TEXT_MAX], cross, denoise, decode; /* those that the model has not are zeroed */
     br_text_graph text_values[BR_MODEL_TEXT_MAX];
     br_cross_graph cross_values;
@@ -104,6 +111,10 @@ BR_MUST_CHECK br_status br_pipeline_open_within(const br_pipeline_open_params *p
 BR_MUST_CHECK br_status br_pipeline_open(br_vk_device *device, const br_model *model, br_precision precision,
                                          br_pipeline **out_pipeline);
 void br_pipeline_close(br_pipeline *pipeline);
+/* Lets what is drawn from now on overlap, see pipeline->overlaps. */
+void br_pipeline_overlap(br_pipeline *pipeline);
+/* Whether br_pipeline_prepare has nothing to do. */
+bool br_pipeline_is_prepared(const br_pipeline *pipeline, const br_picture_size *size);
 /* Sets up text, cross, denoise and decode for `size` unless that was done already; each is recorded when it first runs. */
 BR_MUST_CHECK br_status br_pipeline_prepare(br_pipeline *pipeline, const br_picture_size *size);
 /* Uploads the encoder's weights once and builds `encode` for pictures of height × width pixels. */
@@ -116,6 +127,9 @@ br_tiles br_pipeline_encode_tiles(const br_pipeline *pipeline);
 BR_MUST_CHECK br_status br_pipeline_widen_vae(br_pipeline *pipeline);
 /* Latents [C, h, w] as the sampler leaves them -> picture [3, H, W] about [-1, 1]. What is not finite in f16 is computed again in f32. Needs br_pipeline_prepare. */
 BR_MUST_CHECK br_status br_pipeline_decode(br_pipeline *pipeline, const float *latents, float *out_picture);
+/* The same in two parts where it decodes_beside; between them the decoder is at work. An end for each begin that was well. */
+BR_MUST_CHECK br_status br_pipeline_decode_begin(br_pipeline *pipeline, const float *latents);
+BR_MUST_CHECK br_status br_pipeline_decode_end(br_pipeline *pipeline, const float *latents, float *out_picture);
 /* Picture [3, H, W] in [-1, 1] -> distribution of its latents [2C, h, w]: mean, then log variance, not scaled. A tiny VAE's latents are certain: their
  * log variance is -INFINITY. Needs br_pipeline_prepare_encode. */
 BR_MUST_CHECK br_status br_pipeline_encode(br_pipeline *pipeline, const float *picture, float *out_moments);

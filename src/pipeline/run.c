@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "image/image.h"
 #include "pipeline/conditioning.h"
+#include "pipeline/draw.h"
 #include "pipeline/layout.h"
 
 br_status br_run_init(br_run *run)
@@ -69,6 +70,7 @@ static bool report_progress(const br_run *run)
 br_status br_run_report(br_run *run, int step)
 {
     run->step = step;
+    BR_TRY(br_drawing_poll(run->pipeline->pending));
     if (!report_progress(run))
         return br_fail(BR_ERROR_CANCELLED, "interrupted at step %d of %d (%s)", step, run->steps, run->stage);
     return NULL;

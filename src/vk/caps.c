@@ -198,6 +198,7 @@ static bool query_queue(br_vk_physical *physical)
         return false;
     physical->queue_family = (uint32_t)best;
     physical->caps.timestamp_bits = families[best].timestampValidBits;
+    physical->caps.side_queue = families[best].queueCount > 1;
     return true;
 }
 

@@ -30,6 +30,7 @@ static void apply_params(br_vk_device *device, const br_vk_device_params *params
     }
     if (params->no_f16)
         caps->f16_storage = caps->f16_arithmetic = caps->cooperative_matrix = false;
+    caps->side_queue = caps->side_queue || params->share_queue;
     if (params->integer_dot != BR_VK_AUTO)
         caps->integer_dot_fast = caps->integer_dot && params->integer_dot == BR_VK_ON;
     device->capture_representations = caps->executable_properties && params->capture_representations;
@@ -114,7 +115,7 @@ static br_status create_handle(br_vk_device *device)
         features.pNext = &memory_model;
 
     VkDeviceQueueCreateInfo queue = {VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueFamilyIndex = physical->queue_family,
-                                     .queueCount = 1, .pQueuePriorities = (const float[]){1}};
+                                     .queueCount = physical->caps.side_queue ? 2 : 1, .pQueuePriorities = (const float[]){1, 0.5f}};
     VkDeviceCreateInfo info = {
         VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
         .pNext = &features,
@@ -127,6 +128,10 @@ static br_status create_handle(br_vk_device *device)
     volkLoadDeviceTable(&device->fn, device->handle);
     device->queue_family = physical->queue_family;
     device->fn.vkGetDeviceQueue(device->handle, device->queue_family, 0, &device->queue);
+    if (physical->caps.side_queue)
+        device->fn.vkGetDeviceQueue(device->handle, device->queue_family, 1, &device->side_queue);
+    else if (caps->side_queue)
+        device->side_queue = device->queue;
     return NULL;
 }
 
@@ -234,12 +239,12 @@ br_status br_vk_device_wait(br_vk_device *device, const br_vk_wait_params *param
     }
 }
 
-br_status br_vk_device_submit(br_vk_device *device, VkCommandBuffer commands, VkFence fence)
+br_status br_vk_device_submit(br_vk_device *device, VkQueue queue, VkCommandBuffer commands, VkFence fence)
 {
     if (device->lost)
         return br_fail(BR_ERROR_DEVICE_LOST, "%s was lost earlier", device->caps.name);
     VkSubmitInfo info = {VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1, .pCommandBuffers = &commands};
-    BR_TRY(note_lost(device, BR_VK(device->fn.vkQueueSubmit(device->queue, 1, &info, fence)), "a submission"));
+    BR_TRY(note_lost(device, BR_VK(device->fn.vkQueueSubmit(queue, 1, &info, fence)), "a submission"));
     device->counters->submissions++;
     return NULL;
 }

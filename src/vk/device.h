@@ -57,6 +57,7 @@ typedef struct br_vk_caps {
     br_vk_matrix_shape matrix[BR_VK_MATRIX_SHAPES];
     /* Whether ops choose it: from what is believed of the driver. Who measured may set or clear it; it means nothing without cooperative_matrix. */
     bool prefer_matrix;
+    bool side_queue;            /* a second queue like the first: what is recorded for it runs beside the first one's work */
     bool performance_query;     /* VK_KHR_performance_query: hardware counters */
     bool executable_properties; /* VK_KHR_pipeline_executable_properties */
     /* What the device claims and the engine does not believe, with the reason; one line each. NULL when there is nothing. */
@@ -121,6 +122,7 @@ typedef struct br_vk_device_params {
     bool force_staging;       /* pretend that the host does not see device memory */
     bool capture_statistics,
         capture_representations; /* keep for vk/executable.h what the compiler says, where the device can; no cache then */
+    bool share_queue;            /* pretend that there is a second queue: its work goes to the first */
     bool force_bar;              /* pretend that the host writes device memory but should not read it (resizable BAR) */
 } br_vk_device_params;
 

@@ -37,6 +37,7 @@ struct br_vk_device {
     VkDevice handle;
     struct VolkDeviceTable fn; /* per device, so that several devices may live in a process */
     VkQueue queue;
+    VkQueue side_queue; /* VK_NULL_HANDLE unless caps.side_queue; of the same family */
     uint32_t queue_family;
     br_vk_host_access host_access;
     bool lost;
@@ -66,7 +67,7 @@ typedef struct br_vk_wait_params {
 
 /* Waits for as long as it takes; a lost device is BR_ERROR_DEVICE_LOST. */
 BR_MUST_CHECK br_status br_vk_device_wait(br_vk_device *device, const br_vk_wait_params *params);
-/* Submits one command buffer and counts it. */
-BR_MUST_CHECK br_status br_vk_device_submit(br_vk_device *device, VkCommandBuffer commands, VkFence fence);
+/* Submits one command buffer to a queue of the device and counts it. */
+BR_MUST_CHECK br_status br_vk_device_submit(br_vk_device *device, VkQueue queue, VkCommandBuffer commands, VkFence fence);
 
 #endif

@@ -128,11 +128,14 @@ br_status br_vk_recorder_create(const br_vk_recorder_params *params, br_vk_recor
         BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory");
     br_vk_recording *recording = recorder->recording;
     recording->device = device;
+    recording->queue = params->beside ? device->side_queue : device->queue;
     snprintf(recording->name, sizeof recording->name, "%s", params->name);
     recorder->dispatch_max = params->dispatch_max;
     recorder->flops_per_submit = params->flops_per_submit ? params->flops_per_submit : default_flops(device->caps.type);
     recorder->serialise = params->serialise;
     recorder->labels.enabled = device->instance->debug_utils && vkCmdBeginDebugUtilsLabelEXT;
+    if (!recording->queue)
+        BR_FAIL_GOTO(BR_ERROR_UNSUPPORTED, "there is no second queue");
     BR_TRY_GOTO(create_pools(params, recording));
     BR_TRY_GOTO(begin_submission(recorder));
     if (recording->queries)

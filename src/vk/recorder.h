@@ -36,6 +36,7 @@ typedef struct br_vk_recorder_params {
     uint32_t dispatch_max;     /* how many dispatches will be recorded at the most */
     uint64_t flops_per_submit; /* 0: chosen by the kind of device, see recorder.c */
     bool timestamps;           /* around every dispatch; where dispatches follow each other, one between them */
+    bool beside;               /* for the second queue (caps.side_queue) */
     bool serialise;            /* a full barrier before every dispatch: each runs alone */
     bool
         gauges; /* hardware counters around every dispatch, where the device was opened with them; each in a submission of its own */
@@ -56,10 +57,13 @@ BR_MUST_CHECK br_status br_vk_recording_run(br_vk_recording *recording);
 typedef bool (*br_vk_stop)(void *user);
 BR_MUST_CHECK br_status br_vk_recording_run_until(br_vk_recording *recording, br_vk_stop stop, void *user);
 /* br_vk_recording_run_until for a host that has something else to do meanwhile: begin submits what may be under way at first, advance what may follow by now,
- * without waiting; end the rest, and waits. An error, of whichever of them, is told by end, which every begin needs. Uploads to what the recording does not
- * touch may be made in between. */
+ * without waiting; done tells whether all of it has run; end submits the rest, and waits. An error, of whichever of them, is told by end, which every begin needs,
+ * or br_vk_recording_destroy, which waits too. In between nobody else touches what the recording reads and writes; uploads to something else may be made. What
+ * was uploaded must be there already where the recording is for the second queue: host-visible buffers are, and others once a recording for the first that was
+ * run after the upload has returned. */
 void br_vk_recording_begin(br_vk_recording *recording, br_vk_stop stop, void *user);
 void br_vk_recording_advance(br_vk_recording *recording);
+bool br_vk_recording_done(const br_vk_recording *recording);
 BR_MUST_CHECK br_status br_vk_recording_end(br_vk_recording *recording);
 /* Number of barriers between dispatches (not the one at each end) and of submissions it consists of (tests, inspect). */
 uint32_t br_vk_recording_barriers(const br_vk_recording *recording);

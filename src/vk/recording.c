@@ -21,7 +21,8 @@ static br_status submit_next(br_vk_recording *recording)
     br_vk_device *device = recording->device;
     br_vk_submission *submission = &recording->submissions[recording->submitted];
     BR_TRY(BR_VK(device->fn.vkResetFences(device->handle, 1, &submission->fence)));
-    BR_TRY(br_status_prefix(br_vk_device_submit(device, submission->commands, submission->fence), "%s", recording->name));
+    BR_TRY(br_status_prefix(br_vk_device_submit(device, recording->queue, submission->commands, submission->fence), "%s",
+                            recording->name));
     recording->submitted++;
     return NULL;
 }
@@ -69,14 +70,20 @@ void br_vk_recording_advance(br_vk_recording *recording)
     submit_all(recording, false);
 }
 
-br_status br_vk_recording_end(br_vk_recording *recording)
+bool br_vk_recording_done(const br_vk_recording *recording)
 {
     br_vk_device *device = recording->device;
-    submit_all(recording, true);
+    for (uint32_t i = recording->waited; i < recording->submitted; i++)
+        if (device->fn.vkGetFenceStatus(device->handle, recording->submissions[i].fence) == VK_NOT_READY)
+            return false;
+    return recording->error || recording->submitted == recording->submission_count; /* or lost, as br_vk_recording_end will say */
+}
+
+/* Nothing is under way when this returns, whatever happens. The first thing that did. */
+static br_status settle(br_vk_recording *recording)
+{
     br_status status = recording->error;
     recording->error = NULL;
-    recording->times.submitted = br_clock_seconds();
-    /* Whatever happened, nothing is under way when this returns. */
     while (recording->waited < recording->submitted) {
         br_status late = wait_for_next(recording);
         if (!status)
@@ -84,6 +91,15 @@ br_status br_vk_recording_end(br_vk_recording *recording)
         else
             br_status_free(late);
     }
+    return status;
+}
+
+br_status br_vk_recording_end(br_vk_recording *recording)
+{
+    br_vk_device *device = recording->device;
+    submit_all(recording, true);
+    recording->times.submitted = br_clock_seconds();
+    br_status status = settle(recording);
     recording->times.done = br_clock_seconds();
     recording->have_results = false;
     if (!status && recording->gauges && recording->dispatch_count > 0) {
@@ -167,6 +183,7 @@ void br_vk_recording_destroy(br_vk_recording *recording)
     if (!recording)
         return;
     br_vk_device *device = recording->device;
+    br_status_free(settle(recording));
     for (uint32_t i = 0; i < recording->submission_count; i++)
         if (recording->submissions[i].fence)
             device->fn.vkDestroyFence(device->handle, recording->submissions[i].fence, NULL);

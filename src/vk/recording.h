@@ -11,6 +11,7 @@ typedef struct br_vk_submission {
 
 struct br_vk_recording {
     br_vk_device *device;         /* borrowed */
+    VkQueue queue;                /* borrowed */
     char name[64];                /* cut when longer */
     VkCommandPool pool;           /* owned */
     VkDescriptorPool descriptors; /* owned */

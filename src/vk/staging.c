@@ -126,7 +126,7 @@ static br_status chunk_submit(br_vk_device *device, chunk *c)
         return NULL;
     c->state = CHUNK_IDLE; /* should anything fail, what was recorded is given up */
     BR_TRY(BR_VK(device->fn.vkEndCommandBuffer(c->commands)));
-    BR_TRY(br_vk_device_submit(device, c->commands, c->fence));
+    BR_TRY(br_vk_device_submit(device, device->queue, c->commands, c->fence));
     c->state = CHUNK_SUBMITTED;
     return NULL;
 }
