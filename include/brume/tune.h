@@ -9,14 +9,15 @@ extern "C" {
 #endif
 
 typedef struct br_tune_row {
-    const char *shape;     /* "large", "medium", "small": how many workgroups the output gives; static text */
+    const char
+        *shape; /* "large", "medium", "small": how many workgroups the output gives; "q8_0": with a matrix in blocks; static text */
     int m, n, k;           /* what was multiplied */
-    const char *candidate; /* "64x64"; static text */
+    const char *candidate; /* a tile ("64x64") or "matrix" (units); of blocks "plain" or "integer dot"; static text */
     double gflops;         /* a second; 0: not measured */
     double error;          /* relative to the host's result in double precision; negative: not measured */
     bool right;            /* the error is within what the storage allows */
-    bool is_default;       /* what the class of device suggests */
-    bool chosen;
+    bool is_default;       /* what the class of device and the driver's claims suggest */
+    bool chosen;           /* used from now on: "matrix" for products in f16, the chosen tile for the others */
 } br_tune_row;
 
 #define BR_TUNE_ROWS_MAX 16

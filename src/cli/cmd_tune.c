@@ -16,7 +16,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
     *a = (arguments){.session = {.dtype = "auto"}, .seconds = 2};
     const br_option rows[] = {
         {"reset", 0, BR_OPTION_FLAG, &a->reset, NULL, "forget what was measured, and measure nothing"},
-        {"seconds", 0, BR_OPTION_NUMBER, &a->seconds, "S", "after which no further shape is begun", NULL, 0.001, 3600},
+        {"seconds", 0, BR_OPTION_NUMBER, &a->seconds, "S", "after which no further candidate is begun", NULL, 0.001, 3600},
         BR_ROW_DEVICE(a->session),
         BR_ROW_JSON(a->session),
         BR_ROW_QUIET(a->session),
@@ -32,13 +32,16 @@ static void print_table(const br_tune_result *result)
         puts("nothing to choose: this kind of device has one form");
         return;
     }
-    printf("shape                     candidate     GFLOP/s     error\n");
+    printf("shape                     candidate       GFLOP/s     error\n");
     for (int i = 0; i < result->count; i++) {
         const br_tune_row *row = &result->rows[i];
         char shape[64];
         snprintf(shape, sizeof shape, "%s %dx%dx%d", row->shape, row->m, row->n, row->k);
-        printf("%-25s %-9s %11.1f %9.1e%s%s%s\n", shape, row->candidate, row->gflops, row->error,
-               row->right ? "" : "  wrong numbers", row->chosen ? "  chosen" : "", row->is_default ? "  (default)" : "");
+        printf("%-25s %-11s %11.1f %9.1e%s%s%s\n", shape, row->candidate, row->gflops, row->error,
+               row->right       ? ""
+               : row->error < 0 ? "  did not run"
+                                : "  wrong numbers",
+               row->chosen ? "  chosen" : "", row->is_default ? "  (default)" : "");
     }
 }
 
@@ -90,9 +93,14 @@ const br_command br_cmd_tune = {
     .name = "tune",
     .summary = "measure which form of the matrix products a device is fastest with, and remember it",
     .synopsis = "[options]",
-    .details = "Each candidate is first held against the host's own arithmetic; one whose numbers are wrong is not used. The\n"
+    .details = "Three kinds of products (with many, some and few workgroups) are tried with tiles of three sizes and, where the\n"
+               "device has them, with matrix units; a product with Q8_0 plainly and by integer dot products. What is chosen is\n"
+               "used whatever the device claims of itself; matrix units only for products in f16, the chosen tile for all others.\n"
+               "\n"
+               "Each candidate is first held against the host's own arithmetic; one whose numbers are wrong is not used. The\n"
                "first drawing on a GPU does the same within two seconds, so this is for looking, and for after a change of\n"
-               "cooling or power. What is remembered belongs to the device and the version of its driver.\n",
+               "cooling or power. What is remembered belongs to the device and the version of its driver. --integer-dot of\n"
+               "other commands goes before what was measured.\n",
     .examples = "brume tune\n"
                 "brume tune -d 1 --seconds 10 --json\n"
                 "brume tune --reset\n",

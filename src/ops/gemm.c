@@ -90,12 +90,17 @@ const char *br_gemm_tile_name(int index)
     return index >= 0 && index < BR_GEMM_TILES ? names[index] : NULL;
 }
 
+static br_gemm_shape shape_of(uint64_t m, uint64_t n)
+{
+    bool large = groups(tiles[0], m, n) >= LARGE_TILE_MIN_GROUPS, medium = groups(tiles[1], m, n) >= MEDIUM_TILE_MIN_GROUPS;
+    return large ? BR_GEMM_SHAPE_LARGE : medium ? BR_GEMM_SHAPE_MEDIUM : BR_GEMM_SHAPE_SMALL;
+}
+
 bool br_gemm_shape_of(const br_vk_caps *caps, uint64_t m, uint64_t n, br_gemm_shape *out_shape)
 {
     if (br_gemm_has_lanes(caps) || br_gemm_few_registers(caps) || n <= br_gemm_tile_n(narrow))
         return false;
-    bool large = groups(tiles[0], m, n) >= LARGE_TILE_MIN_GROUPS, medium = groups(tiles[1], m, n) >= MEDIUM_TILE_MIN_GROUPS;
-    *out_shape = large ? BR_GEMM_SHAPE_LARGE : medium ? BR_GEMM_SHAPE_MEDIUM : BR_GEMM_SHAPE_SMALL;
+    *out_shape = shape_of(m, n);
     return true;
 }
 
@@ -112,8 +117,8 @@ static br_gemm_tile choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
         return choose_mali(caps, m, n);
     if (!br_gemm_shape_of(caps, m, n, &shape)) /* the last convolution of a model has 3 or 4 channels */
         return narrow;
-    if (caps->tuned_tile[shape])
-        return tiles[caps->tuned_tile[shape] - 1];
+    if (caps->tuned.tile[shape])
+        return tiles[caps->tuned.tile[shape] - 1];
     /* Subgroups of 64 only (AMD before RDNA) have the registers for one subgroup a SIMD with the large tile, for two with the medium one. */
     if (shape == BR_GEMM_SHAPE_LARGE && (caps->type != VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU || caps->subgroup_min >= 64))
         shape = groups(tiles[1], m, n) >= MEDIUM_TILE_MIN_GROUPS ? BR_GEMM_SHAPE_MEDIUM : BR_GEMM_SHAPE_SMALL;
@@ -171,7 +176,7 @@ bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, 
         {2, 2, 32, 32, MEDIUM_TILE_MIN_GROUPS}, /* 64 × 64, 18 KiB */
         {2, 1, 16, 32, 0},                      /* 32 × 32, 9 KiB */
     };
-    if (!caps->cooperative_matrix || !caps->prefer_matrix)
+    if (!caps->cooperative_matrix || !br_vk_chosen(caps->tuned.matrix[shape_of(m, n)], caps->prefer_matrix))
         return false;
     br_gemm_tile tile = {.matrix = true, .shape = caps->matrix[0], .subgroup_asked = caps->subgroup_size_control};
     for (uint32_t i = 1; i < caps->matrix_count; i++)

@@ -28,8 +28,8 @@ br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
 /* The form for CPU devices loads eight halves at once where x or the matrix is stored in them and `multiples`, depth and all first elements or'ed together,
  * is a multiple of 8. */
 void br_gemm_tile_widen(br_gemm_tile *tile, bool halves, uint64_t multiples);
-/* Likewise for the matrix units, with which x and the matrix are f16; *out_tile has an even number of columns. False: the device has none that are to be used, or
- * none that suit. */
+/* Likewise for the matrix units, with which x and the matrix are f16; *out_tile has an even number of columns. False: the device has none, none that suit, or none
+ * that are to be used for this kind of shape: as measured, or as believed of the driver. */
 bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, br_gemm_tile *out_tile);
 /* What is measured apart, by how many workgroups of the large and of the medium tile the output gives; and the tiles that are tried for each, "64x64". */
 typedef enum br_gemm_shape { BR_GEMM_SHAPE_LARGE, BR_GEMM_SHAPE_MEDIUM, BR_GEMM_SHAPE_SMALL } br_gemm_shape;

@@ -64,7 +64,8 @@ br_status br_linear_dot_reserve(br_graph *graph, int node, const br_vk_caps *cap
 {
     br_value x = graph->nodes[node].inputs[INPUT_X], weight = graph->nodes[node].inputs[INPUT_WEIGHT];
     int64_t m = br_shape_rows(br_graph_shape(graph, x)), k = br_shape_last(br_graph_shape(graph, x));
-    if (!caps->integer_dot_fast || caps->max_storage_buffers < BUFFERS || m <= rows_min || !suits(br_graph_dtype(graph, weight)))
+    bool chosen = caps->integer_dot && br_vk_chosen(caps->tuned.dot, caps->integer_dot_fast);
+    if (!chosen || caps->max_storage_buffers < BUFFERS || m <= rows_min || !suits(br_graph_dtype(graph, weight)))
         return NULL;
     br_linear_packed packed;
     if (!find_packed(graph, node, &packed)) {

@@ -4,7 +4,7 @@
 
 #define DEFAULT_SECONDS 2
 
-static_assert(BR_VK_TUNED_SHAPES * BR_VK_TUNED_TILES <= BR_TUNE_ROWS_MAX, "every candidate has its row");
+static_assert(BR_TUNING_ROWS <= BR_TUNE_ROWS_MAX, "every candidate has its row");
 
 br_status br_tune_device(br_vk_device *device, double seconds, br_tune_result *out_result)
 {
@@ -31,7 +31,7 @@ br_status br_tune_device(br_vk_device *device, double seconds, br_tune_result *o
                                             .is_default = row->is_default,
                                             .chosen = row->chosen};
     }
-    return br_vk_device_tune(device, tuning.tile);
+    return br_vk_device_tune(device, &tuning.tuned);
 }
 
 void br_tune_first_start(br_vk_device *device, const br_log *log)
@@ -43,9 +43,9 @@ void br_tune_first_start(br_vk_device *device, const br_log *log)
     br_status status = br_tune_device(device, 0, &result);
     for (int i = 0; i < result.count; i++)
         if (!result.rows[i].right)
-            br_log_printf(log, BR_LOG_INFO,
-                          "%s: matrix products with tiles of %s are not used for %s shapes: their numbers are wrong", caps->name,
-                          result.rows[i].candidate, result.rows[i].shape);
+            br_log_printf(log, BR_LOG_INFO, "%s: the form %s of %s matrix products is not used: %s", caps->name,
+                          result.rows[i].candidate, result.rows[i].shape,
+                          result.rows[i].error < 0 ? "it could not be run" : "its numbers are wrong");
     if (status)
         br_log_printf(log, BR_LOG_WARNING, "%s was not tuned: %s", caps->name, br_status_message(status));
     br_status_free(status);

@@ -31,7 +31,8 @@ static void apply_params(br_vk_device *device, const br_vk_device_params *params
     if (params->no_f16)
         caps->f16_storage = caps->f16_arithmetic = caps->cooperative_matrix = false;
     caps->side_queue = caps->side_queue || params->share_queue;
-    if (params->integer_dot != BR_VK_AUTO)
+    device->dot_told = params->integer_dot != BR_VK_AUTO;
+    if (device->dot_told)
         caps->integer_dot_fast = caps->integer_dot && params->integer_dot == BR_VK_ON;
     device->capture_representations = caps->executable_properties && params->capture_representations;
     device->capture_statistics = caps->executable_properties && (params->capture_statistics || params->capture_representations);

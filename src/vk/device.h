@@ -18,9 +18,25 @@ typedef struct br_vk_matrix_shape {
 #define BR_VK_MATRIX_SHAPES 4
 #define BR_VK_MATRIX_SIDE_MAX 64
 
+/* What the engine decides from the device's capabilities unless it is told. */
+typedef enum br_vk_choice { BR_VK_AUTO, BR_VK_ON, BR_VK_OFF } br_vk_choice;
+
 /* Kinds of shapes and tiles, as ops/gemm.h has them. */
 #define BR_VK_TUNED_SHAPES 3
 #define BR_VK_TUNED_TILES 3
+
+/* What was measured (vk/tuning.h) of the matrix products; zeros where nothing was. On disk as it is. */
+typedef struct br_vk_tuned {
+    uint8_t tile[BR_VK_TUNED_SHAPES];   /* for each kind of shape, counted from 1; 0: what the class of device suggests */
+    uint8_t matrix[BR_VK_TUNED_SHAPES]; /* br_vk_choice: whether matrix units take those in f16; AUTO: prefer_matrix */
+    uint8_t dot; /* br_vk_choice: whether integer dot products take matrices in blocks; AUTO: integer_dot_fast */
+} br_vk_tuned;
+
+/* What was measured, or else what is believed. */
+static inline bool br_vk_chosen(uint8_t measured, bool believed)
+{
+    return measured == BR_VK_AUTO ? believed : measured == BR_VK_ON;
+}
 
 /* What a device can do and how much of it the engine uses. Plain data: ops choose their variants from it without touching Vulkan. */
 typedef struct br_vk_caps {
@@ -49,21 +65,21 @@ typedef struct br_vk_caps {
     bool f16_storage;    /* 16-bit floats in storage buffers */
     bool f16_arithmetic; /* shaderFloat16 */
     bool i8_storage, i8_arithmetic;
-    bool integer_dot;      /* shaderIntegerDotProduct, enabled */
-    bool integer_dot_fast; /* and the device has an instruction for four signed bytes: matrices in blocks are multiplied with it */
+    bool integer_dot; /* shaderIntegerDotProduct, enabled */
+    bool
+        integer_dot_fast; /* and the device has an instruction for four signed bytes: matrices in blocks are multiplied with it unless `tuned` says otherwise */
     /* VK_KHR_cooperative_matrix with what the shaders need besides (subgroups of a known size, 16-bit floats), and the shapes in the driver's order. */
     bool cooperative_matrix;
     uint32_t matrix_count;
     br_vk_matrix_shape matrix[BR_VK_MATRIX_SHAPES];
-    /* Whether ops choose it: from what is believed of the driver. Who measured may set or clear it; it means nothing without cooperative_matrix. */
+    /* Whether ops choose it where nothing was measured: from what is believed of the driver. It means nothing without cooperative_matrix. */
     bool prefer_matrix;
     bool side_queue;            /* a second queue like the first: what is recorded for it runs beside the first one's work */
     bool performance_query;     /* VK_KHR_performance_query: hardware counters */
     bool executable_properties; /* VK_KHR_pipeline_executable_properties */
     /* What the device claims and the engine does not believe, with the reason; one line each. NULL when there is nothing. */
     const char *distrusted[4];
-    /* Measured (vk/tuning.h): which of the tiles of matrix products ops take for each kind of shape, counted from 1; 0: what the class of device suggests. */
-    uint8_t tuned_tile[BR_VK_TUNED_SHAPES];
+    br_vk_tuned tuned;
     /* memory */
     bool unified_memory;         /* device-local memory is host-visible and is what the host uses too */
     uint64_t device_local_bytes; /* the largest device-local heap */
@@ -107,9 +123,6 @@ BR_MUST_CHECK br_status br_vk_instance_select(const br_vk_instance *instance, co
 
 typedef struct br_vk_device br_vk_device;
 
-/* What the engine decides from the device's capabilities unless it is told. */
-typedef enum br_vk_choice { BR_VK_AUTO, BR_VK_ON, BR_VK_OFF } br_vk_choice;
-
 typedef struct br_vk_device_params {
     br_vk_instance *instance; /* borrowed; outlives the device */
     int index;
@@ -118,8 +131,9 @@ typedef struct br_vk_device_params {
     uint32_t max_shared, max_invocations, max_groups; /* likewise */
     bool gauges;                                      /* hardware counters, see gauges.h; BR_ERROR_UNSUPPORTED without them */
     bool no_f16;                                      /* pretend that there is no 16-bit storage or arithmetic */
-    br_vk_choice integer_dot; /* overrides caps.integer_dot_fast; BR_ERROR_UNSUPPORTED for ON without caps.integer_dot */
-    bool force_staging;       /* pretend that the host does not see device memory */
+    br_vk_choice
+        integer_dot; /* overrides caps.integer_dot_fast and what was measured; BR_ERROR_UNSUPPORTED for ON without caps.integer_dot */
+    bool force_staging; /* pretend that the host does not see device memory */
     bool capture_statistics,
         capture_representations; /* keep for vk/executable.h what the compiler says, where the device can; no cache then */
     bool share_queue;            /* pretend that there is a second queue: its work goes to the first */
@@ -137,7 +151,7 @@ typedef enum br_vk_tuning_state { BR_VK_TUNED, BR_VK_NOT_TUNED, BR_VK_TUNING_NOT
 /* Whether a measurement was read when the device was opened, or made since; the last: there is no folder that would keep one. */
 br_vk_tuning_state br_vk_device_tuning(const br_vk_device *device);
 /* From now on, and for devices that are opened later with the same folder. Errors: the file cannot be written. */
-BR_MUST_CHECK br_status br_vk_device_tune(br_vk_device *device, const uint8_t tile[BR_VK_TUNED_SHAPES]);
+BR_MUST_CHECK br_status br_vk_device_tune(br_vk_device *device, const br_vk_tuned *tuned);
 /* Removes the file too. */
 void br_vk_device_forget_tuning(br_vk_device *device);
 /* memory_peak_bytes is from now on. */

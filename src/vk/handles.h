@@ -52,6 +52,7 @@ struct br_vk_device {
     br_vk_pipelines *pipelines; /* owned */
     char *tuning_path;          /* owned; NULL: what is measured is not kept */
     bool tuned;
+    bool dot_told; /* the user chose about integer dot products: what was measured of them does not count */
 };
 
 /* Fills device->calibrated_timestamps. */
