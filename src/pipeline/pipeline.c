@@ -470,14 +470,14 @@ static br_status start_stages(br_pipeline *pipeline, br_pipeline_programs *progr
             BR_TRY(start_stage(pipeline, &programs->text[i], &parts, &pipeline->text[i]));
         pipeline->text_values[i] = programs->text_values[i];
     }
+    BR_TRY(start_unet(pipeline, programs));
     parts.component = BR_COMPONENT_VAE;
     parts.weights = pipeline->decoder_weights;
     parts.beside = pipeline->decodes_beside;
     if (parts.beside)
         parts.arena = pipeline->decode_arena;
     pipeline->decode_values = programs->decode_values;
-    BR_TRY(start_stage(pipeline, &programs->decode, &parts, &pipeline->decode));
-    return start_unet(pipeline, programs);
+    return start_stage(pipeline, &programs->decode, &parts, &pipeline->decode);
 }
 
 void br_pipeline_overlap(br_pipeline *pipeline)
