@@ -171,7 +171,8 @@ static br_status search_blocks(search *it)
 {
     static const char *const names[BR_TUNING_BLOCK_FORMS] = {"plain", "integer dot"};
     br_vk_caps caps = it->untuned;
-    if (!caps.integer_dot)
+    /* 8-bit activations cost precision: where no driver claims the instruction, being faster is not reason enough. */
+    if (!caps.integer_dot || !caps.integer_dot_fast)
         return NULL;
     for (int form = 0; form < BR_TUNING_BLOCK_FORMS; form++) {
         bool dot = form == BR_TUNING_DOT;

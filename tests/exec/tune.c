@@ -19,6 +19,7 @@ static br_vk_caps gpu_caps(const br_test_device *test)
 {
     br_vk_caps caps = *test->caps;
     caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    caps.integer_dot_fast = caps.integer_dot;
     return caps;
 }
 
