@@ -12,6 +12,8 @@
 static_assert(BR_Q6_K - BR_Q4_0 == BR_WEIGHT_Q6_K - BR_WEIGHT_Q4_0,
               "block types of graph/tensor.h and of weights/dtype.h in one order");
 
+/* maxStorageBufferRange of the minimum device (docs/DESIGN.md, decision 6). */
+#define MINIMUM_BINDING_BYTES ((uint64_t)128 << 20)
 /* Where a matrix of blocks may be cut between columns: see br_linear_params. */
 #define QUANT_CUT 32
 
@@ -21,7 +23,7 @@ static_assert(BR_Q6_K - BR_Q4_0 == BR_WEIGHT_Q6_K - BR_WEIGHT_Q4_0,
 
 void br_builder_init(br_builder *builder, br_graph *graph, br_dtype dtype, br_dtype matrix_dtype)
 {
-    *builder = (br_builder){.graph = graph, .dtype = dtype, .matrix_dtype = matrix_dtype};
+    *builder = (br_builder){.graph = graph, .dtype = dtype, .matrix_dtype = matrix_dtype, .binding_bytes = MINIMUM_BINDING_BYTES};
 }
 
 size_t br_builder_enter(br_builder *builder, const char *tensor_format, const char *node_format, ...)
@@ -169,6 +171,18 @@ static br_value stacked_vector(br_builder *builder, const br_weight_part *parts,
     return br_graph_weight_stack(builder->graph, parts, run->count, BR_F32, br_shape_of(run->rows), BR_WEIGHT_PLAIN);
 }
 
+/* The products of a run's parts with their rows of its weight. */
+static void make_apart(br_builder *builder, const br_layer_stack_params *params, const br_linear_params *whole,
+                       const stack_run *run)
+{
+    br_linear_params linear = *whole;
+    for (int i = run->first; i < run->first + run->count; i++) {
+        linear.rows = params->parts[i].out;
+        params->out_apart[i] = br_op_linear(builder->graph, params->parts[i].name, &linear);
+        linear.weight_row += linear.rows;
+    }
+}
+
 br_value br_layer_linear_stack(br_builder *builder, const br_layer_stack_params *params)
 {
     br_graph *graph = builder->graph;
@@ -185,15 +199,17 @@ br_value br_layer_linear_stack(br_builder *builder, const br_layer_stack_params 
     for (; run.first < params->count && !br_graph_failed(graph); run.first += run.count) {
         if (!collect_run(builder, params, in, &run))
             return BR_NONE;
-        br_value weight =
-            br_graph_weight_stack(graph, run.weights, run.count, run.dtype, br_shape_of(run.rows, in), BR_WEIGHT_PLAIN);
         bool residual = params->parts[0].residual[0] != '\0';
-        br_value part =
-            br_op_linear(graph, params->name,
-                         &(br_linear_params){.x = params->x,
-                                             .weight = weight,
-                                             .bias = params->bias ? stacked_vector(builder, run.biases, &run) : BR_NONE,
-                                             .residual = residual ? stacked_vector(builder, run.residuals, &run) : BR_NONE});
+        br_linear_params linear = {
+            .x = params->x,
+            .weight = br_graph_weight_stack(graph, run.weights, run.count, run.dtype, br_shape_of(run.rows, in), BR_WEIGHT_PLAIN),
+            .bias = params->bias ? stacked_vector(builder, run.biases, &run) : BR_NONE,
+            .residual = residual ? stacked_vector(builder, run.residuals, &run) : BR_NONE};
+        if (params->out_apart) {
+            make_apart(builder, params, &linear, &run);
+            continue;
+        }
+        br_value part = br_op_linear(graph, params->name, &linear);
         y = y == BR_NONE ? part : br_op_concat(graph, params->name, y, part);
     }
     return y;
@@ -346,17 +362,23 @@ br_value br_block_self_attention(br_builder *builder, const br_self_attention_pa
     br_stack_part parts[3] = {{.out = width}, {.out = width}, {.out = width}};
     for (int i = 0; i < 3; i++)
         snprintf(parts[i].name, sizeof parts[i].name, "%s", params->names[i]);
-    br_value qkv = br_layer_linear_stack(
-        builder, &(br_layer_stack_params){.name = "to_qkv", .x = params->h, .parts = parts, .count = 3, .bias = params->bias});
-    br_value y = br_op_attention(builder->graph, "softmax",
-                                 &(br_attention_params){.q = qkv,
-                                                        .k = qkv,
-                                                        .v = qkv,
-                                                        .width = width,
-                                                        .k_column = width,
-                                                        .v_column = 2 * width,
-                                                        .heads = params->heads,
-                                                        .causal = params->causal});
+    br_layer_stack_params stack = {.name = "to_qkv", .x = params->h, .parts = parts, .count = 3, .bias = params->bias};
+    br_attention_params attention = {.width = width, .heads = params->heads, .causal = params->causal};
+    br_shape rows = br_graph_shape(builder->graph, params->h);
+    int64_t size = br_dtype_size(br_graph_dtype(builder->graph, params->h));
+    if ((uint64_t)(rows.dim[1] * 3 * width * size) > builder->binding_bytes) {
+        br_value apart[3] = {BR_NONE, BR_NONE, BR_NONE};
+        stack.out_apart = apart;
+        br_layer_linear_stack(builder, &stack);
+        attention.q = apart[0];
+        attention.k = apart[1];
+        attention.v = apart[2];
+    } else {
+        attention.q = attention.k = attention.v = br_layer_linear_stack(builder, &stack);
+        attention.k_column = width;
+        attention.v_column = 2 * width;
+    }
+    br_value y = br_op_attention(builder->graph, "softmax", &attention);
     return br_layer_linear(
         builder, &(br_layer_linear_params){.name = params->out, .x = y, .out = width, .bias = true, .residual = params->residual});
 }
@@ -370,21 +392,21 @@ static br_value diffusers_self_attention(br_builder *builder, br_value h, br_val
             .h = h, .residual = residual, .names = {"to_q", "to_k", "to_v"}, .out = "to_out.0", .heads = heads, .bias = bias});
 }
 
-/* Of the layer whose keys and values begin at `column` of params->cross. */
-static br_value cross_attention(br_builder *builder, const br_transformer_params *params, br_value h, br_value residual,
-                                int64_t column)
+/* Of layer `index` of the transformer. */
+static br_value cross_attention(br_builder *builder, const br_transformer_params *params, br_value h, br_value residual, int index)
 {
-    if (h == BR_NONE || params->cross == BR_NONE)
+    const br_value *apart = params->cross_apart ? params->cross_apart + 2 * (ptrdiff_t)index : NULL;
+    if (h == BR_NONE || (params->cross == BR_NONE && !apart))
         return BR_NONE;
-    int64_t width = br_shape_last(br_graph_shape(builder->graph, h));
+    int64_t width = br_shape_last(br_graph_shape(builder->graph, h)), column = params->cross_column + 2 * width * index;
     br_value q = br_layer_linear(builder, &(br_layer_linear_params){.name = "to_q", .x = h, .out = width, .residual = BR_NONE});
     br_value y = br_op_attention(builder->graph, "softmax",
                                  &(br_attention_params){.q = q,
-                                                        .k = params->cross,
-                                                        .v = params->cross,
+                                                        .k = apart ? apart[0] : params->cross,
+                                                        .v = apart ? apart[1] : params->cross,
                                                         .width = width,
-                                                        .k_column = column,
-                                                        .v_column = column + width,
+                                                        .k_column = apart ? 0 : column,
+                                                        .v_column = apart ? 0 : column + width,
                                                         .heads = params->heads});
     return br_layer_linear(builder,
                            &(br_layer_linear_params){.name = "to_out.0", .x = y, .out = width, .bias = true, .residual = residual});
@@ -403,7 +425,7 @@ static br_value transformer_layer(br_builder *builder, const br_transformer_para
 
     h = br_layer_layer_norm(builder, "norm2", x, TRANSFORMER_LAYER_NORM_EPS);
     mark = br_builder_enter(builder, "attn2", "cross");
-    x = cross_attention(builder, params, h, x, params->cross_column + 2 * width * index);
+    x = cross_attention(builder, params, h, x, index);
     br_builder_leave(builder, mark);
 
     h = br_layer_layer_norm(builder, "norm3", x, TRANSFORMER_LAYER_NORM_EPS);

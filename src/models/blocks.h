@@ -14,11 +14,13 @@ typedef struct br_builder {
     br_dtype dtype;           /* of activations */
     br_dtype matrix_dtype;    /* of matrices and kernels */
     const br_weights *stored; /* borrowed; matrices that are blocks there stay blocks. NULL: none is */
-    char prefix[256];         /* "down_blocks.1.attentions.0." */
+    uint64_t
+        binding_bytes; /* that one binding of the device spans: keys and values in wider rows than that allows are made apart */
+    char prefix[256];  /* "down_blocks.1.attentions.0." */
     size_t prefix_length;
 } br_builder;
 
-/* Nothing is `stored`. */
+/* Nothing is `stored`, and binding_bytes is what the minimum device has. */
 void br_builder_init(br_builder *builder, br_graph *graph, br_dtype dtype, br_dtype matrix_dtype);
 
 /* Enters a submodule: `tensor_format` extends the tensor prefix, `node_format` the graph's scope; both are formatted with the same arguments. Returns what
@@ -60,6 +62,8 @@ typedef struct br_layer_stack_params {
     const br_stack_part *parts;
     int count;
     bool bias; /* each part has NAME.bias */
+    br_value *
+        out_apart; /* [count]: what each part makes as a value of its own, by a product with its rows; without residuals. NULL: side by side */
 } br_layer_stack_params;
 br_value br_layer_linear_stack(br_builder *builder, const br_layer_stack_params *params);
 
@@ -98,13 +102,15 @@ br_value br_block_resnet(br_builder *builder, const br_resnet_params *params);
 /* Transformer2DModel: self-attention, cross-attention, GEGLU feed-forward. x: [B, H, W, C] */
 typedef struct br_transformer_params {
     br_value x;
-    br_value cross;       /* [B, T, N]: keys and values of the cross-attentions, see br_unet_cross_build */
-    int64_t cross_column; /* where those of the first layer begin; 2·C a layer */
+    br_value cross;              /* [B, T, N]: keys and values of the cross-attentions, see br_unet_cross_build */
+    int64_t cross_column;        /* where those of the first layer begin; 2·C a layer */
+    const br_value *cross_apart; /* instead of both: keys and values [B, T, C] of each layer in turn; NULL: there are none */
     int heads, layers, groups;
 } br_transformer_params;
 br_value br_block_transformer(br_builder *builder, const br_transformer_params *params);
 
-/* Self-attention of h [B, T, D]: q, k and v by one product with the layers `names` (those of q, k, v), softmax, output layer `out`, residual. */
+/* Self-attention of h [B, T, D]: q, k and v by one product with the layers `names` (those of q, k, v), softmax, output layer `out`, residual. Where the keys
+ * of a picture would not fit a binding that way, by three products with the rows of the same weight. */
 typedef struct br_self_attention_params {
     br_value h, residual;
     const char *names[3], *out;

@@ -183,6 +183,7 @@ typedef struct unet_build {
     const br_unet_config *config;
     br_value time; /* of all residual blocks, br_unet_layers_time */
     br_value cross;
+    const br_value *cross_apart;       /* of the next transformer, or NULL */
     int64_t time_column, cross_column; /* those of the next residual block and transformer */
     skip_stack skips;
 } unet_build;
@@ -291,10 +292,12 @@ static br_value transformer(unet_build *unet, br_value x, int index, int block, 
     x = br_block_transformer(unet->builder, &(br_transformer_params){.x = x,
                                                                      .cross = unet->cross,
                                                                      .cross_column = unet->cross_column,
+                                                                     .cross_apart = unet->cross_apart,
                                                                      .heads = unet->config->heads[block],
                                                                      .layers = layers,
                                                                      .groups = unet->config->norm_num_groups});
     unet->cross_column += 2 * (int64_t)unet->config->block_out_channels[block] * layers;
+    unet->cross_apart += unet->cross_apart ? 2 * layers : 0;
     br_builder_leave(unet->builder, mark);
     return x;
 }
@@ -387,7 +390,7 @@ br_value br_unet_build(br_builder *builder, const br_unet_config *config, const 
 {
     if (!check_inputs(builder->graph, config, inputs))
         return BR_NONE;
-    unet_build unet = {.builder = builder, .config = config, .cross = inputs->cross};
+    unet_build unet = {.builder = builder, .config = config, .cross = inputs->cross, .cross_apart = inputs->cross_apart};
     br_graph_push(builder->graph, "unet");
     unet.time = br_unet_layers_time(builder, config, embed_conditions(&unet, inputs));
     br_value x = br_layer_conv3x3(builder, "conv_in", inputs->sample, config->block_out_channels[0]);

@@ -44,17 +44,20 @@ typedef struct br_unet_config {
 BR_MUST_CHECK br_status br_unet_config_read(const json_t *object, const char *what, br_unet_config *out_config);
 
 typedef struct br_unet_inputs {
-    br_value sample;        /* [B, H, W, in_channels] in the builder's dtype; any H, W >= 1 */
-    br_value step;          /* br_graph_step */
-    br_value cross;         /* [B, T, br_unet_cross_width], see br_unet_cross_build; BR_NONE where that width is 0 */
-    br_value text_embeds;   /* f32 [B, P], pooled text: addition_embed_type "text_time", else BR_NONE */
-    br_value time_ids;      /* f32 [B, N], P + N · addition_time_embed_dim == addition_input_dim; else BR_NONE */
-    br_value timestep_cond; /* f32 [1 or B, time_cond_proj_dim], else BR_NONE */
+    br_value sample;             /* [B, H, W, in_channels] in the builder's dtype; any H, W >= 1 */
+    br_value step;               /* br_graph_step */
+    br_value cross;              /* [B, T, br_unet_cross_width], see br_unet_cross_build; BR_NONE where that width is 0, or with: */
+    const br_value *cross_apart; /* what br_unet_cross_build makes apart, borrowed; else NULL */
+    br_value text_embeds;        /* f32 [B, P], pooled text: addition_embed_type "text_time", else BR_NONE */
+    br_value time_ids;           /* f32 [B, N], P + N · addition_time_embed_dim == addition_input_dim; else BR_NONE */
+    br_value timestep_cond;      /* f32 [1 or B, time_cond_proj_dim], else BR_NONE */
 } br_unet_inputs;
 
 /* Keys and values of all cross-attentions side by side, in order of execution, each layer's keys before its values: they depend on the prompt alone, so they are
- * made once for all steps. context: [B, T, cross_attention_dim] in the builder's dtype -> [B, T, br_unet_cross_width]. */
-br_value br_unet_cross_build(br_builder *builder, const br_unet_config *config, br_value context);
+ * made once for all steps. context: [B, T, cross_attention_dim] in the builder's dtype -> [B, T, br_unet_cross_width].
+ * With `out_apart`, which has br_unet_cross_count elements, each is a value of its own instead, [B, T, D]: rows that wide may fit no binding. */
+br_value br_unet_cross_build(br_builder *builder, const br_unet_config *config, br_value context, br_value *out_apart);
+int br_unet_cross_count(const br_unet_config *config);
 /* Σ 2·D over the layers of all transformers; 0 for a UNet that attends to nothing. */
 int64_t br_unet_cross_width(const br_unet_config *config);
 

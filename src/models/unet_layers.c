@@ -77,14 +77,21 @@ static int add_cross(const br_unet_layer *layer, br_stack_part *parts)
     return count;
 }
 
-br_value br_unet_cross_build(br_builder *builder, const br_unet_config *config, br_value context)
+int br_unet_cross_count(const br_unet_config *config)
 {
     br_unet_layer layers[BR_UNET_LAYERS_MAX];
-    int layer_count = br_unet_layers_list(config, layers), count = 0;
+    int count = 0;
+    for (int i = br_unet_layers_list(config, layers); i-- > 0;)
+        count += 2 * layers[i].transformers;
+    return count;
+}
+
+br_value br_unet_cross_build(br_builder *builder, const br_unet_config *config, br_value context, br_value *out_apart)
+{
+    br_unet_layer layers[BR_UNET_LAYERS_MAX];
+    int layer_count = br_unet_layers_list(config, layers), count = br_unet_cross_count(config);
     if (context == BR_NONE || br_graph_failed(builder->graph))
         return BR_NONE;
-    for (int i = 0; i < layer_count; i++)
-        count += 2 * layers[i].transformers;
     br_stack_part *parts = br_arena_alloc(&builder->graph->arena, ((size_t)count + 1) * sizeof *parts);
     if (!parts)
         return br_graph_fail(builder->graph, BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %d cross-attentions", count);
@@ -92,8 +99,8 @@ br_value br_unet_cross_build(br_builder *builder, const br_unet_config *config, 
     for (int i = 0; i < layer_count; i++)
         count += add_cross(&layers[i], parts + count);
     br_graph_push(builder->graph, "unet");
-    br_value y =
-        br_layer_linear_stack(builder, &(br_layer_stack_params){.name = "to_kv", .x = context, .parts = parts, .count = count});
+    br_value y = br_layer_linear_stack(
+        builder, &(br_layer_stack_params){.name = "to_kv", .x = context, .parts = parts, .count = count, .out_apart = out_apart});
     br_graph_pop(builder->graph);
     return y;
 }

@@ -10,7 +10,7 @@ typedef struct linear_attrs {
     br_activation activation;
     br_gemm_residual residual;
     bool geglu;
-    int64_t weight_column;
+    int64_t weight_column, weight_row;
 } linear_attrs;
 
 enum { INPUT_X, INPUT_WEIGHT, INPUT_BIAS, INPUT_RESIDUAL, INPUT_COUNT };
@@ -39,8 +39,8 @@ typedef struct linear_piece {
 /* Records an error and returns false unless bias and residual suit y; says what kind of residual it is. */
 static bool check_epilogue(br_graph *graph, const br_linear_params *params, br_shape y, br_gemm_residual *out_residual)
 {
-    int64_t n = br_shape_last(y);
-    if (params->bias != BR_NONE && !br_gemm_check_vector(graph, "linear", "bias", params->bias, params->geglu ? 2 * n : n))
+    int64_t n = br_shape_last(y), rows = br_graph_shape(graph, params->weight).dim[0];
+    if (params->bias != BR_NONE && !br_gemm_check_vector(graph, "linear", "bias", params->bias, rows))
         return false;
     *out_residual = BR_GEMM_RESIDUAL_NONE;
     if (params->geglu && (params->residual != BR_NONE || params->activation != BR_ACTIVATION_NONE)) {
@@ -69,6 +69,10 @@ static bool check_weight(br_graph *graph, const char *name, const br_linear_para
     if (weight.rank != 2 || weight.dim[1] != columns || (params->geglu && weight.dim[0] % 2 != 0))
         br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: linear weight is %s, expected [%s, %lld] for x %s", name,
                       br_shape_format(weight).text, params->geglu ? "2N" : "N", (long long)columns, br_shape_format(x).text);
+    else if (params->rows < 0 || params->weight_row < 0 || params->weight_row > weight.dim[0] - params->rows ||
+             (params->geglu && params->rows) || (params->weight_row && !params->rows))
+        br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: linear uses %lld rows from row %lld on of a weight %s", name,
+                      (long long)params->rows, (long long)params->weight_row, br_shape_format(weight).text);
     else if (first < 0 || first > columns - k)
         br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: linear uses columns %lld to %lld of a weight %s", name, (long long)first,
                       (long long)(first + k - 1), br_shape_format(weight).text);
@@ -86,8 +90,11 @@ br_value br_op_linear(br_graph *graph, const char *name, const br_linear_params 
     if (params->x == BR_NONE || params->weight == BR_NONE || br_graph_failed(graph) || !check_weight(graph, name, params))
         return BR_NONE;
     br_shape y = br_graph_shape(graph, params->x);
-    y.dim[y.rank - 1] = br_graph_shape(graph, params->weight).dim[0] / (params->geglu ? 2 : 1);
-    linear_attrs attrs = {.activation = params->activation, .geglu = params->geglu, .weight_column = params->weight_column};
+    y.dim[y.rank - 1] = params->rows ? params->rows : br_graph_shape(graph, params->weight).dim[0] / (params->geglu ? 2 : 1);
+    linear_attrs attrs = {.activation = params->activation,
+                          .geglu = params->geglu,
+                          .weight_column = params->weight_column,
+                          .weight_row = params->weight_row};
     if (!check_epilogue(graph, params, y, &attrs.residual))
         return BR_NONE;
     /* Each element of the residual is read by the invocation that writes it; x is read by all. */
@@ -272,7 +279,7 @@ br_status br_emit_linear(br_emitter *emitter, const br_node *node)
     const linear_attrs *attrs = node->attrs;
     br_value weight = node->inputs[INPUT_WEIGHT], bias = node->inputs[INPUT_BIAS];
     br_gemm_epilogue plain = {.bias = bias != BR_NONE};
-    linear_pass pass = {0, plain, node->inputs[INPUT_RESIDUAL]};
+    linear_pass pass = {(uint64_t)attrs->weight_row, plain, node->inputs[INPUT_RESIDUAL]};
     pass.epilogue.activation = attrs->activation;
     pass.epilogue.residual = attrs->residual;
     pass.epilogue.geglu = attrs->geglu;

@@ -39,6 +39,8 @@ typedef struct br_linear_params {
     /* The weight is [N, weight_columns] and its columns from weight_column on are used, for a product over inputs that lie apart; 0: it is [N, K]. Of a
      * matrix of blocks weight_column and K are multiples of 32. */
     int64_t weight_columns, weight_column;
+    /* Rows weight_row .. weight_row + rows - 1 of the weight and of the bias, which may have more, are used; 0 rows: all. Not with geglu. */
+    int64_t rows, weight_row;
 } br_linear_params;
 br_value br_op_linear(br_graph *graph, const char *name, const br_linear_params *params);
 

@@ -236,6 +236,8 @@ br_status br_conditioning_write(br_pipeline *pipeline, const br_request *request
         BR_FAIL_GOTO(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for the text states");
     BR_TRY_GOTO(encode_all(&it));
     BR_TRY_GOTO(br_dump_text(dump, it.context, it.pooled));
+    if (values->context != BR_NONE)
+        BR_TRY_GOTO(write_copies(&it, &pipeline->denoise, values->context, it.context, it.tokens * it.width));
     if (values->cross != BR_NONE) {
         BR_TRY_GOTO(write_copies(&it, &pipeline->cross, pipeline->cross_values.context, it.context, it.tokens * it.width));
         BR_TRY_GOTO(br_stage_run(&pipeline->cross));

@@ -6,6 +6,8 @@ static void begin(br_builder *builder, br_graph *graph, br_graph_dtypes dtypes)
 {
     br_builder_init(builder, graph, dtypes.activations, dtypes.matrices);
     builder->stored = dtypes.stored;
+    if (dtypes.binding_bytes)
+        builder->binding_bytes = dtypes.binding_bytes;
 }
 
 static br_value output_f32(br_graph *graph, const char *name, br_value value)
@@ -53,6 +55,12 @@ static void build_keep(br_graph *graph, br_shape latents, br_denoise_graph *valu
             .step = values->step, .x = values->x, .mask = values->mask, .known = values->known, .noise = values->known_noise});
 }
 
+bool br_graph_has_cross(const br_denoise_params *params)
+{
+    int64_t row = br_unet_cross_width(params->unet) * br_dtype_size(params->dtypes.activations);
+    return row > 0 && (!params->dtypes.binding_bytes || (uint64_t)(row * params->tokens) <= params->dtypes.binding_bytes);
+}
+
 void br_graph_build_cross(br_graph *graph, const br_denoise_params *params, br_cross_graph *out_values)
 {
     br_builder builder;
@@ -60,8 +68,20 @@ void br_graph_build_cross(br_graph *graph, const br_denoise_params *params, br_c
     int64_t rows = (int64_t)params->copies * params->batch;
     out_values->context = br_graph_input(graph, "context", params->dtypes.activations,
                                          br_shape_of(rows, params->tokens, params->unet->cross_attention_dim));
-    out_values->cross = br_unet_cross_build(&builder, params->unet, out_values->context);
+    out_values->cross = br_unet_cross_build(&builder, params->unet, out_values->context, NULL);
     br_graph_output(graph, out_values->cross, "cross");
+}
+
+/* Of the graph's arena; NULL when there is no memory, which the graph knows then. */
+static br_value *make_apart(br_builder *builder, const br_unet_config *unet, br_value context)
+{
+    int count = br_unet_cross_count(unet);
+    br_value *apart = br_arena_alloc(&builder->graph->arena, (size_t)count * sizeof *apart);
+    if (!apart)
+        br_graph_fail(builder->graph, BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for %d keys and values", count);
+    else
+        br_unet_cross_build(builder, unet, context, apart);
+    return apart;
 }
 
 void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br_denoise_graph *out_values)
@@ -72,6 +92,7 @@ void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br
     br_denoise_graph values = {
         .step = br_graph_step(graph),
         .cross = BR_NONE,
+        .context = BR_NONE,
         .noise = br_graph_input(graph, "noise", BR_F32, latents),
         .picture = BR_NONE,
         .timestep_cond = BR_NONE,
@@ -82,8 +103,11 @@ void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br
         .history = br_graph_state(graph, "history", BR_F32, br_shape_of(BR_HISTORY_MAX, count)),
     };
     int64_t rows = (int64_t)params->copies * params->batch, cross_width = br_unet_cross_width(unet);
-    if (cross_width)
+    if (br_graph_has_cross(params))
         values.cross = br_graph_input(graph, "cross", params->dtypes.activations, br_shape_of(rows, params->tokens, cross_width));
+    else if (cross_width)
+        values.context = br_graph_input(graph, "context", params->dtypes.activations,
+                                        br_shape_of(rows, params->tokens, unet->cross_attention_dim));
     bool pooled = params->pooled > 0;
     values.text_embeds = pooled ? br_graph_input(graph, "text_embeds", BR_F32, br_shape_of(rows, params->pooled)) : BR_NONE;
     values.time_ids = pooled ? br_graph_input(graph, "time_ids", BR_F32, br_shape_of(rows, params->time_ids)) : BR_NONE;
@@ -99,10 +123,12 @@ void br_graph_build_denoise(br_graph *graph, const br_denoise_params *params, br
     }
     if (unet->time_cond_proj_dim)
         values.timestep_cond = br_graph_input(graph, "timestep_cond", BR_F32, br_shape_of(1, unet->time_cond_proj_dim));
+    br_value *apart = values.context == BR_NONE ? NULL : make_apart(&builder, unet, values.context);
     values.out = br_unet_build(&builder, unet,
                                &(br_unet_inputs){.sample = sample,
                                                  .step = values.step,
                                                  .cross = values.cross,
+                                                 .cross_apart = apart,
                                                  .text_embeds = values.text_embeds,
                                                  .time_ids = values.time_ids,
                                                  .timestep_cond = values.timestep_cond});

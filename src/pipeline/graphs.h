@@ -11,6 +11,7 @@
 typedef struct br_graph_dtypes {
     br_dtype activations, matrices;
     const br_weights *stored;
+    uint64_t binding_bytes; /* see br_builder; 0: that of the minimum device */
 } br_graph_dtypes;
 
 typedef struct br_text_params {
@@ -48,7 +49,8 @@ typedef struct br_denoise_params {
 typedef struct br_denoise_graph {
     br_value step; /* INPUT, one br_step */
     br_value
-        cross; /* INPUT [copies · B, T, N] in activations' dtype, see br_cross_graph; BR_NONE for a UNet that attends to nothing */
+        cross; /* INPUT [copies · B, T, N] in activations' dtype, see br_cross_graph; BR_NONE for a UNet that attends to nothing, and with: */
+    br_value context;     /* INPUT [copies · B, T, D] in activations' dtype, where br_graph_has_cross says no; else BR_NONE */
     br_value text_embeds; /* INPUT f32 [copies · B, P]; BR_NONE unless the UNet takes them (SDXL) */
     br_value time_ids;    /* INPUT f32 [copies · B, N], likewise */
     br_value noise;       /* INPUT f32 [B, h, w, C] */
@@ -66,7 +68,9 @@ typedef struct br_cross_graph {
     br_value context; /* INPUT [copies · B, T, D] in activations' dtype */
     br_value cross;   /* OUTPUT [copies · B, T, N] likewise: keys and values of all cross-attentions, br_unet_cross_build */
 } br_cross_graph;
-/* Only for a UNet whose br_unet_cross_width is not 0. */
+/* Whether there is such a graph: the UNet attends to a prompt whose rows of keys and values fit a binding. Where they do not, each step makes them anew,
+ * layer by layer. */
+bool br_graph_has_cross(const br_denoise_params *params);
 void br_graph_build_cross(br_graph *graph, const br_denoise_params *params, br_cross_graph *out_values);
 
 /* One evaluation of the model and the sampler's update of x. */

@@ -28,12 +28,13 @@ br_status br_pipeline_choose_dtypes(const br_model *model, const br_vk_caps *cap
     }
     /* As in diffusers only SDXL's pipelines heed it; configurations of other families say it because it is the class's default. */
     bool wide = model->vae.force_upcast && model->pooled && precision != BR_PRECISION_F16;
+    uint64_t range = caps->max_storage_range;
     *out_dtypes = (br_pipeline_dtypes){
         .f16 = f16,
-        .text = {{BR_F32, matrices[BR_COMPONENT_TEXT], model->parts[BR_COMPONENT_TEXT].weights},
-                 {BR_F32, matrices[BR_COMPONENT_TEXT_2], model->parts[BR_COMPONENT_TEXT_2].weights}},
-        .unet = {activations, matrices[BR_COMPONENT_UNET], model->parts[BR_COMPONENT_UNET].weights},
-        .vae = {wide ? BR_F32 : activations, matrices[BR_COMPONENT_VAE], model->parts[BR_COMPONENT_VAE].weights},
+        .text = {{BR_F32, matrices[BR_COMPONENT_TEXT], model->parts[BR_COMPONENT_TEXT].weights, range},
+                 {BR_F32, matrices[BR_COMPONENT_TEXT_2], model->parts[BR_COMPONENT_TEXT_2].weights, range}},
+        .unet = {activations, matrices[BR_COMPONENT_UNET], model->parts[BR_COMPONENT_UNET].weights, range},
+        .vae = {wide ? BR_F32 : activations, matrices[BR_COMPONENT_VAE], model->parts[BR_COMPONENT_VAE].weights, range},
     };
     return NULL;
 }
@@ -159,7 +160,8 @@ br_status br_pipeline_plan(const br_model *model, const br_vk_caps *caps, const 
     for (int i = 0; i < BR_MODEL_TEXT_MAX; i++)
         if (br_model_has(model, (br_component)i))
             BR_TRY_GOTO(plan_text(&it, (br_component)i, &programs.text_values[i], &programs.text[i]));
-    if (br_unet_cross_width(&model->unet))
+    br_denoise_params step = denoise_params(model, dtypes, size);
+    if (br_graph_has_cross(&step))
         BR_TRY_GOTO(plan_cross(&it, &programs.cross_values, &programs.cross));
     BR_TRY_GOTO(plan_denoise(&it, &programs.denoise_values, &programs.denoise));
     BR_TRY_GOTO(plan_decode(&it, &programs.decode_values, &programs.decode));
@@ -234,14 +236,11 @@ static br_status upload_weights(br_pipeline *pipeline, bool check_only)
     }
 
     br_denoise_params params = denoise_params(model, &pipeline->dtypes, &size);
-    if (br_unet_cross_width(&model->unet)) {
-        br_cross_graph cross;
-        br_graph_init(&graph);
-        br_graph_build_cross(&graph, &params, &cross);
-        BR_TRY(bind_weights(pipeline, BR_COMPONENT_UNET, &graph, check_only ? NULL : &pipeline->cross_weights));
-    }
     br_denoise_graph denoise;
+    br_cross_graph cross;
     br_graph_init(&graph);
+    if (br_graph_has_cross(&params))
+        br_graph_build_cross(&graph, &params, &cross);
     br_graph_build_denoise(&graph, &params, &denoise);
     BR_TRY(bind_weights(pipeline, BR_COMPONENT_UNET, &graph, check_only ? NULL : &pipeline->unet_weights));
 
@@ -253,8 +252,8 @@ static br_status upload_weights(br_pipeline *pipeline, bool check_only)
 
 static void drop_weights(br_pipeline *pipeline)
 {
-    br_bound_weights **all[] = {&pipeline->text_weights[0], &pipeline->text_weights[1], &pipeline->cross_weights,
-                                &pipeline->unet_weights,    &pipeline->decoder_weights, &pipeline->encoder_weights};
+    br_bound_weights **all[] = {&pipeline->text_weights[0], &pipeline->text_weights[1], &pipeline->unet_weights,
+                                &pipeline->decoder_weights, &pipeline->encoder_weights};
     for (int i = 0; i < (int)(sizeof all / sizeof *all); i++) {
         br_bound_weights_destroy(*all[i]);
         *all[i] = NULL;
@@ -424,7 +423,7 @@ static br_status make_room(br_pipeline *pipeline, const br_budget *budget, const
 /* What the prompt gives, the steps, and the buffer between them. */
 static br_status start_unet(br_pipeline *pipeline, br_pipeline_programs *programs)
 {
-    stage_parts parts = {pipeline->cross_weights, pipeline->arena, BR_COMPONENT_UNET, .repeats = false};
+    stage_parts parts = {pipeline->unet_weights, pipeline->arena, BR_COMPONENT_UNET, .repeats = false};
     br_value_binding made, read;
     pipeline->cross_values = programs->cross_values;
     pipeline->denoise_values = programs->denoise_values;
@@ -437,7 +436,6 @@ static br_status start_unet(br_pipeline *pipeline, br_pipeline_programs *program
         BR_TRY(start_stage(pipeline, &programs->cross, &parts, &pipeline->cross));
         parts.shared = &read;
     }
-    parts.weights = pipeline->unet_weights;
     parts.repeats = true;
     return start_stage(pipeline, &programs->denoise, &parts, &pipeline->denoise);
 }

@@ -40,7 +40,7 @@ struct br_pipeline {
     int vae_tile;    /* latent pixels along a side, at the most; 0: none unless the budget asks for it */
     br_pool *
         pool; /* owned; of the stages below when not everything fits into the budget; then there are no weights and no arenas, else NULL */
-    br_bound_weights *text_weights[BR_MODEL_TEXT_MAX], *cross_weights, *unet_weights, *decoder_weights,
+    br_bound_weights *text_weights[BR_MODEL_TEXT_MAX], *unet_weights, *decoder_weights,
         *encoder_weights;     /* owned; the encoder's only when it was needed */
     br_picture_size size;     /* of the stages below; batch 0: none are built */
     br_vk_buffer *wide_arena; /* owned; of a decoder that had to become f32 and has no room in the other; NULL: none */

@@ -430,7 +430,8 @@ static void check_unet(const family *f, br_dtype dtype)
         .cross = br_unet_cross_build(&net->builder, &config,
                                      give(net, "context", dtype,
                                           br_shape_of(rows.count, side(f->expected, "text", 0), side(f->expected, "text", 1)),
-                                          context.values)),
+                                          context.values),
+                                     NULL),
         .text_embeds = BR_NONE,
         .time_ids = BR_NONE,
         .timestep_cond = BR_NONE};

@@ -21,7 +21,8 @@ typedef struct linear_case {
     float x_scale; /* 0 means 1 */
     bool geglu;
     int64_t weight_columns, weight_column;
-    bool two_passes; /* GEGLU whose matrix fits no binding */
+    int64_t weight_row; /* with three more rows behind those that are used */
+    bool two_passes;    /* GEGLU whose matrix fits no binding */
 } linear_case;
 
 static float *random_values(size_t count, uint32_t seed, br_dtype dtype, float scale)
@@ -43,6 +44,8 @@ static void check(br_test_device *device, const linear_case *c)
         return;
     }
     size_t m = (size_t)c->m, n = (size_t)c->n, k = (size_t)c->k, w_rows = c->geglu ? 2 * n : n;
+    size_t w_row = (size_t)c->weight_row;
+    w_rows += w_row ? w_row + 3 : 0;
     size_t w_columns = c->weight_columns ? (size_t)c->weight_columns : k;
     float *x = random_values(m * k, 1, c->x_dtype, c->x_scale ? c->x_scale : 1);
     float *weight = random_values(w_rows * w_columns, 2, c->w_dtype, 1);
@@ -63,6 +66,8 @@ static void check(br_test_device *device, const linear_case *c)
         .geglu = c->geglu,
         .weight_columns = c->weight_columns,
         .weight_column = c->weight_column,
+        .rows = c->weight_row ? c->n : 0,
+        .weight_row = c->weight_row,
     };
     if (c->residual)
         params.residual = br_graph_input(&graph, "residual", c->x_dtype, br_shape_of(1, c->m, c->n));
@@ -80,7 +85,7 @@ static void check(br_test_device *device, const linear_case *c)
     br_test_tensor output = {out, y};
     assert_status_ok(br_test_run(&(br_test_run_params){device, &graph, inputs, input_count, &output, 1, 0}));
 
-    br_ref_linear(&(br_ref_linear_params){m, n, k, x, weight + c->weight_column, c->bias ? bias : NULL,
+    br_ref_linear(&(br_ref_linear_params){m, n, k, x, weight + w_row * w_columns + c->weight_column, c->bias ? bias + w_row : NULL,
                                           c->residual ? residual : NULL, c->residual_row ? residual_row : NULL, c->activation,
                                           c->geglu, w_columns},
                   expected);
@@ -105,6 +110,16 @@ static void test_tiles(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         check(*state, &cases[i]);
+}
+
+/* Some rows of a matrix that has more: at odd places, at multiples of 4, cut by small ranges. */
+static void test_weight_rows(void **state)
+{
+    check(*state, &(linear_case){.m = 89, .n = 113, .k = 13, .weight_row = 7, .bias = true});
+    check(*state, &(linear_case){.m = 131, .n = 68, .k = 36, .weight_row = 12, .bias = true, .residual = true});
+    check(*state, &(linear_case){.m = 5, .n = 61, .k = 20, .weight_row = 1});
+    check(*state, &(linear_case){.m = 37, .n = 64, .k = 32, .weight_row = 64, .x_dtype = BR_F16, .w_dtype = BR_F16});
+    check(*state, &(linear_case){.m = 43, .n = 37, .k = 31, .weight_row = 5, .weight_columns = 40, .weight_column = 3});
 }
 
 static void test_few_rows(void **state)
@@ -370,12 +385,19 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tiles),          cmocka_unit_test(test_few_rows),
-        cmocka_unit_test(test_activations),    cmocka_unit_test(test_storage),
-        cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_residual_in_place),
-        cmocka_unit_test(test_gpu_tiles),      cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_geglu),          cmocka_unit_test(test_geglu_lowered_limits),
-        cmocka_unit_test(test_weight_columns), cmocka_unit_test(test_matrix),
+        cmocka_unit_test(test_tiles),
+        cmocka_unit_test(test_weight_rows),
+        cmocka_unit_test(test_few_rows),
+        cmocka_unit_test(test_activations),
+        cmocka_unit_test(test_storage),
+        cmocka_unit_test(test_lowered_limits),
+        cmocka_unit_test(test_residual_in_place),
+        cmocka_unit_test(test_gpu_tiles),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_geglu),
+        cmocka_unit_test(test_geglu_lowered_limits),
+        cmocka_unit_test(test_weight_columns),
+        cmocka_unit_test(test_matrix),
     };
     return cmocka_run_group_tests_name("ops/linear", tests, br_test_device_setup, br_test_device_teardown);
 }

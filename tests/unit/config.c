@@ -59,7 +59,7 @@ static void build_unet(br_graph *graph, const any_config *config)
         .sample = picture(graph, unet->in_channels),
         .step = br_graph_step(graph),
         .cross = br_unet_cross_build(&builder, unet,
-                                     br_graph_input(graph, "context", BR_F32, br_shape_of(2, 13, unet->cross_attention_dim))),
+                                     br_graph_input(graph, "context", BR_F32, br_shape_of(2, 13, unet->cross_attention_dim)), NULL),
         .text_embeds = BR_NONE,
         .time_ids = BR_NONE,
         .timestep_cond = BR_NONE};

@@ -96,8 +96,8 @@ static void test_unets(void **state)
         br_unet_inputs inputs = {
             .sample = br_graph_input(&graph, "x", BR_F32, br_shape_of(2, 13, 16, unet.in_channels)),
             .step = br_graph_step(&graph),
-            .cross = br_unet_cross_build(&builder, &unet,
-                                         br_graph_input(&graph, "context", BR_F32, br_shape_of(2, 77, unet.cross_attention_dim))),
+            .cross = br_unet_cross_build(
+                &builder, &unet, br_graph_input(&graph, "context", BR_F32, br_shape_of(2, 77, unet.cross_attention_dim)), NULL),
             .text_embeds = p->time_ids ? br_graph_input(&graph, "pooled", BR_F32, br_shape_of(2, 1280)) : BR_NONE,
             .time_ids = p->time_ids ? br_graph_input(&graph, "ids", BR_F32, br_shape_of(2, p->time_ids)) : BR_NONE,
             .timestep_cond =
