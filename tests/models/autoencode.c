@@ -98,6 +98,35 @@ static void test_overflow(void **state)
     br_test_device_close(device);
 }
 
+/* A decoder that works beside the loop and overflows there becomes one that does not, and works after the loop from then on. */
+static void test_overflow_beside(void **state)
+{
+    (void)state;
+    br_test_device *device = br_test_device_open(&(br_vk_device_params){.share_queue = true});
+    if (!device->caps->f16_storage) {
+        br_test_device_close(device);
+        print_message("no 16-bit floats here\n");
+        skip();
+    }
+    static float large[LATENTS], expected[PIXELS], picture[PIXELS];
+    make_latents(4e5f, large);
+    br_pipeline *plain = open_pipeline(device, &(br_pipeline_open_params){.precision = BR_PRECISION_F16});
+    br_pipeline *pipeline = open_pipeline(device, &(br_pipeline_open_params){.precision = BR_PRECISION_F16});
+    const br_picture_size size = pipeline->size;
+    br_pipeline_overlap(pipeline);
+    assert_false(br_pipeline_is_prepared(pipeline, &size));
+    assert_status_ok(br_pipeline_prepare(pipeline, &size));
+    assert_true(pipeline->decodes_beside);
+    assert_status_ok(br_pipeline_decode(plain, large, expected));
+    assert_status_ok(br_pipeline_decode_begin(pipeline, large));
+    assert_status_ok(br_pipeline_decode_end(pipeline, large, picture));
+    assert_false(pipeline->decodes_beside);
+    assert_memory_equal(picture, expected, sizeof picture);
+    br_pipeline_close(pipeline);
+    br_pipeline_close(plain);
+    br_test_device_close(device);
+}
+
 static int open_model(void **state)
 {
     (void)state;
@@ -115,6 +144,7 @@ static int close_model(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiles), cmocka_unit_test(test_overflow)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiles), cmocka_unit_test(test_overflow),
+                                       cmocka_unit_test(test_overflow_beside)};
     return cmocka_run_group_tests_name("autoencode", tests, open_model, close_model);
 }
