@@ -132,9 +132,10 @@ class Shaders(support.Case):
         shaders = result["shaders"]
         # The same dispatches as the plan counts.
         plan = support.json.loads(self.succeeds("inspect", "--json", "--dtype", "f32").out)["memory"]["stages"]
-        for stage, name in zip(plan, ("text", "unet", "vae")):
-            self.assertEqual(sum(shader["dispatches"][name] for shader in shaders), stage["dispatches"], name)
-            self.assertEqual(sum(shader["flops"][name] for shader in shaders), stage["flops"], name)
+        # What of the UNet depends on the prompt alone is a stage of its own there.
+        for name, stages in (("text", plan[:1]), ("unet", plan[1:3]), ("vae", plan[3:])):
+            for key in ("dispatches", "flops"):
+                self.assertEqual(sum(shader[key][name] for shader in shaders), sum(stage[key] for stage in stages), name)
         self.assertGreater(sum(shader["dispatches"]["encode"] for shader in shaders), 0)
         self.assertEqual(len({(shader["shader"], str(shader["constants"])) for shader in shaders}), len(shaders))
         work = [sum(shader["flops"].values()) for shader in shaders]

@@ -206,7 +206,7 @@ class Command(support.Case):
             self.assertIn(words, result.text)
         document = support.json.loads((self.dir / "p.json").read_text())
         self.assertEqual({stage["name"]: stage["calls"] for stage in document["stages"]},
-                         {"text encoder": 1, "denoising step": 2, "VAE decoder": 1})
+                         {"text encoder": 1, "keys and values of the prompt": 1, "denoising step": 2, "VAE decoder": 1})
         self.assertEqual(document["mode"], "concurrent")
         # Watching changes nothing.
         self.assertEqual((self.dir / "plain.png").read_bytes(), (self.dir / "timed.png").read_bytes())
