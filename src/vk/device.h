@@ -114,7 +114,7 @@ void br_vk_instance_destroy(br_vk_instance *instance);
 uint64_t br_vk_instance_validation_errors(const br_vk_instance *instance);
 int br_vk_instance_device_count(const br_vk_instance *instance);
 /* Borrowed; index as in `-d INDEX`: discrete first, then integrated, virtual, CPU; stable within a kind. Devices without what the engine needs
- * (Vulkan 1.1, a compute queue, 5 storage buffers a stage, 128 bytes of push constants) are listed too: *out_reason is NULL for usable ones,
+ * (Vulkan 1.1, a compute queue, 6 storage buffers a stage, 128 bytes of push constants) are listed too: *out_reason is NULL for usable ones,
  * else one line. */
 const br_vk_caps *br_vk_instance_caps(const br_vk_instance *instance, int index, const char **out_reason);
 /* `selector` is NULL (the first usable device), an index, or a part of the name (case-insensitive, must match one device only or the first match
