@@ -65,7 +65,7 @@ static br_gemm_tile choose_mali(const br_vk_caps *caps, uint64_t m, uint64_t n)
     const br_gemm_tile square = {.threads = 256, .threads_n = 16, .rows = 4, .columns = 4, .quads = 2}; /* 64 × 64, 6 KiB */
     const br_gemm_tile flat = {.threads = 128, .threads_n = 8, .rows = 4, .columns = 4, .quads = 4};    /* 64 × 32, 7.5 KiB */
     const br_gemm_tile small = {.threads = 64, .threads_n = 8, .rows = 4, .columns = 4, .quads = 4};    /* 32 × 32, 5 KiB */
-    const br_gemm_tile slim = {.threads = 64, .threads_n = 4, .rows = 4, .columns = 2, .quads = 4};     /* 64 × 8, 6 KiB */
+    const br_gemm_tile slim = {.threads = 64, .threads_n = 4, .rows = 2, .columns = 2, .quads = 2};     /* 32 × 8, 2 KiB */
     if (n <= br_gemm_tile_n(slim))
         return slim;
     /* Bifrost's cores hold 256 invocations, so that one workgroup of `square` would have to wait for itself. */
@@ -80,7 +80,8 @@ static const br_gemm_tile tiles[BR_GEMM_TILES] = {
     {.threads = 128, .threads_n = 16, .rows = 8, .columns = 4, .quads = 4}, /* 64 × 64, 10 KiB */
     {.threads = 64, .threads_n = 8, .rows = 4, .columns = 4, .quads = 4},   /* 32 × 32, 5 KiB */
 };
-static const br_gemm_tile narrow = {.threads = 64, .threads_n = 4, .rows = 8, .columns = 2, .quads = 4}; /* 128 × 8, 11 KiB */
+/* 128 × 8, 6.5 KiB. What is loaded ahead of a step of 4 quads spills on M1. */
+static const br_gemm_tile narrow = {.threads = 64, .threads_n = 4, .rows = 8, .columns = 2, .quads = 2};
 
 static_assert(BR_GEMM_TILES == BR_VK_TUNED_TILES && BR_GEMM_SHAPE_SMALL + 1 == BR_VK_TUNED_SHAPES, "kept on disk by vk/tuning");
 
