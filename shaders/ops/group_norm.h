@@ -4,20 +4,21 @@
 #include "common/abi.h"
 
 #define BR_GROUP_NORM_X 0 /* X_T [B, H, W, x_channels] */
-#define BR_GROUP_NORM_GAMMA 1
-#define BR_GROUP_NORM_BETA 2
-#define BR_GROUP_NORM_PARTIAL 3
-#define BR_GROUP_NORM_Y 4
-#define BR_GROUP_NORM_BESIDE 5 /* X_T [B, H, W, beside_channels]; unread unless BESIDE */
-
-/* group_norm_stats.comp, the first stage, takes the same constants and leaves y_skip and eps unread. */
-#define BR_GROUP_NORM_STATS_X 0
-#define BR_GROUP_NORM_STATS_PARTIAL 1
-#define BR_GROUP_NORM_STATS_BESIDE 2
+#define BR_GROUP_NORM_BESIDE 1 /* X_T [B, H, W, beside_channels]; unread unless BESIDE */
+#define BR_GROUP_NORM_PARTIAL 2 /* the first stage's result: vec2 [B, G, P] */
+#define BR_GROUP_NORM_Y 2 /* everywhere else: X_T [B, H, W, C] */
+#define BR_GROUP_NORM_GAMMA 3
+#define BR_GROUP_NORM_BETA 4
+#define BR_GROUP_NORM_MERGED 5 /* the second stage's PARTIAL */
 
 BR_PUSH(br_group_norm_push,
     uint total;       // workgroups: pictures * chunk_count * blocks
     uint blocks;      // of channels
+    uint block;       // channels, whole groups
+    uint columns;     // invocations of a pixel, each with VECTOR channels
+    uint lanes;       // pixels side by side
+    uint group_width; // channels of a group
+    uint team;        // invocations that merge one group: a power of two, team * (block / group_width) fit the workgroup
     uint channels;    // C = x_channels + beside_channels
     uint x_channels;
     uint beside_channels;

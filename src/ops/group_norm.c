@@ -8,6 +8,10 @@
 #define BLOCK_WANTED 32
 /* Elements that a workgroup reduces: 256 invocations times four vectors of four. */
 #define CHUNK_ELEMENTS 4096
+/* A block of channels that one workgroup measures and then normalises. On a CPU device: as long as a core's cache holds it. On a GPU: as long as reading it
+ * takes about the microseconds that the start of a second dispatch would. */
+#define CPU_WHOLE_BYTES (256 * 1024)
+#define GPU_WHOLE_BYTES (64 * 1024)
 /* More parts than this make merging them, which every workgroup of the second stage does for its groups, noticeable. */
 #define CHUNKS_MAX 256
 /* mean and variance: sum; difference, product, sum. Result: difference, two products, sum. */
@@ -94,7 +98,7 @@ br_value br_op_group_norm(br_graph *graph, const char *name, const br_group_norm
                                 });
 }
 
-/* How a workgroup is laid over channels and pixels; see shaders/ops/group_norm.glsl. */
+/* How a workgroup is laid over channels and pixels; see shaders/ops/group_norm.h. */
 typedef struct br_group_norm_layout {
     uint32_t vector, block, columns, lanes, group_width, team;
     uint32_t blocks;
@@ -130,6 +134,7 @@ static br_group_norm_layout choose_layout(uint32_t size, uint32_t channels, uint
 /* Chunks [chunk, chunk + chunks) of pictures [picture, picture + pictures): all chunks unless it is one picture. */
 typedef struct br_group_norm_piece {
     uint64_t picture, pictures, chunk, chunks;
+    uint64_t chunk_rows, all_chunks; /* pixels a chunk; chunks of a whole picture */
     br_group_norm_layout layout;
 } br_group_norm_piece;
 
@@ -144,33 +149,12 @@ static uint32_t channels_of(const br_emitter *emitter, br_value value)
     return value == BR_NONE ? 0 : (uint32_t)br_shape_last(br_graph_shape(emitter->graph, value));
 }
 
-static void fill_dispatch(const br_emitter *emitter, const br_node *node, const br_group_norm_piece *piece,
-                          br_op_dispatch *dispatch)
-{
-    const br_group_norm_attrs *attrs = node->attrs;
-    const br_group_norm_layout *layout = &piece->layout;
-    uint32_t spec[] = {br_elementwise_reduction_size(emitter),
-                       layout->vector,
-                       layout->block,
-                       layout->columns,
-                       layout->lanes,
-                       layout->group_width,
-                       layout->team,
-                       (uint32_t)attrs->activation,
-                       has_beside(node)};
-    dispatch->spec_count = sizeof spec / sizeof spec[0];
-    memcpy(dispatch->spec, spec, sizeof spec);
-    br_emit_fold(emitter, piece->pictures * piece->chunks * layout->blocks, dispatch->groups);
-}
-
 /* The pixels of a value that a piece covers. */
-static br_slice piece_slice(const br_emitter *emitter, const br_node *node, const br_group_norm_piece *piece, br_value value,
-                            br_vk_access access)
+static br_slice piece_slice(const br_emitter *emitter, const br_group_norm_piece *piece, br_value value, br_vk_access access)
 {
-    const br_group_norm_attrs *attrs = node->attrs;
     br_shape shape = br_graph_shape(emitter->graph, value);
     uint64_t rows = (uint64_t)(shape.dim[1] * shape.dim[2]), channels = (uint64_t)shape.dim[3];
-    uint64_t begin = piece->chunk * attrs->chunk_rows, end = (piece->chunk + piece->chunks) * attrs->chunk_rows;
+    uint64_t begin = piece->chunk * piece->chunk_rows, end = (piece->chunk + piece->chunks) * piece->chunk_rows;
     if (end > rows)
         end = rows;
     return br_slice_make(emitter, value, (piece->picture * rows + begin) * channels,
@@ -185,9 +169,9 @@ typedef struct br_group_norm_slices {
 
 static br_group_norm_slices make_slices(const br_emitter *emitter, const br_node *node, const br_group_norm_piece *piece)
 {
-    br_group_norm_slices slices = {.x = piece_slice(emitter, node, piece, node->inputs[INPUT_X], BR_VK_READ),
-                                   .y = piece_slice(emitter, node, piece, node->outputs[0], BR_VK_WRITE)};
-    slices.beside = has_beside(node) ? piece_slice(emitter, node, piece, node->inputs[INPUT_BESIDE], BR_VK_READ) : slices.x;
+    br_group_norm_slices slices = {.x = piece_slice(emitter, piece, node->inputs[INPUT_X], BR_VK_READ),
+                                   .y = piece_slice(emitter, piece, node->outputs[0], BR_VK_WRITE)};
+    slices.beside = has_beside(node) ? piece_slice(emitter, piece, node->inputs[INPUT_BESIDE], BR_VK_READ) : slices.x;
     uint64_t size = (uint64_t)br_dtype_size(br_graph_dtype(emitter->graph, node->outputs[0]));
     slices.count = slices.y.operand.size / size - slices.y.skip;
     return slices;
@@ -197,16 +181,22 @@ static br_group_norm_push make_push(const br_emitter *emitter, const br_node *no
                                     const br_group_norm_slices *slices)
 {
     const br_group_norm_attrs *attrs = node->attrs;
+    const br_group_norm_layout *layout = &piece->layout;
     br_shape y = br_graph_shape(emitter->graph, node->outputs[0]);
-    return (br_group_norm_push){.total = (uint32_t)(piece->pictures * piece->chunks * piece->layout.blocks),
-                                .blocks = piece->layout.blocks,
+    return (br_group_norm_push){.total = (uint32_t)(piece->pictures * piece->chunks * layout->blocks),
+                                .blocks = layout->blocks,
+                                .block = layout->block,
+                                .columns = layout->columns,
+                                .lanes = layout->lanes,
+                                .group_width = layout->group_width,
+                                .team = layout->team,
                                 .channels = (uint32_t)y.dim[3],
                                 .x_channels = channels_of(emitter, node->inputs[INPUT_X]),
                                 .beside_channels = channels_of(emitter, node->inputs[INPUT_BESIDE]),
                                 .groups = (uint32_t)attrs->groups,
                                 .rows = (uint32_t)(y.dim[1] * y.dim[2]),
-                                .chunks = attrs->chunks,
-                                .chunk_rows = attrs->chunk_rows,
+                                .chunks = (uint32_t)piece->all_chunks,
+                                .chunk_rows = (uint32_t)piece->chunk_rows,
                                 .chunk_first = (uint32_t)piece->chunk,
                                 .chunk_count = (uint32_t)piece->chunks,
                                 .picture_first = (uint32_t)piece->picture,
@@ -216,82 +206,102 @@ static br_group_norm_push make_push(const br_emitter *emitter, const br_node *no
                                 .eps = attrs->eps};
 }
 
-static br_status emit_stats(br_emitter *emitter, const br_node *node, const br_group_norm_piece *piece)
+/* Which parts of the work a dispatch does; the variants of shaders/ops/group_norm.comp. */
+typedef enum br_group_norm_part { MEASURE = 1, APPLY = 2, WHOLE = MEASURE | APPLY } br_group_norm_part;
+
+static br_status emit_piece(br_emitter *emitter, const br_node *node, const br_group_norm_piece *piece, br_group_norm_part part)
 {
+    static const br_shader_id shaders[][2] = {[MEASURE] = {BR_SHADER_GROUP_NORM_STATS_F32, BR_SHADER_GROUP_NORM_STATS_F16},
+                                              [APPLY] = {BR_SHADER_GROUP_NORM_APPLY_F32, BR_SHADER_GROUP_NORM_APPLY_F16},
+                                              [WHOLE] = {BR_SHADER_GROUP_NORM_F32, BR_SHADER_GROUP_NORM_F16}};
+    const br_group_norm_attrs *attrs = node->attrs;
     br_group_norm_slices slices = make_slices(emitter, node, piece);
-    bool f16 = br_graph_dtype(emitter->graph, node->inputs[INPUT_X]) == BR_F16;
-    br_operand partial = br_emit_whole(emitter, node->outputs[1], BR_VK_WRITE);
-    br_op_dispatch dispatch = {.shader = f16 ? BR_SHADER_GROUP_NORM_STATS_F16 : BR_SHADER_GROUP_NORM_STATS_F32,
+    bool silu = attrs->activation == BR_ACTIVATION_SILU;
+    br_op_dispatch dispatch = {.shader = shaders[part][br_graph_dtype(emitter->graph, node->inputs[INPUT_X]) == BR_F16],
                                .push_size = sizeof(br_group_norm_push),
+                               .spec_count = 4,
+                               .spec = {br_elementwise_reduction_size(emitter), piece->layout.vector, has_beside(node),
+                                        part & APPLY ? (uint32_t)attrs->activation : 0},
                                .operand_count = 3,
-                               .operands = {[BR_GROUP_NORM_STATS_X] = slices.x.operand,
-                                            [BR_GROUP_NORM_STATS_BESIDE] = slices.beside.operand,
-                                            [BR_GROUP_NORM_STATS_PARTIAL] = partial},
-                               .flops = STATS_FLOPS * slices.count,
-                               .bytes = slices.y.operand.size + partial.size};
-    fill_dispatch(emitter, node, piece, &dispatch);
+                               .operands = {[BR_GROUP_NORM_X] = slices.x.operand, [BR_GROUP_NORM_BESIDE] = slices.beside.operand},
+                               .bytes = slices.y.operand.size};
+    if (part & MEASURE)
+        dispatch.flops += STATS_FLOPS * slices.count;
+    if (part & APPLY) {
+        br_operand gamma = br_emit_whole(emitter, node->inputs[INPUT_GAMMA], BR_VK_READ);
+        br_operand beta = br_emit_whole(emitter, node->inputs[INPUT_BETA], BR_VK_READ);
+        dispatch.operands[BR_GROUP_NORM_Y] = slices.y.operand;
+        dispatch.operands[BR_GROUP_NORM_GAMMA] = gamma;
+        dispatch.operands[BR_GROUP_NORM_BETA] = beta;
+        dispatch.operand_count = 5;
+        dispatch.flops += (APPLY_FLOPS + (silu ? SILU_FLOPS : 0)) * slices.count;
+        dispatch.bytes += slices.y.operand.size + gamma.size + beta.size;
+    }
+    if (part != WHOLE) {
+        br_operand partial = br_emit_whole(emitter, node->outputs[1], part == MEASURE ? BR_VK_WRITE : BR_VK_READ);
+        dispatch.operands[part == MEASURE ? BR_GROUP_NORM_PARTIAL : BR_GROUP_NORM_MERGED] = partial;
+        dispatch.operand_count = part == MEASURE ? 3 : 6;
+        dispatch.bytes += partial.size;
+    }
+    br_emit_fold(emitter, piece->pictures * piece->chunks * piece->layout.blocks, dispatch.groups);
     br_group_norm_push push = make_push(emitter, node, piece, &slices);
     memcpy(dispatch.push, &push, sizeof push);
     return br_emit_dispatch(emitter, &dispatch);
 }
 
-static br_status emit_apply(br_emitter *emitter, const br_node *node, const br_group_norm_piece *piece)
+/* Everything at once, or picture by picture, or chunks of one picture: as much as a binding holds. `all` is the whole of it. */
+static br_status emit_part(br_emitter *emitter, const br_node *node, const br_group_norm_piece *all, br_group_norm_part part)
 {
-    const br_group_norm_attrs *attrs = node->attrs;
-    br_group_norm_slices slices = make_slices(emitter, node, piece);
-    bool f16 = br_graph_dtype(emitter->graph, node->inputs[INPUT_X]) == BR_F16;
-    br_operand gamma = br_emit_whole(emitter, node->inputs[INPUT_GAMMA], BR_VK_READ);
-    br_operand beta = br_emit_whole(emitter, node->inputs[INPUT_BETA], BR_VK_READ);
-    br_operand partial = br_emit_whole(emitter, node->outputs[1], BR_VK_READ);
-    br_op_dispatch dispatch = {.shader = f16 ? BR_SHADER_GROUP_NORM_F16 : BR_SHADER_GROUP_NORM_F32,
-                               .push_size = sizeof(br_group_norm_push),
-                               .operand_count = 6,
-                               .operands = {[BR_GROUP_NORM_X] = slices.x.operand,
-                                            [BR_GROUP_NORM_BESIDE] = slices.beside.operand,
-                                            [BR_GROUP_NORM_GAMMA] = gamma,
-                                            [BR_GROUP_NORM_BETA] = beta,
-                                            [BR_GROUP_NORM_PARTIAL] = partial,
-                                            [BR_GROUP_NORM_Y] = slices.y.operand},
-                               .flops = (APPLY_FLOPS + (attrs->activation == BR_ACTIVATION_SILU ? SILU_FLOPS : 0)) * slices.count,
-                               .bytes = 2 * slices.y.operand.size + gamma.size + beta.size + partial.size};
-    fill_dispatch(emitter, node, piece, &dispatch);
-    br_group_norm_push push = make_push(emitter, node, piece, &slices);
-    memcpy(dispatch.push, &push, sizeof push);
-    return br_emit_dispatch(emitter, &dispatch);
-}
-
-/* Everything at once, or picture by picture, or chunks of one picture: as much as a binding holds. */
-static br_status emit_stage(br_emitter *emitter, const br_node *node,
-                            br_status (*emit)(br_emitter *, const br_node *, const br_group_norm_piece *))
-{
-    const br_group_norm_attrs *attrs = node->attrs;
     br_shape y = br_graph_shape(emitter->graph, node->outputs[0]);
-    uint64_t picture = (uint64_t)(y.dim[1] * y.dim[2] * y.dim[3]), pictures = (uint64_t)y.dim[0];
-    bool vec = channels_of(emitter, node->inputs[INPUT_X]) % 4 == 0 && channels_of(emitter, node->inputs[INPUT_BESIDE]) % 4 == 0;
-    br_group_norm_layout layout =
-        choose_layout(br_elementwise_reduction_size(emitter), (uint32_t)y.dim[3], (uint32_t)attrs->groups, vec);
     /* y is the largest of the three. */
-    uint64_t picture_step = br_slice_rows(emitter, node->outputs[0], picture), chunk_step = attrs->chunks;
+    uint64_t picture_step = br_slice_rows(emitter, node->outputs[0], (uint64_t)(y.dim[1] * y.dim[2] * y.dim[3]));
+    uint64_t chunk_step = all->chunks;
     if (picture_step == 0) {
         picture_step = 1;
-        chunk_step = br_slice_rows(emitter, node->outputs[0], attrs->chunk_rows * (uint64_t)y.dim[3]);
+        chunk_step = br_slice_rows(emitter, node->outputs[0], all->chunk_rows * (uint64_t)y.dim[3]);
         if (chunk_step == 0) /* br_emit_dispatch refuses it */
             chunk_step = 1;
     }
-    for (uint64_t b = 0; b < pictures; b += picture_step)
-        for (uint64_t chunk = 0; chunk < attrs->chunks; chunk += chunk_step) {
-            br_group_norm_piece piece = {.picture = b,
-                                         .pictures = pictures - b < picture_step ? pictures - b : picture_step,
-                                         .chunk = chunk,
-                                         .chunks = attrs->chunks - chunk < chunk_step ? attrs->chunks - chunk : chunk_step,
-                                         .layout = layout};
-            BR_TRY(emit(emitter, node, &piece));
+    for (uint64_t b = 0; b < all->pictures; b += picture_step)
+        for (uint64_t chunk = 0; chunk < all->chunks; chunk += chunk_step) {
+            br_group_norm_piece piece = *all;
+            piece.picture = b;
+            piece.pictures = all->pictures - b < picture_step ? all->pictures - b : picture_step;
+            piece.chunk = chunk;
+            piece.chunks = all->chunks - chunk < chunk_step ? all->chunks - chunk : chunk_step;
+            BR_TRY(emit_piece(emitter, node, &piece, part));
         }
     return NULL;
 }
 
+/* Whether one dispatch does it. Where a picture is one chunk anyway, two have no more workgroups. */
+static bool is_whole(const br_emitter *emitter, const br_node *node, const br_group_norm_layout *layout)
+{
+    const br_group_norm_attrs *attrs = node->attrs;
+    br_value y = node->outputs[0];
+    br_shape shape = br_graph_shape(emitter->graph, y);
+    uint64_t pixels = (uint64_t)(shape.dim[1] * shape.dim[2]);
+    uint64_t most = emitter->caps->type == VK_PHYSICAL_DEVICE_TYPE_CPU ? CPU_WHOLE_BYTES : GPU_WHOLE_BYTES;
+    return attrs->chunks == 1 || (br_slice_rows(emitter, y, pixels * (uint64_t)shape.dim[3]) > 0 &&
+                                  pixels * layout->block * (uint64_t)br_dtype_size(br_graph_dtype(emitter->graph, y)) <= most);
+}
+
 br_status br_emit_group_norm(br_emitter *emitter, const br_node *node)
 {
-    BR_TRY(emit_stage(emitter, node, emit_stats));
-    return emit_stage(emitter, node, emit_apply);
+    const br_group_norm_attrs *attrs = node->attrs;
+    br_shape y = br_graph_shape(emitter->graph, node->outputs[0]);
+    bool vec = channels_of(emitter, node->inputs[INPUT_X]) % 4 == 0 && channels_of(emitter, node->inputs[INPUT_BESIDE]) % 4 == 0;
+    br_group_norm_piece all = {
+        .pictures = (uint64_t)y.dim[0],
+        .chunks = attrs->chunks,
+        .all_chunks = attrs->chunks,
+        .chunk_rows = attrs->chunk_rows,
+        .layout = choose_layout(br_elementwise_reduction_size(emitter), (uint32_t)y.dim[3], (uint32_t)attrs->groups, vec)};
+    if (is_whole(emitter, node, &all.layout)) {
+        all.chunks = all.all_chunks = 1;
+        all.chunk_rows = (uint64_t)(y.dim[1] * y.dim[2]);
+        return emit_part(emitter, node, &all, WHOLE);
+    }
+    BR_TRY(emit_part(emitter, node, &all, MEASURE));
+    return emit_part(emitter, node, &all, APPLY);
 }
