@@ -23,21 +23,6 @@ static br_status emit(br_program *program, const br_vk_caps *caps)
     return status;
 }
 
-/* Storage for what the dispatches bind: scratch values of forms that this device does not get need none. */
-static br_status plan(br_program *program)
-{
-    const br_graph *graph = program->graph;
-    bool *bound = calloc((size_t)graph->value_count + 1, sizeof *bound);
-    if (!bound)
-        return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while planning %d values", graph->value_count);
-    for (int i = 0; i < program->dispatch_count; i++)
-        for (uint32_t j = 0; j < program->dispatches[i].operand_count; j++)
-            bound[br_graph_root(graph, program->dispatches[i].operands[j].value)] = true;
-    br_status status = br_plan_init(graph, PLAN_ALIGNMENT, bound, &program->plan);
-    free(bound);
-    return status;
-}
-
 br_status br_program_create(br_graph *graph, const char *name, const br_vk_caps *caps, br_program **out_program)
 {
     *out_program = NULL;
@@ -55,9 +40,8 @@ br_status br_program_create(br_graph *graph, const char *name, const br_vk_caps 
     program->graph = owned;
     program->name = name;
     BR_TRY_GOTO(br_graph_verify(owned));
-    BR_TRY_GOTO(br_emit_reserve(owned, caps));
     BR_TRY_GOTO(emit(program, caps));
-    BR_TRY_GOTO(plan(program));
+    BR_TRY_GOTO(br_plan_init(owned, PLAN_ALIGNMENT, &program->plan));
     for (br_value i = 0; i < owned->value_count; i++)
         if (owned->values[i].kind == BR_VALUE_WEIGHT && owned->values[i].alias == BR_NONE)
             program->weight_bytes += (uint64_t)br_graph_bytes(owned, i);

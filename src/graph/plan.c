@@ -51,7 +51,7 @@ static bool may_take_over(const br_graph *graph, const br_plan *plan, int n)
     return true;
 }
 
-static void make_blocks(const br_graph *graph, const br_plan *plan, int64_t alignment, const bool *bound, plan_work *work)
+static void make_blocks(const br_graph *graph, const br_plan *plan, int64_t alignment, plan_work *work)
 {
     for (int i = 0; i < plan->value_count; i++)
         work->block_of[i] = -1;
@@ -59,7 +59,7 @@ static void make_blocks(const br_graph *graph, const br_plan *plan, int64_t alig
         const br_node *node = &graph->nodes[n];
         for (int i = 0; i < node->output_count; i++) {
             br_value out = node->outputs[i];
-            if (graph->values[out].kind != BR_VALUE_TEMP || (bound && !bound[out]))
+            if (graph->values[out].kind != BR_VALUE_TEMP)
                 continue;
             int block;
             if (i == 0 && may_take_over(graph, plan, n)) {
@@ -137,7 +137,7 @@ static void find_lower_bound(const br_graph *graph, br_plan *plan, const plan_wo
     }
 }
 
-br_status br_plan_init(const br_graph *graph, int64_t alignment, const bool *bound, br_plan *out_plan)
+br_status br_plan_init(const br_graph *graph, int64_t alignment, br_plan *out_plan)
 {
     size_t count = (size_t)graph->value_count + 1; /* never zero bytes */
     br_plan plan = {.value_count = graph->value_count,
@@ -153,7 +153,7 @@ br_status br_plan_init(const br_graph *graph, int64_t alignment, const bool *bou
         status = br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while planning %d values", graph->value_count);
     } else {
         find_lifetimes(graph, &plan);
-        make_blocks(graph, &plan, alignment, bound, &work);
+        make_blocks(graph, &plan, alignment, &work);
         sort_by_size(&work);
         place_blocks(&plan, &work);
         find_lower_bound(graph, &plan, &work);

@@ -12,9 +12,8 @@ typedef struct br_plan {
     int64_t lower_bound_bytes; /* the most that is alive at one node: no plan can be smaller */
 } br_plan;
 
-/* Offsets are multiples of `alignment` bytes (a power of two, at least 16). `graph` has passed br_graph_verify. `bound`, one for each value: whether anything
- * will touch the storage of this root; one that nothing touches gets none. NULL: all. */
-BR_MUST_CHECK br_status br_plan_init(const br_graph *graph, int64_t alignment, const bool *bound, br_plan *out_plan);
+/* Offsets are multiples of `alignment` bytes (a power of two, at least 16). `graph` has passed br_graph_verify. */
+BR_MUST_CHECK br_status br_plan_init(const br_graph *graph, int64_t alignment, br_plan *out_plan);
 void br_plan_finish(br_plan *plan);
 
 #endif

@@ -11,7 +11,6 @@ typedef struct conv2d_attrs {
     int64_t bias_column;
     int64_t height, width; /* of x as it is read */
     br_activation activation;
-    br_winograd_slabs winograd;
 } conv2d_attrs;
 
 /* Indices times sizes stay below 2^32. */
@@ -97,7 +96,6 @@ br_value br_op_conv2d(br_graph *graph, const char *name, const br_conv2d_params 
                              (padded_w - weight.dim[2]) / params->stride + 1, weight.dim[0]);
     if (!check_bias(graph, name, params, x.dim[0], weight.dim[0], &attrs))
         return BR_NONE;
-    attrs.winograd = br_winograd_cut(weight, params->stride, y);
     br_dtype dtype = br_graph_dtype(graph, params->x);
     bool residual = params->residual != BR_NONE;
     if (residual &&
@@ -116,8 +114,8 @@ br_value br_op_conv2d(br_graph *graph, const char *name, const br_conv2d_params 
                                     .attrs = &attrs,
                                     .attrs_size = sizeof attrs,
                                     .in_place = in_place ? INPUT_RESIDUAL : -1,
-                                    .output_count = attrs.winograd.lines ? 2 : 1,
-                                    .outputs = {{dtype, y, BR_NONE}, {BR_F32, br_shape_of(attrs.winograd.count), BR_NONE}},
+                                    .output_count = 1,
+                                    .outputs = {{dtype, y, BR_NONE}},
                                 });
 }
 
@@ -247,12 +245,13 @@ static bool fits(const br_emitter *emitter, br_value value)
 br_status br_emit_conv2d(br_emitter *emitter, const br_node *node)
 {
     const conv2d_attrs *attrs = node->attrs;
+    br_shape weight = br_graph_shape(emitter->graph, node->inputs[INPUT_WEIGHT]);
+    br_shape y = br_graph_shape(emitter->graph, node->outputs[0]);
     br_winograd_conv conv = {.x = node->inputs[INPUT_X],
                              .weight = node->inputs[INPUT_WEIGHT],
                              .bias = node->inputs[INPUT_BIAS],
                              .residual = node->inputs[INPUT_RESIDUAL],
                              .y = node->outputs[0],
-                             .scratch = node->outputs[1],
                              .height = attrs->height,
                              .width = attrs->width,
                              .bias_stride = attrs->bias_stride,
@@ -260,9 +259,11 @@ br_status br_emit_conv2d(br_emitter *emitter, const br_node *node)
                              .pad_top = attrs->pad_top,
                              .pad_left = attrs->pad_left,
                              .activation = attrs->activation,
-                             .slabs = attrs->winograd};
-    if (br_winograd_wins(emitter, &conv))
+                             .slabs = br_winograd_cut(weight, attrs->stride, y)};
+    if (br_winograd_wins(emitter, &conv)) {
+        BR_TRY(br_emit_scratch(emitter, "winograd", BR_F32, br_shape_of(conv.slabs.count), &conv.scratch));
         return br_winograd_emit(emitter, &conv);
+    }
     conv2d_shape shape = shape_of(emitter->graph, node);
     br_value bias = node->inputs[INPUT_BIAS];
     bool whole = fits(emitter, node->inputs[INPUT_X]) && fits(emitter, node->outputs[0]) &&

@@ -18,7 +18,7 @@ const char *br_op_name(br_op op)
     return op >= 0 && op < BR_OP_COUNT ? op_table[op].name : "?";
 }
 
-void br_emitter_init(br_emitter *emitter, const br_graph *graph, const br_vk_caps *caps)
+void br_emitter_init(br_emitter *emitter, br_graph *graph, const br_vk_caps *caps)
 {
     *emitter = (br_emitter){.graph = graph, .caps = caps};
 }
@@ -27,14 +27,6 @@ void br_emitter_finish(br_emitter *emitter)
 {
     free(emitter->dispatches);
     *emitter = (br_emitter){0};
-}
-
-br_status br_emit_reserve(br_graph *graph, const br_vk_caps *caps)
-{
-    for (int i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i].op == BR_OP_linear)
-            BR_TRY(br_reserve_linear(graph, i, caps));
-    return NULL;
 }
 
 br_status br_emitter_run(br_emitter *emitter)
@@ -86,6 +78,14 @@ br_status br_emit_dispatch(br_emitter *emitter, const br_op_dispatch *dispatch)
     added->name = emitter->graph->nodes[emitter->node].name;
     for (uint32_t i = 0; !dispatch->bytes && i < added->operand_count; i++)
         added->bytes += added->operands[i].size * (added->operands[i].access == BR_VK_READ_WRITE ? 2 : 1);
+    return NULL;
+}
+
+br_status br_emit_scratch(br_emitter *emitter, const char *name, br_dtype dtype, br_shape shape, br_value *out_value)
+{
+    const br_node *node = &emitter->graph->nodes[emitter->node];
+    BR_TRY(br_graph_add_output(emitter->graph, emitter->node, name, dtype, shape));
+    *out_value = node->outputs[node->output_count - 1];
     return NULL;
 }
 

@@ -32,30 +32,27 @@ typedef struct br_op_dispatch {
 } br_op_dispatch;
 
 typedef struct br_emitter {
-    const br_graph *graph;      /* borrowed */
+    br_graph *graph;            /* borrowed; ops add scratch values to it */
     const br_vk_caps *caps;     /* borrowed */
     br_op_dispatch *dispatches; /* owned */
     int count, capacity;
     int node; /* the one being emitted */
 } br_emitter;
 
-void br_emitter_init(br_emitter *emitter, const br_graph *graph, const br_vk_caps *caps);
+void br_emitter_init(br_emitter *emitter, br_graph *graph, const br_vk_caps *caps);
 void br_emitter_finish(br_emitter *emitter);
-/* Gives nodes the values that the device's forms of their ops need, before storage is planned. */
-BR_MUST_CHECK br_status br_emit_reserve(br_graph *graph, const br_vk_caps *caps);
-/* All nodes in order. Errors: BR_ERROR_UNSUPPORTED naming the node when a device's limits cannot take it. */
+/* All nodes in order; once for a graph. Storage is planned afterwards, with the scratch values that the device's forms of the ops asked for. Errors: BR_ERROR_UNSUPPORTED naming the node when a device's limits cannot take it. */
 BR_MUST_CHECK br_status br_emitter_run(br_emitter *emitter);
 
 /* Called by the ops: appends a copy of `dispatch` (name and node are filled in, so are bytes unless given, limits checked). */
 BR_MUST_CHECK br_status br_emit_dispatch(br_emitter *emitter, const br_op_dispatch *dispatch);
+/* Called by the ops: a value that only this node's dispatches use, or those of later nodes that name it among their inputs. */
+BR_MUST_CHECK br_status br_emit_scratch(br_emitter *emitter, const char *name, br_dtype dtype, br_shape shape, br_value *out_value);
 /* The whole storage of a value. */
 br_operand br_emit_whole(const br_emitter *emitter, br_value value, br_vk_access access);
 /* Folds `total` workgroups into x and y so that neither passes the device's limit; shaders compute index = x + y · gl_NumWorkGroups.x and return
  * when it is >= total. */
 void br_emit_fold(const br_emitter *emitter, uint64_t total, uint32_t out_groups[3]);
-
-/* Of br_emit_reserve. */
-BR_MUST_CHECK br_status br_reserve_linear(br_graph *graph, int node, const br_vk_caps *caps);
 
 /* One emitter an op. */
 #define BR_OP(name) BR_MUST_CHECK br_status br_emit_##name(br_emitter *emitter, const br_node *node);

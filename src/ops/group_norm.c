@@ -91,10 +91,8 @@ br_value br_op_group_norm(br_graph *graph, const char *name, const br_group_norm
                                     .attrs = &attrs,
                                     .attrs_size = sizeof attrs,
                                     .in_place = params->beside == BR_NONE ? INPUT_X : -1,
-                                    .output_count = 2,
-                                    .outputs = {{br_graph_dtype(graph, params->x), x, BR_NONE},
-                                                /* (mean, M2) of every chunk of every group */
-                                                {BR_F32, br_shape_of(x.dim[0], params->groups, attrs.chunks, 2), BR_NONE}},
+                                    .output_count = 1,
+                                    .outputs = {{br_graph_dtype(graph, params->x), x, BR_NONE}},
                                 });
 }
 
@@ -135,6 +133,7 @@ static br_group_norm_layout choose_layout(uint32_t size, uint32_t channels, uint
 typedef struct br_group_norm_piece {
     uint64_t picture, pictures, chunk, chunks;
     uint64_t chunk_rows, all_chunks; /* pixels a chunk; chunks of a whole picture */
+    br_value partial;                /* (mean, M2) of every chunk of every group; where there are two stages */
     br_group_norm_layout layout;
 } br_group_norm_piece;
 
@@ -238,7 +237,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const br_g
         dispatch.bytes += slices.y.operand.size + gamma.size + beta.size;
     }
     if (part != WHOLE) {
-        br_operand partial = br_emit_whole(emitter, node->outputs[1], part == MEASURE ? BR_VK_WRITE : BR_VK_READ);
+        br_operand partial = br_emit_whole(emitter, piece->partial, part == MEASURE ? BR_VK_WRITE : BR_VK_READ);
         dispatch.operands[part == MEASURE ? BR_GROUP_NORM_PARTIAL : BR_GROUP_NORM_MERGED] = partial;
         dispatch.operand_count = part == MEASURE ? 3 : 6;
         dispatch.bytes += partial.size;
@@ -302,6 +301,7 @@ br_status br_emit_group_norm(br_emitter *emitter, const br_node *node)
         all.chunk_rows = (uint64_t)(y.dim[1] * y.dim[2]);
         return emit_part(emitter, node, &all, WHOLE);
     }
+    BR_TRY(br_emit_scratch(emitter, "partial", BR_F32, br_shape_of(y.dim[0], attrs->groups, attrs->chunks, 2), &all.partial));
     BR_TRY(emit_part(emitter, node, &all, MEASURE));
     return emit_part(emitter, node, &all, APPLY);
 }

@@ -118,11 +118,6 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-br_status br_reserve_linear(br_graph *graph, int node, const br_vk_caps *caps)
-{
-    return br_linear_dot_reserve(graph, node, caps, ROWS_MAX);
-}
-
 typedef enum linear_form { FORM_TILES, FORM_ROWS, FORM_LANES, FORM_DOT, FORM_COUNT } linear_form;
 
 /* Shader and its name by the storage of x and of the matrix. */
@@ -283,8 +278,7 @@ br_status br_emit_linear(br_emitter *emitter, const br_node *node)
     pass.epilogue.activation = attrs->activation;
     pass.epilogue.residual = attrs->residual;
     pass.epilogue.geglu = attrs->geglu;
-    if (br_linear_dot_packed(node).own)
-        BR_TRY(br_linear_dot_pack(emitter, node));
+    BR_TRY(br_linear_dot_pack(emitter, ROWS_MAX));
     if (!attrs->geglu || (fits(emitter, weight) && fits(emitter, bias)))
         return emit_pass(emitter, node, &pass);
 

@@ -36,10 +36,10 @@ static bool suits(br_dtype dtype)
 br_linear_packed br_linear_dot_packed(const br_node *node)
 {
     if (node->output_count == OUTPUT_COUNT)
-        return (br_linear_packed){node->outputs[OUTPUT_Q], node->outputs[OUTPUT_SCALES], true};
+        return (br_linear_packed){node->outputs[OUTPUT_Q], node->outputs[OUTPUT_SCALES]};
     if (node->input_count > INPUT_SCALES)
-        return (br_linear_packed){node->inputs[INPUT_Q], node->inputs[INPUT_SCALES], false};
-    return (br_linear_packed){BR_NONE, BR_NONE, false};
+        return (br_linear_packed){node->inputs[INPUT_Q], node->inputs[INPUT_SCALES]};
+    return (br_linear_packed){BR_NONE, BR_NONE};
 }
 
 /* An earlier linear node with the same x in the same rows has packed it. States are overwritten between nodes. */
@@ -60,27 +60,8 @@ static bool find_packed(const br_graph *graph, int node, br_linear_packed *out_p
     return false;
 }
 
-br_status br_linear_dot_reserve(br_graph *graph, int node, const br_vk_caps *caps, int64_t rows_min)
-{
-    br_value x = graph->nodes[node].inputs[INPUT_X], weight = graph->nodes[node].inputs[INPUT_WEIGHT];
-    int64_t m = br_shape_rows(br_graph_shape(graph, x)), k = br_shape_last(br_graph_shape(graph, x));
-    bool chosen = caps->integer_dot && br_vk_chosen(caps->tuned.dot, caps->integer_dot_fast);
-    if (!chosen || caps->max_storage_buffers < BUFFERS || m <= rows_min || !suits(br_graph_dtype(graph, weight)))
-        return NULL;
-    br_linear_packed packed;
-    if (!find_packed(graph, node, &packed)) {
-        BR_TRY(br_graph_add_output(graph, node, "q", BR_I32, br_shape_of(m, k / 4)));
-        return br_graph_add_output(graph, node, "scales", BR_F32, br_shape_of(m, k / BLOCK * 2));
-    }
-    br_node *reader = &graph->nodes[node];
-    while (reader->input_count < INPUT_Q)
-        reader->inputs[reader->input_count++] = BR_NONE;
-    reader->inputs[reader->input_count++] = packed.q;
-    reader->inputs[reader->input_count++] = packed.scales;
-    return NULL;
-}
-
-br_status br_linear_dot_pack(br_emitter *emitter, const br_node *node)
+/* The stage that packs x. */
+static br_status emit_pack(br_emitter *emitter, const br_node *node)
 {
     br_value x = node->inputs[INPUT_X];
     br_shape shape = br_graph_shape(emitter->graph, x);
@@ -109,6 +90,28 @@ br_status br_linear_dot_pack(br_emitter *emitter, const br_node *node)
         br_emit_fold(emitter, (push.quads + PACK_THREADS - 1) / PACK_THREADS, dispatch.groups);
         BR_TRY(br_emit_dispatch(emitter, &dispatch));
     }
+    return NULL;
+}
+
+br_status br_linear_dot_pack(br_emitter *emitter, int64_t rows_min)
+{
+    const br_vk_caps *caps = emitter->caps;
+    br_node *node = &emitter->graph->nodes[emitter->node];
+    br_value x = node->inputs[INPUT_X], weight = node->inputs[INPUT_WEIGHT];
+    int64_t m = br_shape_rows(br_graph_shape(emitter->graph, x)), k = br_shape_last(br_graph_shape(emitter->graph, x));
+    bool chosen = caps->integer_dot && br_vk_chosen(caps->tuned.dot, caps->integer_dot_fast);
+    if (!chosen || caps->max_storage_buffers < BUFFERS || m <= rows_min || !suits(br_graph_dtype(emitter->graph, weight)))
+        return NULL;
+    br_linear_packed packed;
+    if (!find_packed(emitter->graph, emitter->node, &packed)) {
+        BR_TRY(br_emit_scratch(emitter, "q", BR_I32, br_shape_of(m, k / 4), &packed.q));
+        BR_TRY(br_emit_scratch(emitter, "scales", BR_F32, br_shape_of(m, k / BLOCK * 2), &packed.scales));
+        return emit_pack(emitter, node);
+    }
+    while (node->input_count < INPUT_Q)
+        node->inputs[node->input_count++] = BR_NONE;
+    node->inputs[node->input_count++] = packed.q;
+    node->inputs[node->input_count++] = packed.scales;
     return NULL;
 }
 

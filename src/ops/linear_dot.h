@@ -9,14 +9,12 @@
 typedef struct br_linear_packed {
     br_value q;      /* i32 [M, K / 4] */
     br_value scales; /* f32 [M, K / 16] */
-    bool own;        /* made by this node, not by an earlier one */
 } br_linear_packed;
 
-/* Gives the linear node its packed x where the device multiplies this matrix so and there are more than `rows_min` rows. */
-BR_MUST_CHECK br_status br_linear_dot_reserve(br_graph *graph, int node, const br_vk_caps *caps, int64_t rows_min);
+/* Gives the linear node that is being emitted its packed x, and emits the stage that packs it unless an earlier node has, where the device multiplies this
+ * matrix so and there are more than `rows_min` rows. */
+BR_MUST_CHECK br_status br_linear_dot_pack(br_emitter *emitter, int64_t rows_min);
 br_linear_packed br_linear_dot_packed(const br_node *node);
-/* The stage that packs x. */
-BR_MUST_CHECK br_status br_linear_dot_pack(br_emitter *emitter, const br_node *node);
 /* For m × n outputs; `quads` counts blocks. */
 br_gemm_tile br_linear_dot_tile(const br_vk_caps *caps, uint64_t m, uint64_t n);
 

@@ -14,8 +14,9 @@ typedef struct br_winograd_slabs {
 } br_winograd_slabs;
 
 typedef struct br_winograd_conv {
-    br_value x, weight, y, scratch;
+    br_value x, weight, y;
     br_value bias, residual; /* or BR_NONE */
+    br_value scratch;        /* f32 [slabs.count], for br_winograd_emit */
     int64_t height, width;   /* of x as it is read, see br_conv2d_params */
     int64_t bias_stride, bias_column;
     int pad_top, pad_left;
@@ -23,7 +24,7 @@ typedef struct br_winograd_conv {
     br_winograd_slabs slabs;
 } br_winograd_conv;
 
-/* y: [B, Ho, Wo, O]. Knows no device: the scratch value is made with the graph and gets memory only where a dispatch binds it. */
+/* y: [B, Ho, Wo, O]. */
 br_winograd_slabs br_winograd_cut(br_shape weight, int stride, br_shape y);
 /* Whether it wins on the device, and every slab fits its bindings. */
 bool br_winograd_wins(const br_emitter *emitter, const br_winograd_conv *conv);

@@ -79,7 +79,7 @@ static void test_random_graphs(void **state)
         br_graph_output(&graph, values[count - 1], "out");
         assert_status_ok(br_graph_verify(&graph));
         br_plan plan;
-        assert_status_ok(br_plan_init(&graph, ALIGNMENT, NULL, &plan));
+        assert_status_ok(br_plan_init(&graph, ALIGNMENT, &plan));
         check_plan(&graph, &plan);
         br_plan_finish(&plan);
         br_graph_finish(&graph);
@@ -98,7 +98,7 @@ static void test_chain(void **state)
             x = node(&graph, 113, in_place ? 0 : -1, x, BR_NONE);
         br_plan plan;
         assert_status_ok(br_graph_verify(&graph));
-        assert_status_ok(br_plan_init(&graph, ALIGNMENT, NULL, &plan));
+        assert_status_ok(br_plan_init(&graph, ALIGNMENT, &plan));
         assert_int_equal(plan.arena_bytes, (in_place ? 1 : 2) * 512); /* 452 bytes, rounded up */
         br_plan_finish(&plan);
         br_graph_finish(&graph);
@@ -118,7 +118,7 @@ static void test_in_place_is_refused_when_read_again(void **state)
     br_graph_output(&graph, w, "out");
     br_plan plan;
     assert_status_ok(br_graph_verify(&graph));
-    assert_status_ok(br_plan_init(&graph, ALIGNMENT, NULL, &plan));
+    assert_status_ok(br_plan_init(&graph, ALIGNMENT, &plan));
     assert_int_not_equal(plan.offsets[y], plan.offsets[x]);
     assert_int_not_equal(plan.offsets[z], plan.offsets[y]);
     check_plan(&graph, &plan);
@@ -140,31 +140,9 @@ static void test_view_extends_life(void **state)
     br_graph_output(&graph, z, "out");
     br_plan plan;
     assert_status_ok(br_graph_verify(&graph));
-    assert_status_ok(br_plan_init(&graph, ALIGNMENT, NULL, &plan));
+    assert_status_ok(br_plan_init(&graph, ALIGNMENT, &plan));
     assert_int_equal(plan.last[x], 2);
     assert_int_not_equal(plan.offsets[x], plan.offsets[y]);
-    br_plan_finish(&plan);
-    br_graph_finish(&graph);
-}
-
-/* What no dispatch binds gets no storage, and the arena is smaller for it. */
-static void test_unbound_values_take_no_storage(void **state)
-{
-    (void)state;
-    br_graph graph;
-    br_graph_init(&graph);
-    br_value in = br_graph_input(&graph, "in", BR_F32, br_shape_of(4));
-    br_value x = node(&graph, 16, -1, in, BR_NONE);
-    br_value unused = node(&graph, 1024, -1, in, BR_NONE);
-    br_value z = node(&graph, 16, -1, x, BR_NONE);
-    br_graph_output(&graph, z, "out");
-    bool bound[] = {true, true, true, true};
-    bound[unused] = false;
-    br_plan plan;
-    assert_status_ok(br_graph_verify(&graph));
-    assert_status_ok(br_plan_init(&graph, ALIGNMENT, bound, &plan));
-    assert_int_equal(plan.offsets[unused], -1);
-    assert_true(plan.offsets[x] >= 0 && plan.arena_bytes < 1024 * 4);
     br_plan_finish(&plan);
     br_graph_finish(&graph);
 }
@@ -176,7 +154,6 @@ int main(void)
         cmocka_unit_test(test_chain),
         cmocka_unit_test(test_in_place_is_refused_when_read_again),
         cmocka_unit_test(test_view_extends_life),
-        cmocka_unit_test(test_unbound_values_take_no_storage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
