@@ -20,6 +20,11 @@ br_shader(linear_pack_f32 ops/linear_pack.comp)
 br_shader(linear_pack_f16 ops/linear_pack.comp X_F16=1)
 br_shader(linear_lanes_f32_quant ops/linear.comp BR_LANES=1 W_QUANT=1)
 br_shader(linear_lanes_f16_quant ops/linear.comp BR_LANES=1 X_F16=1 W_QUANT=1)
+# The second stage of products whose depth is divided, see common/gemm_parts.glsl
+foreach(OP linear conv2d)
+  br_shader(${OP}_parts_f32 ops/${OP}.comp BR_PARTS=1 X_F16=0)
+  br_shader(${OP}_parts_f16 ops/${OP}.comp BR_PARTS=1 X_F16=1)
+endforeach()
 # For matrix units, see common/gemm_matrix.glsl
 foreach(OP linear conv2d)
   br_shader(${OP}_matrix_f16 ops/${OP}.comp BR_MATRIX=1 X_F16=1 W_F16=1 MATRIX)

@@ -3,6 +3,7 @@
 // Before including it, a shader includes common/gemm_spec.glsl, declares the buffers x, x4, w, w4 and defines
 //     uint gemm_x_row(uint m, uint tap)   element of x where the depth values of row m begin, GEMM_ZERO where they count as zeros
 //     uint gemm_w_row(uint slot, uint tap)   likewise in w, of the slot of a column
+// and includes common/gemm_parts.glsl.
 //
 // A workgroup makes a tile of GEMM_BM × GEMM_BN outputs, an invocation TM × TN of them, interleaved: rows ty + r·WY, slots of columns tx + c·WX
 // (gemm_column of gemm_spec.glsl), so that neighbouring invocations read neighbouring rows of the shared tile. Shared rows hold KQ quads of k and one of
@@ -121,9 +122,14 @@ void gemm_tile(uint m0, uint n0, uint taps, uint depth)
 {
     [[unroll]] for (uint i = 0; i < TM * TN; i++)
         acc[i] = 0.0;
-    gemm_find_rows(m0, n0, 0);
-    gemm_fetch(0, depth);
-    uint tap = 0, k = 0;
+    uint tap = 0, k = 0, step = 0, steps = (depth + KQ * 4 - 1) / (KQ * 4);
+    if (SPLIT) {
+        step = gemm_first_step;
+        tap = step / steps;
+        k = step % steps * (KQ * 4);
+    }
+    gemm_find_rows(m0, n0, tap);
+    gemm_fetch(k, depth);
     bool more = true;
     while (more) {
         barrier();
@@ -136,6 +142,8 @@ void gemm_tile(uint m0, uint n0, uint taps, uint depth)
             if (more)
                 gemm_find_rows(m0, n0, tap);
         }
+        if (SPLIT)
+            more = more && ++step < gemm_last_step;
         if (more)
             gemm_fetch(k, depth);
         gemm_multiply();

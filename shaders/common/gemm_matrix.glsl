@@ -62,9 +62,14 @@ void gemm_run(uint m0, uint n0, uint taps, uint depth)
     [[unroll]] for (uint i = 0; i < TM * TN; i++)
         sum[i] = coopmat<float, gl_ScopeSubgroup, MATRIX_M, MATRIX_N, gl_MatrixUseAccumulator>(0.0);
 
-    gemm_find_rows(m0, n0, 0);
-    gemm_fetch(0, depth);
-    uint tap = 0, k = 0, stage = 0;
+    uint tap = 0, k = 0, stage = 0, step = 0, steps = (depth + KQ * 4 - 1) / (KQ * 4);
+    if (SPLIT) {
+        step = gemm_first_step;
+        tap = step / steps;
+        k = step % steps * (KQ * 4);
+    }
+    gemm_find_rows(m0, n0, tap);
+    gemm_fetch(k, depth);
     bool more = true;
     while (more) {
         if (STAGES == 1)
@@ -78,6 +83,8 @@ void gemm_run(uint m0, uint n0, uint taps, uint depth)
             if (more)
                 gemm_find_rows(m0, n0, tap);
         }
+        if (SPLIT)
+            more = more && ++step < gemm_last_step;
         if (more)
             gemm_fetch(k, depth);
         [[unroll]] for (uint q = 0; q < KQ; q += MATRIX_K / 4) {

@@ -66,6 +66,7 @@ const bool VEC = (FLAGS & 1) != 0;    // x and w are loaded in fours: depth and 
 // y is stored in fours, bias and residual loaded: N and all first elements are multiples of 4.
 const bool VEC_STORE = (FLAGS & 2) != 0 && GEMM_V == 4;
 const bool PACKED = (FLAGS & 4) != 0; // numbers of 16 bits stay packed until they are multiplied
+const bool SPLIT = (FLAGS & 8) != 0;  // the depth is divided among p.parts workgroups, see common/gemm_parts.glsl
 
 const uint GEMM_ZERO = 0xffffffffu;
 

@@ -15,6 +15,12 @@
 #include "common/gemm_spec.glsl"
 #include "ops/conv2d.h"
 
+#if BR_PARTS
+layout(set = 0, binding = BR_CONV2D_X) readonly buffer br_part { float part[]; };
+layout(set = 0, binding = BR_CONV2D_X) readonly buffer br_part4 { vec4 part4[]; };
+#else
+layout(set = 0, binding = BR_CONV2D_Y) writeonly buffer br_part { float part[]; };
+layout(set = 0, binding = BR_CONV2D_Y) writeonly buffer br_part4 { vec4 part4[]; };
 layout(set = 0, binding = BR_CONV2D_X) readonly buffer br_x { X_T x[]; };
 layout(set = 0, binding = BR_CONV2D_X) readonly buffer br_x4 { X_T4 x4[]; };
 layout(set = 0, binding = BR_CONV2D_W) readonly buffer br_w { W_T w[]; };
@@ -23,6 +29,7 @@ layout(set = 0, binding = BR_CONV2D_W) readonly buffer br_w4 { W_T4 w4[]; };
 layout(set = 0, binding = BR_CONV2D_X) readonly buffer br_x8 { uvec4 x8[]; };
 layout(set = 0, binding = BR_CONV2D_W) readonly buffer br_w8 { uvec4 w8[]; };
 #endif
+#endif
 layout(set = 0, binding = BR_CONV2D_Y) writeonly buffer br_y { X_T y[]; };
 layout(set = 0, binding = BR_CONV2D_Y) writeonly buffer br_y4 { X_T4 y4[]; };
 layout(set = 0, binding = BR_CONV2D_BIAS) readonly restrict buffer br_bias { float bias[]; };
@@ -30,6 +37,7 @@ layout(set = 0, binding = BR_CONV2D_BIAS) readonly restrict buffer br_bias4 { ve
 layout(set = 0, binding = BR_CONV2D_RESIDUAL) readonly buffer br_residual { X_T residual[]; };
 layout(set = 0, binding = BR_CONV2D_RESIDUAL) readonly buffer br_residual4 { X_T4 residual4[]; };
 
+#if !BR_PARTS
 layout(constant_id = GEMM_SPEC_NEXT) const bool UPSAMPLED = false; // x is read as if enlarged to height × width
 
 // The input pixel under `tap` of output pixel m; padding and rows past the end are zeros.
@@ -60,7 +68,9 @@ uint gemm_w_row(uint slot, uint tap)
 }
 
 #include "common/gemm_load.glsl"
+#endif
 #include "common/gemm_store.glsl"
+#include "common/gemm_parts.glsl"
 GEMM_LOAD_STORED(load_bias, bias)
 GEMM_LOAD_STORED(load_residual, residual)
 
@@ -69,6 +79,12 @@ void gemm_store(uint m, uint n, vec4 v, vec4 gate)
 {
     if (m >= p.m || n >= p.n)
         return;
+#if !BR_PARTS
+    if (SPLIT) {
+        gemm_store_sums(m, n, v, gate);
+        return;
+    }
+#endif
     uint count = p.n - n;
     if (BIAS)
         v += load_bias(p.bias_first + m / p.out_pixels * p.bias_stride + n, count);
@@ -80,7 +96,7 @@ void gemm_store(uint m, uint n, vec4 v, vec4 gate)
 
 #if BR_MATRIX
 #include "common/gemm_matrix.glsl"
-#else
+#elif !BR_PARTS
 #if BR_LANES
 #include "common/gemm_lanes.glsl"
 #else
@@ -94,7 +110,11 @@ void main()
     uint group = BR_GROUP_INDEX;
     if (group >= p.total)
         return;
-    uint m0 = group / p.tiles_n * GEMM_BM;
-    uint n0 = group % p.tiles_n * GEMM_BN;
-    gemm_run(m0, n0, p.taps, p.depth);
+#if BR_PARTS
+    gemm_add_parts(group);
+#else
+    if (SPLIT)
+        group = gemm_take_part(group, p.taps, (p.depth + KQ * 4 - 1) / (KQ * 4));
+    gemm_run(group / p.tiles_n * GEMM_BM, group % p.tiles_n * GEMM_BN, p.taps, p.depth);
+#endif
 }

@@ -5,9 +5,9 @@
 
 #include "common/abi.h"
 
-#define BR_CONV2D_X 0        /* X_T [pictures, H, W, I], or a slab of lines of one picture */
+#define BR_CONV2D_X 0        /* X_T [pictures, H, W, I], or a slab of lines of one picture; the second stage's parts */
 #define BR_CONV2D_W 1        /* W_T [n, KH, KW, I] */
-#define BR_CONV2D_Y 2        /* X_T [pictures, lines, Wo, O] */
+#define BR_CONV2D_Y 2        /* X_T [pictures, lines, Wo, O], or f32 parts */
 #define BR_CONV2D_BIAS 3     /* f32 [n], or n of bias_stride for every picture */
 #define BR_CONV2D_RESIDUAL 4 /* as y */
 #define BR_CONV2D_BINDINGS 5
@@ -40,6 +40,7 @@ BR_PUSH(br_conv2d_push,
     uint bias_first;
     uint bias_stride; /* 0: the same bias for all pictures */
     uint residual_first;
+    uint parts;       /* of taps and depth, each a workgroup's: common/gemm_parts.glsl */
 )
 
 #endif

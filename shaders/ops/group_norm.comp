@@ -10,55 +10,24 @@
 #include "ops/group_norm.glsl"
 
 layout(constant_id = 1) const uint VECTOR = 1;
-layout(constant_id = 2) const
-    bool BESIDE = false; // channels from p.x_channels on are those of a second value; vectors are never of both
+layout(constant_id = 2) const bool BESIDE = false; // channels from p.x_channels on are those of a second value; vectors are never of both
 layout(constant_id = 3) const int KIND = BR_ACT_NONE;
 
-layout(std430, binding = BR_GROUP_NORM_X) readonly buffer X
-{
-    X_T x[];
-};
-layout(std430, binding = BR_GROUP_NORM_X) readonly buffer X4
-{
-    X_T4 x4[];
-};
-layout(std430, binding = BR_GROUP_NORM_BESIDE) readonly buffer B
-{
-    X_T beside[];
-};
-layout(std430, binding = BR_GROUP_NORM_BESIDE) readonly buffer B4
-{
-    X_T4 beside4[];
-};
+layout(std430, binding = BR_GROUP_NORM_X) readonly buffer X { X_T x[]; };
+layout(std430, binding = BR_GROUP_NORM_X) readonly buffer X4 { X_T4 x4[]; };
+layout(std430, binding = BR_GROUP_NORM_BESIDE) readonly buffer B { X_T beside[]; };
+layout(std430, binding = BR_GROUP_NORM_BESIDE) readonly buffer B4 { X_T4 beside4[]; };
 #if APPLY
-layout(std430, binding = BR_GROUP_NORM_Y) writeonly buffer Y
-{
-    X_T y[];
-};
-layout(std430, binding = BR_GROUP_NORM_Y) writeonly buffer Y4
-{
-    X_T4 y4[];
-};
-layout(std430, binding = BR_GROUP_NORM_GAMMA) readonly buffer Gamma
-{
-    float gamma[];
-};
-layout(std430, binding = BR_GROUP_NORM_BETA) readonly buffer Beta
-{
-    float beta[];
-};
+layout(std430, binding = BR_GROUP_NORM_Y) writeonly buffer Y { X_T y[]; };
+layout(std430, binding = BR_GROUP_NORM_Y) writeonly buffer Y4 { X_T4 y4[]; };
+layout(std430, binding = BR_GROUP_NORM_GAMMA) readonly buffer Gamma { float gamma[]; };
+layout(std430, binding = BR_GROUP_NORM_BETA) readonly buffer Beta { float beta[]; };
 shared vec2 s_norm[gl_WorkGroupSize.x]; // mean, 1 / sqrt(var + eps) of the block's groups
 #endif
 #if !MEASURE
-layout(std430, binding = BR_GROUP_NORM_MERGED) readonly buffer Partial
-{
-    vec2 partial[];
-};
+layout(std430, binding = BR_GROUP_NORM_MERGED) readonly buffer Partial { vec2 partial[]; };
 #elif !APPLY
-layout(std430, binding = BR_GROUP_NORM_PARTIAL) writeonly buffer Partial
-{
-    vec2 partial[];
-};
+layout(std430, binding = BR_GROUP_NORM_PARTIAL) writeonly buffer Partial { vec2 partial[]; };
 #endif
 
 uint g_block, g_picture, g_chunk; // the picture and the chunk are of this dispatch

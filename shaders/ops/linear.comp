@@ -18,6 +18,12 @@
 #include "common/gemm_spec.glsl"
 #include "ops/linear.h"
 
+#if BR_PARTS
+layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_part { float part[]; };
+layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_part4 { vec4 part4[]; };
+#else
+layout(set = 0, binding = BR_LINEAR_Y) writeonly buffer br_part { float part[]; };
+layout(set = 0, binding = BR_LINEAR_Y) writeonly buffer br_part4 { vec4 part4[]; };
 #if BR_DOT
 layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_x { uvec4 x_packed[]; };
 layout(set = 0, binding = BR_LINEAR_X_SCALES) readonly buffer br_x_scales { vec2 x_scales[]; };
@@ -38,6 +44,7 @@ layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w4 { W_T4 w4[]; };
 layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_x8 { uvec4 x8[]; };
 layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w8 { uvec4 w8[]; };
 #endif
+#endif
 layout(set = 0, binding = BR_LINEAR_Y) writeonly buffer br_y { X_T y[]; };
 layout(set = 0, binding = BR_LINEAR_Y) writeonly buffer br_y4 { X_T4 y4[]; };
 layout(set = 0, binding = BR_LINEAR_BIAS) readonly restrict buffer br_bias { float bias[]; };
@@ -47,6 +54,7 @@ layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual4 { X_T
 layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual_row { float residual_row[]; };
 layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual_row4 { vec4 residual_row4[]; };
 
+#if !BR_PARTS
 uint gemm_x_row(uint m, uint tap)
 {
     return m < p.m ? p.x_first + m * (p.k / X_UNIT) : GEMM_ZERO;
@@ -62,7 +70,9 @@ uint gemm_w_row(uint slot, uint tap)
 #if !BR_DOT
 #include "common/gemm_load.glsl"
 #endif
+#endif
 #include "common/gemm_store.glsl"
+#include "common/gemm_parts.glsl"
 GEMM_LOAD_STORED(load_bias, bias)
 GEMM_LOAD_STORED(load_residual, residual)
 GEMM_LOAD_STORED(load_residual_row, residual_row)
@@ -72,6 +82,12 @@ void gemm_store(uint m, uint n, vec4 v, vec4 gate)
 {
     if (m >= p.m || n >= p.n)
         return;
+#if !BR_PARTS
+    if (SPLIT) {
+        gemm_store_sums(m, n, v, gate);
+        return;
+    }
+#endif
     uint count = p.n - n, at = p.y_first + m * p.y_stride + n, residual_at = p.residual_first + m * p.y_stride + n;
     if (BIAS)
         v += load_bias(p.bias_first + n, count);
@@ -89,7 +105,7 @@ void gemm_store(uint m, uint n, vec4 v, vec4 gate)
 
 #if BR_MATRIX
 #include "common/gemm_matrix.glsl"
-#else
+#elif !BR_PARTS
 #if BR_DOT
 #include "common/gemm_dot.glsl"
 #elif BR_LANES
@@ -105,7 +121,11 @@ void main()
     uint group = BR_GROUP_INDEX;
     if (group >= p.total)
         return;
-    uint m0 = group / p.tiles_n * GEMM_BM;
-    uint n0 = group % p.tiles_n * GEMM_BN;
-    gemm_run(m0, n0, 1, p.k);
+#if BR_PARTS
+    gemm_add_parts(group);
+#else
+    if (SPLIT)
+        group = gemm_take_part(group, 1, (p.k + KQ * 4 - 1) / (KQ * 4));
+    gemm_run(group / p.tiles_n * GEMM_BM, group % p.tiles_n * GEMM_BN, 1, p.k);
+#endif
 }

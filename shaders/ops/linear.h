@@ -6,9 +6,9 @@
 
 #include "common/abi.h"
 
-#define BR_LINEAR_X 0        /* X_T [m, k], or uvec4 [m, k / 16] of signed bytes */
+#define BR_LINEAR_X 0        /* X_T [m, k], or uvec4 [m, k / 16] of signed bytes; the second stage's parts */
 #define BR_LINEAR_W 1        /* W_T [n, w_stride], or the words of blocks (common/quant.h) */
-#define BR_LINEAR_Y 2        /* X_T [m, y_stride] */
+#define BR_LINEAR_Y 2        /* X_T [m, y_stride], or f32 parts */
 #define BR_LINEAR_BIAS 3     /* f32 [n] */
 #define BR_LINEAR_RESIDUAL 4 /* X_T as y, or f32 [n] */
 #define BR_LINEAR_BINDINGS 5
@@ -32,6 +32,7 @@ BR_PUSH(br_linear_push,
     uint w_column;  /* blocks: the column of w that belongs to k = 0, and the number of its columns; elsewhere w_first and w_stride say it */
     uint w_columns;
     uint scales_first; /* pairs of x_scales */
+    uint parts;        /* of k, each a workgroup's: common/gemm_parts.glsl */
 )
 
 #endif

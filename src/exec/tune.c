@@ -12,7 +12,7 @@ static const struct {
     const char *name;
     int m, n, k, repeats;
 } shapes[BR_TUNING_BLOCKS + 1] = {
-    {"large", 4095, 640, 640, 4}, {"medium", 511, 640, 1280, 8}, {"small", 127, 320, 1280, 64}, {"q8_0", 1023, 640, 1280, 4}};
+    {"large", 4095, 640, 640, 4}, {"medium", 511, 640, 1280, 8}, {"small", 127, 640, 2560, 16}, {"q8_0", 1023, 640, 1280, 4}};
 /* A block's numbers, which a depth of BR_TUNING_BLOCKS is a multiple of. */
 #define BLOCK 32
 
@@ -145,13 +145,14 @@ static br_status search_shape(search *it, int shape)
     br_gemm_shape found;
     br_vk_caps caps = it->untuned;
     uint64_t m = (uint64_t)shapes[shape].m, n = (uint64_t)shapes[shape].n;
+    uint64_t k = (uint64_t)(shapes[shape].k / it->params->divisor);
     if (!br_gemm_shape_of(&caps, m, n, &found) || (int)found != shape)
         return NULL;
-    br_gemm_tile usual = br_gemm_tile_choose(&caps, m, n);
+    br_gemm_tile usual = br_gemm_tile_choose(&caps, m, n, k);
     caps.tuned.matrix[shape] = BR_VK_OFF;
     for (int tile = 0; tile < BR_GEMM_TILES; tile++) {
         caps.tuned.tile[shape] = (uint8_t)(tile + 1);
-        br_gemm_tile candidate = br_gemm_tile_choose(&caps, m, n);
+        br_gemm_tile candidate = br_gemm_tile_choose(&caps, m, n, k);
         BR_TRY(try_candidate(it, &caps,
                              (br_tuning_row){.kind = shape,
                                              .form = tile,
@@ -160,7 +161,7 @@ static br_status search_shape(search *it, int shape)
                                                            br_gemm_tile_n(candidate) == br_gemm_tile_n(usual)}));
     }
     caps.tuned.matrix[shape] = BR_VK_ON;
-    if (!br_gemm_tile_choose_matrix(&caps, m, n, &usual))
+    if (!br_gemm_tile_choose_matrix(&caps, m, n, k, &usual))
         return NULL;
     return try_candidate(
         it, &caps,

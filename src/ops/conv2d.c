@@ -163,9 +163,11 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
     uint64_t m = (uint64_t)(piece.pictures * piece.lines * shape->out_width);
     bool x_f16 = br_graph_dtype(emitter->graph, node->inputs[INPUT_X]) == BR_F16,
          w_f16 = br_graph_dtype(emitter->graph, weight) == BR_F16;
+    bool whole = piece.pictures == shape->pictures && piece.lines == shape->out_height && piece.channels == shape->out_channels;
+    uint64_t depth = whole ? (uint64_t)kernel : 0; /* cut products have work for all cores anyway */
     br_gemm_tile tile;
-    if (!x_f16 || !w_f16 || !br_gemm_tile_choose_matrix(emitter->caps, m, (uint64_t)piece.channels, &tile))
-        tile = br_gemm_tile_choose(emitter->caps, m, (uint64_t)piece.channels);
+    if (!x_f16 || !w_f16 || !br_gemm_tile_choose_matrix(emitter->caps, m, (uint64_t)piece.channels, depth, &tile))
+        tile = br_gemm_tile_choose(emitter->caps, m, (uint64_t)piece.channels, depth);
     uint64_t tiles_m = (m + br_gemm_tile_m(tile) - 1) / br_gemm_tile_m(tile);
     uint32_t tiles_n = (uint32_t)(((uint64_t)piece.channels + br_gemm_tile_n(tile) - 1) / br_gemm_tile_n(tile));
     br_conv2d_push push = {
@@ -195,6 +197,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
         .bias_first = bias_slice.skip,
         .bias_stride = (uint32_t)attrs->bias_stride,
         .residual_first = residual_slice.skip + (uint32_t)piece.channel,
+        .parts = tile.parts,
     };
     br_gemm_tile_widen(&tile, x_f16 || w_f16, (uint64_t)shape->in_channels | x.skip | w.skip);
     static const br_shader_id ids[2][2][2] = {
@@ -214,10 +217,15 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
     uint32_t ends = push.n | push.y_stride | push.y_first | push.bias_first | push.bias_stride | push.residual_first;
     br_gemm_residual kind = residual != BR_NONE ? BR_GEMM_RESIDUAL_FULL : BR_GEMM_RESIDUAL_NONE;
     uint32_t flags = (load ? BR_GEMM_VEC_LOAD : 0) | (ends % 4 == 0 ? BR_GEMM_VEC_STORE : 0);
-    br_gemm_specialize(&dispatch, tile, flags, (br_gemm_epilogue){attrs->activation, bias != BR_NONE, kind});
-    dispatch.spec[dispatch.spec_count++] = attrs->height != shape->height || attrs->width != shape->width;
-    br_emit_fold(emitter, push.total, dispatch.groups);
-    return br_emit_dispatch(emitter, &dispatch);
+    return br_gemm_emit(emitter, &dispatch,
+                        &(br_gemm_launch){.tile = tile,
+                                          .flags = flags,
+                                          .epilogue = {attrs->activation, bias != BR_NONE, kind},
+                                          .m = m,
+                                          .n = (uint64_t)piece.channels,
+                                          .op_spec_count = 1,
+                                          .op_spec = attrs->height != shape->height || attrs->width != shape->width,
+                                          .parts = x_f16 ? BR_SHADER_CONV2D_PARTS_F16 : BR_SHADER_CONV2D_PARTS_F32});
 }
 
 /* Output lines whose input lines (and themselves) fit the ranges; at least 1: what does not fit then is refused, with the numbers, when the dispatch is

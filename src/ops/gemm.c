@@ -12,11 +12,20 @@ static_assert(BR_ACTIVATION_SILU == 1 && BR_ACTIVATION_GELU == 2 && BR_ACTIVATIO
 /* GEMM_ACT_GEGLU of shaders/common/gemm_spec.glsl, the next one, and a bit of its FLAGS. */
 #define ACT_GEGLU (BR_ACTIVATION_TANH + 1)
 #define FLAG_PACKED 4u
+#define FLAG_SPLIT 8u
 
 /* A discrete GPU has some 20 to 150 cores with several workgroups each; a large tile pays once every core gets one. */
 #define LARGE_TILE_MIN_GROUPS 128
 #define MEDIUM_TILE_MIN_GROUPS 48
 #define MALI_TILE_MIN_GROUPS 24 /* of 4 to 24 cores */
+
+/* Where the outputs give fewer workgroups than these, the depth is divided, into parts of no less than PART_DEPTH: writing and reading each part's sums is 8
+ * bytes an output, as much time as 160 products with 20 TFLOP/s and 500 GB/s if they leave the caches, which such small outputs mostly do not. */
+#define PARTS_MAX 8
+#define PART_DEPTH 512
+#define DISCRETE_GROUPS 256
+#define INTEGRATED_GROUPS 64
+#define PARTS_THREADS 64
 
 /* Values of k a step of the matrix units' tiles, and the size of subgroup that they are made for: devices with a choice have 32 among it. */
 #define MATRIX_DEPTH 32
@@ -91,6 +100,30 @@ const char *br_gemm_tile_name(int index)
     return index >= 0 && index < BR_GEMM_TILES ? names[index] : NULL;
 }
 
+static uint64_t groups_wanted(const br_vk_caps *caps)
+{
+    return caps->type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU ? DISCRETE_GROUPS : INTEGRATED_GROUPS;
+}
+
+static uint32_t parts_of(const br_vk_caps *caps, br_gemm_tile tile, uint64_t m, uint64_t n, uint64_t depth)
+{
+    uint64_t parts = groups_wanted(caps) / groups(tile, m, n);
+    if (parts > depth / PART_DEPTH)
+        parts = depth / PART_DEPTH;
+    if (parts > PARTS_MAX)
+        parts = PARTS_MAX;
+    while (parts > 1 && parts * m * n * sizeof(float) > caps->max_storage_range)
+        parts--;
+    return parts > 1 ? (uint32_t)parts : 1;
+}
+
+/* Whether a tile that the outputs alone give too few workgroups of has enough of them by its parts. */
+static bool fills_by_parts(const br_vk_caps *caps, br_gemm_tile tile, uint64_t m, uint64_t n, uint64_t depth)
+{
+    uint32_t parts = parts_of(caps, tile, m, n, depth);
+    return parts > 1 && 2 * parts * groups(tile, m, n) >= groups_wanted(caps);
+}
+
 static br_gemm_shape shape_of(uint64_t m, uint64_t n)
 {
     bool large = groups(tiles[0], m, n) >= LARGE_TILE_MIN_GROUPS, medium = groups(tiles[1], m, n) >= MEDIUM_TILE_MIN_GROUPS;
@@ -105,7 +138,7 @@ bool br_gemm_shape_of(const br_vk_caps *caps, uint64_t m, uint64_t n, br_gemm_sh
     return true;
 }
 
-static br_gemm_tile choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
+static br_gemm_tile choose(const br_vk_caps *caps, uint64_t m, uint64_t n, uint64_t depth)
 {
     br_gemm_shape shape;
     if (br_gemm_has_lanes(caps)) {
@@ -123,6 +156,8 @@ static br_gemm_tile choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
     /* Subgroups of 64 only (AMD before RDNA) have the registers for one subgroup a SIMD with the large tile, for two with the medium one. */
     if (shape == BR_GEMM_SHAPE_LARGE && (caps->type != VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU || caps->subgroup_min >= 64))
         shape = groups(tiles[1], m, n) >= MEDIUM_TILE_MIN_GROUPS ? BR_GEMM_SHAPE_MEDIUM : BR_GEMM_SHAPE_SMALL;
+    if (shape == BR_GEMM_SHAPE_SMALL && fills_by_parts(caps, tiles[BR_GEMM_SHAPE_MEDIUM], m, n, depth))
+        shape = BR_GEMM_SHAPE_MEDIUM;
     return tiles[shape];
 }
 
@@ -132,10 +167,11 @@ void br_gemm_tile_widen(br_gemm_tile *tile, bool halves, uint64_t multiples)
         tile->quads = 2;
 }
 
-br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
+br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n, uint64_t depth)
 {
-    br_gemm_tile tile = choose(caps, m, n);
+    br_gemm_tile tile = choose(caps, m, n, depth);
     tile.packed = mixes_f16(caps);
+    tile.parts = tile.lanes ? 1 : parts_of(caps, tile, m, n, depth);
     return tile;
 }
 
@@ -170,7 +206,7 @@ static bool matrix_tile(const br_vk_caps *caps, const matrix_plan *plan, br_gemm
     return false;
 }
 
-bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, br_gemm_tile *out_tile)
+bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, uint64_t depth, br_gemm_tile *out_tile)
 {
     static const matrix_plan plans[] = {
         {4, 2, 32, 64, LARGE_TILE_MIN_GROUPS},  /* 128 × 128, 36 KiB with one stage and matrices of 16 × 16 */
@@ -188,7 +224,9 @@ bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, 
     if (tile.subgroup < caps->subgroup_min)
         tile.subgroup = caps->subgroup_min;
     for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++)
-        if (matrix_tile(caps, &plans[i], &tile) && groups(tile, m, n) >= plans[i].min_groups) {
+        if (matrix_tile(caps, &plans[i], &tile) &&
+            (groups(tile, m, n) >= plans[i].min_groups || (i == BR_GEMM_SHAPE_MEDIUM && fills_by_parts(caps, tile, m, n, depth)))) {
+            tile.parts = parts_of(caps, tile, m, n, depth);
             *out_tile = tile;
             return true;
         }
@@ -226,6 +264,49 @@ void br_gemm_specialize(br_op_dispatch *dispatch, br_gemm_tile tile, uint32_t fl
     for (uint32_t i = 0; i < sizeof matrix / sizeof matrix[0]; i++)
         dispatch->spec[dispatch->spec_count++] = matrix[i];
     dispatch->subgroup_size = tile.subgroup_asked ? tile.subgroup : 0;
+}
+
+static void set_total(br_op_dispatch *dispatch, const br_emitter *emitter, uint64_t total)
+{
+    uint32_t first = (uint32_t)total;
+    memcpy(dispatch->push, &first, sizeof first);
+    br_emit_fold(emitter, total, dispatch->groups);
+}
+
+static br_status emit_specialized(br_emitter *emitter, br_op_dispatch *dispatch, const br_gemm_launch *launch, uint32_t flags,
+                                  br_gemm_epilogue epilogue)
+{
+    br_gemm_specialize(dispatch, launch->tile, flags, epilogue);
+    if (launch->op_spec_count)
+        dispatch->spec[dispatch->spec_count++] = launch->op_spec;
+    return br_emit_dispatch(emitter, dispatch);
+}
+
+br_status br_gemm_emit(br_emitter *emitter, const br_op_dispatch *dispatch, const br_gemm_launch *launch)
+{
+    uint32_t total, parts = launch->tile.parts;
+    bool geglu = launch->epilogue.geglu;
+    memcpy(&total, dispatch->push, sizeof total);
+    br_op_dispatch first = *dispatch, second = *dispatch;
+    set_total(&first, emitter, (uint64_t)total * parts);
+    if (parts == 1)
+        return emit_specialized(emitter, &first, launch, launch->flags, launch->epilogue);
+
+    br_value sums;
+    uint64_t columns = launch->n * (geglu ? 2 : 1);
+    BR_TRY(br_emit_scratch(emitter, "parts", BR_F32, br_shape_of(parts, (int64_t)launch->m, (int64_t)columns), &sums));
+    first.operands[BR_GEMM_Y] = br_emit_whole(emitter, sums, BR_VK_WRITE);
+    first.operands[BR_GEMM_BIAS] = first.operands[BR_GEMM_RESIDUAL] = first.operands[BR_GEMM_W];
+    BR_TRY(emit_specialized(emitter, &first, launch, launch->flags | FLAG_SPLIT, (br_gemm_epilogue){.geglu = geglu}));
+
+    br_gemm_tile quads = {.threads = PARTS_THREADS, .threads_n = 1, .rows = 1, .columns = geglu ? 8 : 4, .quads = 1};
+    second.shader = launch->parts;
+    second.operand_count = BR_GEMM_RESIDUAL + 1;
+    second.operands[BR_GEMM_X] = second.operands[BR_GEMM_W] = br_emit_whole(emitter, sums, BR_VK_READ);
+    second.flops = parts * launch->m * columns;
+    set_total(&second, emitter, (launch->m * ((launch->n + 3) / 4) + PARTS_THREADS - 1) / PARTS_THREADS);
+    br_gemm_specialize(&second, quads, launch->flags & BR_GEMM_VEC_STORE, launch->epilogue);
+    return br_emit_dispatch(emitter, &second);
 }
 
 br_operand br_gemm_unused(const br_emitter *emitter, br_value value)

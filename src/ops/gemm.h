@@ -12,6 +12,7 @@ typedef struct br_gemm_tile {
     uint32_t quads;         /* of k a step */
     bool lanes;             /* the form for CPU devices, common/gemm_lanes.glsl */
     bool packed;            /* PACKED of common/gemm_spec.glsl */
+    uint32_t parts;         /* that the depth is divided into, 1 at least; a workgroup each */
     /* common/gemm_matrix.glsl: threads_n counts subgroups, rows and columns matrices of a subgroup. */
     bool matrix;
     br_vk_matrix_shape shape;
@@ -23,14 +24,15 @@ typedef struct br_gemm_tile {
 bool br_gemm_has_lanes(const br_vk_caps *caps);
 /* Whether an invocation has so few registers (Mali: 64) that a large tile spills. */
 bool br_gemm_few_registers(const br_vk_caps *caps);
-/* For m × n outputs. Fits every device that has 128 invocations and 16 KiB of shared memory. */
-br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n);
+/* For m × n outputs. Fits every device that has 128 invocations and 16 KiB of shared memory. `depth`: the products of each, which may be divided; 0 where
+ * they may not. */
+br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n, uint64_t depth);
 /* The form for CPU devices loads eight halves at once where x or the matrix is stored in them and `multiples`, depth and all first elements or'ed together,
  * is a multiple of 8. */
 void br_gemm_tile_widen(br_gemm_tile *tile, bool halves, uint64_t multiples);
 /* Likewise for the matrix units, with which x and the matrix are f16; *out_tile has an even number of columns. False: the device has none, none that suit, or none
  * that are to be used for this kind of shape: as measured, or as believed of the driver. */
-bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, br_gemm_tile *out_tile);
+bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, uint64_t depth, br_gemm_tile *out_tile);
 /* What is measured apart, by how many workgroups of the large and of the medium tile the output gives; and the tiles that are tried for each, "64x64". */
 typedef enum br_gemm_shape { BR_GEMM_SHAPE_LARGE, BR_GEMM_SHAPE_MEDIUM, BR_GEMM_SHAPE_SMALL } br_gemm_shape;
 /* False: nothing is chosen by measuring there, as on CPU devices, on Mali and for very narrow outputs. */
@@ -61,6 +63,22 @@ typedef struct br_gemm_epilogue {
 
 /* Fills the specialization constants of a dispatch, and its size of subgroups. Those that an op adds follow. */
 void br_gemm_specialize(br_op_dispatch *dispatch, br_gemm_tile tile, uint32_t flags, br_gemm_epilogue epilogue);
+
+/* The bindings of linear.h and conv2d.h. */
+enum { BR_GEMM_X, BR_GEMM_W, BR_GEMM_Y, BR_GEMM_BIAS, BR_GEMM_RESIDUAL };
+
+typedef struct br_gemm_launch {
+    br_gemm_tile tile;
+    uint32_t flags;
+    br_gemm_epilogue epilogue;
+    uint64_t m, n;                   /* outputs of the dispatch */
+    uint32_t op_spec_count, op_spec; /* the constant that an op adds, or none */
+    br_shader_id parts;              /* the second stage */
+} br_gemm_launch;
+
+/* Specializes and emits a dispatch whose push constants begin with the number of its workgroups; where the tile has parts, that of one part, and then
+ * the dispatch that adds the parts up. */
+BR_MUST_CHECK br_status br_gemm_emit(br_emitter *emitter, const br_op_dispatch *dispatch, const br_gemm_launch *launch);
 
 /* An operand for a binding that the specialization leaves unread: bindings cannot be left out. */
 br_operand br_gemm_unused(const br_emitter *emitter, br_value value);

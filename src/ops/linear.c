@@ -184,13 +184,15 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
 
     bool few_rows = !dot && piece.rows <= ROWS_MAX;
     uint64_t products = geglu ? 2 * piece.columns : piece.columns; /* columns of the product */
+    /* Cut products have work for all cores anyway. */
+    uint64_t depth = piece.rows == (uint64_t)br_shape_rows(br_graph_shape(emitter->graph, x)) && piece.columns == n ? k : 0;
     br_gemm_tile tile;
     if (few_rows)
-        tile = (br_gemm_tile){.threads = ROWS_THREADS, .threads_n = ROWS_TEAM, .rows = push.m};
+        tile = (br_gemm_tile){.threads = ROWS_THREADS, .threads_n = ROWS_TEAM, .rows = push.m, .parts = 1};
     else if (dot)
         tile = br_linear_dot_tile(emitter->caps, piece.rows, products);
-    else if (!f16 || !br_gemm_tile_choose_matrix(emitter->caps, piece.rows, products, &tile))
-        tile = br_gemm_tile_choose(emitter->caps, piece.rows, products);
+    else if (!f16 || !br_gemm_tile_choose_matrix(emitter->caps, piece.rows, products, depth, &tile))
+        tile = br_gemm_tile_choose(emitter->caps, piece.rows, products, depth);
     if (geglu)
         tile.columns += tile.columns % 2;
     if (!few_rows && !dot && !blocks)
@@ -201,6 +203,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
 
     push.tiles_n = (uint32_t)((products + tile_n - 1) / tile_n);
     push.total = (uint32_t)tiles_m * push.tiles_n;
+    push.parts = tile.parts;
     push.x_first = x_slice.skip / (dot ? 4 : 1);
     push.scales_first = scales_slice.skip / 2;
     push.w_first = w_slice.skip + (blocks ? 0 : push.w_column);
@@ -225,11 +228,16 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     bool load = k % 4 == 0 && x_slice.skip % 4 == 0 && (blocks || (push.w_first % 4 == 0 && push.w_stride % 4 == 0));
     uint32_t ends = push.n | push.y_stride | push.y_first | push.bias_first | push.residual_first | (geglu ? push.gate : 0);
     uint32_t flags = (load ? BR_GEMM_VEC_LOAD : 0) | (ends % 4 == 0 ? BR_GEMM_VEC_STORE : 0);
-    br_gemm_specialize(&dispatch, tile, flags, pass->epilogue);
-    if (blocks)
-        dispatch.spec[dispatch.spec_count++] = br_quant_kind(w_dtype);
-    br_emit_fold(emitter, push.total, dispatch.groups);
-    return br_emit_dispatch(emitter, &dispatch);
+    bool y_f16 = br_graph_dtype(emitter->graph, x) == BR_F16;
+    return br_gemm_emit(emitter, &dispatch,
+                        &(br_gemm_launch){.tile = tile,
+                                          .flags = flags,
+                                          .epilogue = pass->epilogue,
+                                          .m = piece.rows,
+                                          .n = piece.columns,
+                                          .op_spec_count = blocks,
+                                          .op_spec = blocks ? br_quant_kind(w_dtype) : 0,
+                                          .parts = y_f16 ? BR_SHADER_LINEAR_PARTS_F16 : BR_SHADER_LINEAR_PARTS_F32});
 }
 
 static br_status emit_pass(br_emitter *emitter, const br_node *node, const linear_pass *pass)

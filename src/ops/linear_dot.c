@@ -125,7 +125,7 @@ static uint64_t groups(br_gemm_tile tile, uint64_t m, uint64_t n)
     return (m + tile_m - 1) / tile_m * ((n + tile_n - 1) / tile_n);
 }
 
-br_gemm_tile br_linear_dot_tile(const br_vk_caps *caps, uint64_t m, uint64_t n)
+static br_gemm_tile choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
 {
     /* An invocation holds the packed blocks of all its rows, 8 registers each, so tiles grow along n first. */
     const br_gemm_tile large = {.threads = 128, .threads_n = 8, .rows = 8, .columns = 8, .quads = 1};  /* 128 × 64, 11 KiB */
@@ -137,4 +137,11 @@ br_gemm_tile br_linear_dot_tile(const br_vk_caps *caps, uint64_t m, uint64_t n)
     if (caps->type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU && groups(large, m, n) >= LARGE_MIN_GROUPS)
         return large;
     return groups(medium, m, n) >= MEDIUM_MIN_GROUPS ? medium : small;
+}
+
+br_gemm_tile br_linear_dot_tile(const br_vk_caps *caps, uint64_t m, uint64_t n)
+{
+    br_gemm_tile tile = choose(caps, m, n);
+    tile.parts = 1;
+    return tile;
 }

@@ -161,7 +161,7 @@ static br_status emit_products(br_emitter *emitter, const br_winograd_conv *conv
     int64_t in = br_shape_last(br_graph_shape(emitter->graph, conv->x));
     uint32_t size = emitter->caps->subgroup_size;
     /* Four columns a lane, as its stores want them. */
-    br_gemm_tile tile = br_gemm_tile_choose(emitter->caps, (uint64_t)piece->tiles, 4 * size);
+    br_gemm_tile tile = br_gemm_tile_choose(emitter->caps, (uint64_t)piece->tiles, 4 * size, 0);
     br_conv2d_winograd_push push = {
         .tiles_m = (uint32_t)over(piece->tiles, br_gemm_tile_m(tile)),
         .tiles_n = (uint32_t)over(piece->channels, br_gemm_tile_n(tile)),

@@ -120,7 +120,7 @@ static void broken_matrix(void **state)
     br_gemm_tile tile;
     caps.integer_dot = false;  /* products with blocks have as many workgroups */
     caps.prefer_matrix = true; /* the driver's claim is believed, and not what it answers */
-    assert_true(br_gemm_tile_choose_matrix(&caps, 4095, 640, &tile));
+    assert_true(br_gemm_tile_choose_matrix(&caps, 4095, 640, 640, &tile));
     uint32_t rows = br_gemm_tile_m(tile), columns = br_gemm_tile_n(tile);
     matrix_groups = (4095 + rows - 1) / rows * ((640 + columns - 1) / columns);
     br_tuning result = search_with(test, dispatch_matrix_short, &caps, 600);
@@ -308,9 +308,9 @@ static void ops_follow(void **state)
             caps.tuned = (br_vk_tuned){0};
             caps.tuned.tile[shape] = (uint8_t)(tile + 1);
             for (int other = 0; other < BR_VK_TUNED_SHAPES; other++)
-                assert_int_equal(br_gemm_tile_m(br_gemm_tile_choose(&caps, m[other], n[other])),
+                assert_int_equal(br_gemm_tile_m(br_gemm_tile_choose(&caps, m[other], n[other], 0)),
                                  rows[other == shape ? tile : other]);
-            assert_int_equal(br_gemm_tile_n(br_gemm_tile_choose(&caps, 4096, 4)), 8); /* narrow all the same */
+            assert_int_equal(br_gemm_tile_n(br_gemm_tile_choose(&caps, 4096, 4, 0)), 8); /* narrow all the same */
         }
 }
 

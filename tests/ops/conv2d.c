@@ -1,6 +1,7 @@
 /* conv2d against the double reference. Tolerances as in tests/ops/linear.c; the longest sum has 9 · 67 products. */
 #include <stdlib.h>
 
+#include "ops/gemm.h"
 #include "ops/op.h"
 #include "ref/conv2d.h"
 #include "support/op.h"
@@ -198,6 +199,21 @@ static void test_gpu_tiles(void **state)
     check(&device, (conv2d_case){.shape = {1, 31, 29, 7, 65, 3, 3, 1, 1, 1, 1, 1}, .bias = true}); /* flat */
 }
 
+/* Taps and channels that are divided among workgroups, so that a part begins and ends within a tap. */
+static void test_parts(void **state)
+{
+    br_test_device device = *(br_test_device *)*state;
+    br_vk_caps caps = *device.caps;
+    device.caps = &caps;
+    caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    assert_int_equal(br_gemm_tile_choose(&caps, 70, 37, 9 * 131).parts, 2);
+    check(&device, (conv2d_case){.shape = {2, 7, 5, 131, 37, 3, 3, 1, 1, 1, 1, 1}, .bias_rows = true, .residual = true});
+    check(&device,
+          (conv2d_case){.shape = {1, 9, 7, 172, 36, 3, 3, 2, 1, 1, 1, 1}, .bias = true, .x_dtype = BR_F16, .w_dtype = BR_F16});
+    check(&device,
+          (conv2d_case){.shape = upsampled((br_ref_conv2d_params){1, 4, 3, 236, 12, 3, 3, 1, 1, 1, 1, 1}, 8, 6), .bias = true});
+}
+
 /* Matrix units, where there are any. */
 static void test_matrix(void **state)
 {
@@ -215,6 +231,8 @@ static void test_matrix(void **state)
           (conv2d_case){
               {3, 12, 9, 36, 68, 3, 3, 2, 1, 1, 1, 1}, .bias_rows = true, .residual = true, .x_dtype = f16, .w_dtype = f16});
     check(&device, (conv2d_case){{1, 61, 59, 20, 65, 3, 3, 1, 1, 1, 1, 1}, .residual = true, .x_dtype = f16, .w_dtype = f16});
+    check(&device,
+          (conv2d_case){{2, 7, 5, 132, 37, 3, 3, 1, 1, 1, 1, 1}, .bias_rows = true, .x_dtype = f16, .w_dtype = f16}); /* in parts */
 }
 
 static void test_lowered_limits(void **state)
@@ -305,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_storage),   cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_line_too_long),
         cmocka_unit_test(test_errors),    cmocka_unit_test(test_gpu_tiles),      cmocka_unit_test(test_bias_columns),
         cmocka_unit_test(test_upsampled), cmocka_unit_test(test_winograd),       cmocka_unit_test(test_matrix),
+        cmocka_unit_test(test_parts),
     };
     return cmocka_run_group_tests_name("ops/conv2d", tests, br_test_device_setup, br_test_device_teardown);
 }

@@ -208,6 +208,34 @@ static void test_gpu_tiles(void **state)
     check(&device, &(linear_case){.m = 389, .n = 101, .k = 36, .bias = true}); /* flat */
 }
 
+/* Depths that are divided among workgroups, evenly and not, and every epilogue behind that. */
+static void test_parts(void **state)
+{
+    br_test_device device = *(br_test_device *)*state;
+    br_vk_caps caps = *device.caps;
+    device.caps = &caps;
+    caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    const linear_case cases[] = {
+        {.m = 37, .n = 43, .k = 1031, .bias = true, .residual_row = true},
+        {.m = 37, .n = 44, .k = 2052, .bias = true, .residual = true, .activation = BR_ACTIVATION_SILU},
+        {.m = 67, .n = 71, .k = 4211, .residual = true},
+        {.m = 33, .n = 36, .k = 2560, .bias = true, .x_dtype = BR_F16, .w_dtype = BR_F16},
+        {.m = 41, .n = 44, .k = 1548, .bias = true, .geglu = true},
+        {.m = 41, .n = 43, .k = 1063, .geglu = true, .x_dtype = BR_F16, .w_dtype = BR_F16},
+    };
+    const uint32_t parts[] = {2, 4, 8, 5, 3, 2};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const linear_case *c = &cases[i];
+        uint64_t columns = (uint64_t)(c->geglu ? 2 * c->n : c->n);
+        assert_int_equal(br_gemm_tile_choose(&caps, (uint64_t)c->m, columns, (uint64_t)c->k).parts, parts[i]);
+        check(&device, c);
+    }
+    assert_int_equal(br_gemm_tile_m(br_gemm_tile_choose(&caps, 128, 1280, 11520)), 64); /* a larger tile, in parts */
+    assert_int_equal(br_gemm_tile_choose(&caps, 4096, 1280, 11520).parts, 1);
+    caps.max_storage_range = 4 * 128 * 1280 * sizeof(float);
+    assert_int_equal(br_gemm_tile_choose(&caps, 128, 1280, 11520).parts, 4);
+}
+
 /* Values and gates of one matrix, in every form: tiles of this device and of GPUs, few rows, and matrices that one binding does not hold. */
 static void test_geglu(void **state)
 {
@@ -297,23 +325,26 @@ static void test_matrix(void **state)
         {.m = 509, .n = 228, .k = 40, .bias = true, .geglu = true},
         {.m = 1031, .n = 2039, .k = 35, .bias = true}, /* 128 × 128 */
         {.m = 1031, .n = 1020, .k = 68, .bias = true, .geglu = true},
+        {.m = 67, .n = 68, .k = 2072, .bias = true, .residual = true}, /* in parts */
+        {.m = 43, .n = 37, .k = 1031, .bias = true, .geglu = true},
     };
     caps.prefer_matrix = true;
     br_gemm_tile tile;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         linear_case c = cases[i];
-        assert_true(br_gemm_tile_choose_matrix(&caps, (uint64_t)c.m, (uint64_t)(c.geglu ? 2 * c.n : c.n), &tile));
+        assert_true(br_gemm_tile_choose_matrix(&caps, (uint64_t)c.m, (uint64_t)(c.geglu ? 2 * c.n : c.n), (uint64_t)c.k, &tile));
         c.x_dtype = c.w_dtype = BR_F16;
         check(&device, &c);
+        assert_int_equal(tile.parts > 1, c.k > 1024);
         if (i == 0)
             assert_int_equal(tile.stages, 2);
     }
     caps.vendor_id = 0x1002; /* AMD: one stage */
-    assert_true(br_gemm_tile_choose_matrix(&caps, 43, 37, &tile));
+    assert_true(br_gemm_tile_choose_matrix(&caps, 43, 37, 0, &tile));
     assert_int_equal(tile.stages, 1);
     check(&device, &(linear_case){.m = 43, .n = 37, .k = 100, .bias = true, .x_dtype = BR_F16, .w_dtype = BR_F16});
     caps.max_shared = 1024; /* nothing fits */
-    assert_false(br_gemm_tile_choose_matrix(&caps, 1031, 2039, &tile));
+    assert_false(br_gemm_tile_choose_matrix(&caps, 1031, 2039, 0, &tile));
 }
 
 static void test_residual_in_place(void **state)
@@ -393,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_lowered_limits),
         cmocka_unit_test(test_residual_in_place),
         cmocka_unit_test(test_gpu_tiles),
+        cmocka_unit_test(test_parts),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_geglu),
         cmocka_unit_test(test_geglu_lowered_limits),
