@@ -1,5 +1,6 @@
 // What the workgroups of ops/attention_matrix.comp share: a block of KEYS keys, k as it is and v transposed, while the next block is on its way.
-// Columns past the head's width, rows and keys past the last one are zeros.
+// Keys past the last one repeat it, for they weigh nothing, and so do columns past the head's width: q has zeros there, and y no column. So loads need neither
+// branches nor choices, and follow one another.
 //
 // Strides are an odd number of 16 bytes, so that eight rows begin in different groups of banks.
 #ifndef BR_ATTENTION_BLOCK_GLSL
@@ -17,18 +18,6 @@ shared f16vec4 slab[K_SIZE + QUADS * 4 * KEY_STRIDE];
 
 f16vec4 k_next[K_PASSES], v_next[V_PASSES * 4];
 
-// As in common/attention.glsl, without branches, so that loads follow one another.
-#define ATTENTION_TAKE(NAME, BUFFER)                          \
-    f16vec4 NAME(bool row_ok, uint row, uint column)          \
-    {                                                         \
-        bool ok = row_ok && column < p.head_width;            \
-        f16vec4 quad = BUFFER[ok ? (row + column) >> 2 : 0];  \
-        return mix(f16vec4(float16_t(0.0)), quad, bvec4(ok)); \
-    }
-ATTENTION_TAKE(take_q, q4)
-ATTENTION_TAKE(take_k, k4)
-ATTENTION_TAKE(take_v, v4)
-
 // Of a unit of v: four neighbouring invocations load 32 bytes of a row, every fourth of them stores to the same columns.
 uint unit_quad(uint unit)
 {
@@ -44,11 +33,11 @@ void fetch_block(uint k_head, uint v_head, uint key0)
 {
     [[unroll]] for (uint i = 0; i < K_PASSES; i++) {
         uint at = gl_LocalInvocationIndex + i * THREADS, key = key0 + at / QUADS;
-        k_next[i] = take_k(key < p.keys, k_head + key * p.k_stride, at % QUADS * 4);
+        k_next[i] = k4[(k_head + min(key, p.keys - 1) * p.k_stride + min(at % QUADS * 4, p.head_width - 4)) >> 2];
     }
     [[unroll]] for (uint i = 0; i < V_PASSES * 4; i++) {
         uint unit = gl_LocalInvocationIndex + i / 4 * THREADS, key = key0 + unit_keys(unit) * 4 + i % 4;
-        v_next[i] = take_v(key < p.keys, v_head + key * p.v_stride, unit_quad(unit) * 4);
+        v_next[i] = v4[(v_head + min(key, p.keys - 1) * p.v_stride + min(unit_quad(unit) * 4, p.head_width - 4)) >> 2];
     }
 }
 

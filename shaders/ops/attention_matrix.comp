@@ -30,16 +30,16 @@ const uint LANES = SUBGROUP / MATRIX_M;
 const uint STRIP_STRIDE = MATRIX_N / 4 + 1;
 const uint STRIP_QUADS = MATRIX_N / 4 / LANES; // of an invocation
 const uint DEPTH = QUADS * 4 / MATRIX_K;       // matrices of q
+const uint QUERY_QUADS = MATRIX_M * MATRIX_K / 4; // of a matrix
 const uint COLUMNS = QUADS * 4 / MATRIX_N;     // of the sums
 const uint KEY_COLUMNS = KEYS / MATRIX_N;      // of the scores
 const uint SCORES = KEY_COLUMNS * STRIP_QUADS; // of an invocation
 
 shared f16vec4 weights[ROWS * KEY_STRIDE]; // before there are any: q on its way
-shared vec4 strips[ROWS * STRIP_STRIDE]; // a matrix for each subgroup
+shared vec4 strips[ROWS * STRIP_STRIDE];     // a matrix for each subgroup
 
 const float WEIGHT_BITS = 11.0, RISE_MAX = 4.0;
-// Of a key that is not seen: less than any maximum.
-const float UNSEEN = 1.1 * LOWEST;
+const float UNSEEN = 1.1 * LOWEST; // of a key that is not seen: less than any maximum
 
 #define SUMS coopmat<float, gl_ScopeSubgroup, MATRIX_M, MATRIX_N, gl_MatrixUseAccumulator>
 #define LEFT coopmat<float16_t, gl_ScopeSubgroup, MATRIX_M, MATRIX_K, gl_MatrixUseA>
@@ -50,15 +50,17 @@ SUMS products[KEY_COLUMNS];
 SUMS sums[COLUMNS];
 float maximum, total; // of products in this invocation's row, as it lags; of its weights
 
-// q_row: the first element of the head in row0, the subgroup's first one.
-void load_query(uint q_row, uint row0)
+// q_head: the first element of the head in row 0; row0: the subgroup's first one. Rows past the last one repeat it.
+void load_query(uint q_head, uint row0)
 {
     uint first = gl_SubgroupID * MATRIX_M * KEY_STRIDE;
     [[unroll]] for (uint d = 0; d < DEPTH; d++) {
         subgroupBarrier();
-        [[unroll]] for (uint i = gl_SubgroupInvocationID; i < MATRIX_M * MATRIX_K / 4; i += SUBGROUP) {
-            uint row = i / (MATRIX_K / 4), quad = i % (MATRIX_K / 4);
-            weights[first + row * KEY_STRIDE + quad] = take_q(row0 + row < p.rows, q_row + row * p.q_stride, d * MATRIX_K + quad * 4);
+        [[unroll]] for (uint i = 0; i < QUERY_QUADS; i += SUBGROUP) {
+            uint at = i + gl_SubgroupInvocationID, row = at / (MATRIX_K / 4), column = d * MATRIX_K + at % (MATRIX_K / 4) * 4;
+            f16vec4 value = q4[(q_head + min(row0 + row, p.rows - 1) * p.q_stride + min(column, p.head_width - 4)) >> 2];
+            if (QUERY_QUADS % SUBGROUP == 0 || at < QUERY_QUADS)
+                weights[first + row * KEY_STRIDE + at % (MATRIX_K / 4)] = mix(f16vec4(0.0), value, bvec4(column < p.head_width));
         }
         subgroupBarrier();
         coopMatLoad(query[d], weights, first, KEY_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
@@ -163,7 +165,7 @@ void main()
     uint key_end = CAUSAL ? min(p.keys, p.first_row + group_row + ROWS) : p.keys;
 
     fetch_block(k_head, v_head, 0);
-    load_query(p.q_first + (picture * p.rows + row0) * p.q_stride + head * p.head_width, row0);
+    load_query(p.q_first + picture * p.rows * p.q_stride + head * p.head_width, row0);
     maximum = LOWEST;
     total = 0.0;
     [[unroll]] for (uint c = 0; c < COLUMNS; c++)
