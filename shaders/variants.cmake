@@ -46,6 +46,7 @@ br_shader(conv2d_winograd_output_f32 ops/conv2d_winograd_output.comp X_F16=0)
 br_shader(conv2d_winograd_output_f16 ops/conv2d_winograd_output.comp X_F16=1)
 br_shader(attention_f32 ops/attention.comp X_F16=0)
 br_shader(attention_f16 ops/attention.comp X_F16=1)
+br_shader(attention_matrix_f16 ops/attention_matrix.comp X_F16=1 MATRIX)
 br_shader(attention_lanes_f32 ops/attention_lanes.comp X_F16=0)
 br_shader(attention_lanes_f16 ops/attention_lanes.comp X_F16=1)
 

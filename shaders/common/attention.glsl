@@ -22,22 +22,26 @@ layout(set = 0, binding = BR_ATTENTION_Y) writeonly buffer br_y4 { X_T4 y4[]; };
 // Stands for minus infinity: a masked score, and the running maximum before the first one. Finite, so that no driver makes NaN of it.
 const float LOWEST = -3.0e38;
 
-// Columns column .. column + 3 of a head that begins at element `row`; zeros past its width and where `row_ok` is false.
-#define ATTENTION_LOAD(NAME, BUFFER)                                   \
-    vec4 NAME(bool row_ok, uint row, uint column)                      \
-    {                                                                  \
-        if (!row_ok || column >= p.head_width)                         \
-            return vec4(0.0);                                          \
-        if (VEC)                                                       \
-            return vec4(BUFFER##4[(row + column) >> 2]);               \
-        vec4 result = vec4(float(BUFFER[row + column]), 0.0, 0.0, 0.0); \
-        if (column + 1 < p.head_width)                                 \
-            result.y = float(BUFFER[row + column + 1]);                \
-        if (column + 2 < p.head_width)                                 \
-            result.z = float(BUFFER[row + column + 2]);                \
-        if (column + 3 < p.head_width)                                 \
-            result.w = float(BUFFER[row + column + 3]);                \
-        return result;                                                 \
+// Columns column .. column + 3 of a head that begins at element `row`; zeros past its width and where `row_ok` is false. In fours without a branch, so that loads
+// follow one another: NVK makes one of every `&&` and `?:`.
+#define ATTENTION_LOAD(NAME, BUFFER)                                       \
+    vec4 NAME(bool row_ok, uint row, uint column)                          \
+    {                                                                      \
+        bool ok = all(bvec2(row_ok, column < p.head_width));               \
+        if (VEC) {                                                         \
+            vec4 quad = vec4(BUFFER##4[mix(0u, (row + column) >> 2, ok)]); \
+            return mix(vec4(0.0), quad, bvec4(ok));                        \
+        }                                                                  \
+        if (!ok)                                                           \
+            return vec4(0.0);                                              \
+        vec4 result = vec4(float(BUFFER[row + column]), 0.0, 0.0, 0.0);    \
+        if (column + 1 < p.head_width)                                     \
+            result.y = float(BUFFER[row + column + 1]);                    \
+        if (column + 2 < p.head_width)                                     \
+            result.z = float(BUFFER[row + column + 2]);                    \
+        if (column + 3 < p.head_width)                                     \
+            result.w = float(BUFFER[row + column + 3]);                    \
+        return result;                                                     \
     }
 ATTENTION_LOAD(load_q, q)
 ATTENTION_LOAD(load_k, k)

@@ -6,11 +6,11 @@
 #define GEMM_LOAD(NAME, BUFFER)                                  \
     vec4 NAME(uint row, uint k, uint depth)                      \
     {                                                            \
-        bool zero = row == GEMM_ZERO || k >= depth;              \
-        uint at = zero ? 0 : row + k;                            \
+        bool zero = any(bvec2(row == GEMM_ZERO, k >= depth));    \
+        uint at = mix(row + k, 0u, zero);                        \
         if (VEC) {                                               \
             vec4 quad = vec4(BUFFER##4[at >> 2]);                \
-            return zero ? vec4(0.0) : quad;                      \
+            return mix(quad, vec4(0.0), bvec4(zero));            \
         }                                                        \
         if (zero)                                                \
             return vec4(0.0);                                    \

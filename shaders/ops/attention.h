@@ -1,5 +1,6 @@
 /* attention: y = softmax(scale · q kᵀ) v by heads, with the softmax kept up to date block by block of keys (Milakov and Gimelshein, arXiv 1805.02867;
- * Dao et al., arXiv 2205.14135). attention.comp is the form for GPUs, attention_lanes.comp the one for CPU devices. */
+ * Dao et al., arXiv 2205.14135). attention.comp is the form for GPUs, attention_matrix.comp the one for their matrix units,
+ * attention_lanes.comp the one for CPU devices. */
 #ifndef BR_ATTENTION_H
 #define BR_ATTENTION_H
 
@@ -10,6 +11,8 @@
 #define BR_ATTENTION_V 2 /* X_T: D columns of [pictures, Tk, v_stride] */
 #define BR_ATTENTION_Y 3 /* X_T [pictures, Tq, D], or some rows of one picture */
 #define BR_ATTENTION_BINDINGS 4
+
+#define BR_ATTENTION_MATRIX_KEYS 32 /* a block of attention_matrix.comp: a multiple of the matrices' sides */
 
 /* The *_first are elements between the start of a binding's range and the first column of its first row. */
 BR_PUSH(br_attention_push,

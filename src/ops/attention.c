@@ -15,15 +15,22 @@ typedef struct attention_attrs {
     bool causal;
 } attention_attrs;
 
+/* attention.comp, attention_lanes.comp, attention_matrix.comp */
+typedef enum attention_form { FORM_GPU, FORM_LANES, FORM_MATRIX } attention_form;
+
 /* How a workgroup covers the output. */
 typedef struct attention_tile {
-    bool lanes; /* attention_lanes.comp instead of attention.comp */
+    attention_form form;
     uint32_t threads, rows;
     uint32_t quads;    /* of sums a row that an invocation holds */
     uint32_t rest;     /* sums of attention_lanes.comp beside its quads */
     uint32_t tx;       /* invocations of attention.comp along the columns */
     uint32_t key_sets; /* keys of a block by tx, or by the lanes */
     uint32_t parts;    /* workgroups among which a head's columns are split, each of which repeats the scores */
+    /* attention_matrix.comp, where `quads` are those of a head's width, padded */
+    br_vk_matrix_shape shape;
+    uint32_t subgroup;
+    bool subgroup_asked; /* its size is not the only one */
 } attention_tile;
 
 /* attention.comp: 32 rows a workgroup. With more than 4 quads the sums no longer fit in registers, so wide heads get more invocations. */
@@ -41,6 +48,14 @@ typedef struct attention_tile {
 #define LANES_QUADS 5
 #define LANES_KEY_SETS_WIDE 2
 #define LANES_QUADS_WIDE 16
+/* attention_matrix.comp: narrower heads would be padding for the most part, and of wider ones q and the sums no longer fit in registers. */
+#define MATRIX_HEAD_MIN 32
+#define MATRIX_HEAD_MAX 128
+#define MATRIX_SIDE_MAX 16     /* to which heads are padded; of matrices */
+#define MATRIX_SUBGROUPS 8     /* of a workgroup: they share the blocks of k and v */
+#define MATRIX_SUBGROUPS_FEW 4 /* where eight do not fit or there are too few rows for MATRIX_MIN_GROUPS workgroups */
+#define MATRIX_MIN_GROUPS 64
+#define MATRIX_SCALE_MIN 1e-20F /* with less, a key that is not seen would weigh something */
 
 /* Whether columns [column, column + width) exist in rows of k or v; all of a row where nothing was said of columns. */
 static bool check_rows(br_graph *graph, const char *name, const char *role, br_shape shape, br_shape q, int64_t column,
@@ -173,7 +188,7 @@ static attention_tile choose_lanes_tile(const br_vk_caps *caps, uint64_t rows, u
     uint32_t quads = (head_width + columns - 1) / columns, last = head_width % columns;
     bool wide = quads > LANES_QUADS;
     attention_tile tile = {
-        .lanes = true,
+        .form = FORM_LANES,
         .threads = size,
         .rows = rows > LANES_ROWS_FEW && !wide ? LANES_ROWS : LANES_ROWS_FEW,
         .key_sets = wide ? LANES_KEY_SETS_WIDE : LANES_KEY_SETS,
@@ -200,6 +215,70 @@ static attention_tile choose_tile(const br_vk_caps *caps, uint64_t keys, uint32_
     return tile;
 }
 
+/* Bytes of attention_matrix.comp. */
+static uint64_t matrix_shared(const attention_tile *tile)
+{
+    uint64_t k_stride = tile->quads + 2, key_stride = BR_ATTENTION_MATRIX_KEYS / 4 + 2;
+    uint64_t block = BR_ATTENTION_MATRIX_KEYS * k_stride + tile->quads * 4 * key_stride;
+    return (block + tile->rows * key_stride) * 8 + tile->rows * (tile->shape.n / 4 + 1) * 16;
+}
+
+static bool divides(uint32_t part, uint32_t whole)
+{
+    return part && whole % part == 0;
+}
+
+/* The matrix units' tile for `rows` rows of `heads` heads in all pictures together; false where they are not to be used or do not suit. What was measured of a
+ * matrix product with as many outputs decides. */
+static bool choose_matrix_tile(const br_vk_caps *caps, uint64_t rows, uint64_t heads, uint32_t head_width, attention_tile *out_tile)
+{
+    br_gemm_tile gemm;
+    if (head_width < MATRIX_HEAD_MIN || head_width > MATRIX_HEAD_MAX || !caps->subgroup_shuffle || !caps->subgroup_vote ||
+        !br_gemm_tile_choose_matrix(caps, rows, heads * head_width, 0, &gemm))
+        return false;
+    br_vk_matrix_shape shape = gemm.shape;
+    if (!divides(shape.n, MATRIX_SIDE_MAX) || !divides(shape.k, MATRIX_SIDE_MAX) || !divides(shape.m, gemm.subgroup) ||
+        !divides(gemm.subgroup / shape.m, shape.n / 4))
+        return false;
+    attention_tile tile = {
+        .form = FORM_MATRIX,
+        .quads = (head_width + MATRIX_SIDE_MAX - 1) / MATRIX_SIDE_MAX * MATRIX_SIDE_MAX / 4,
+        .parts = 1,
+        .shape = shape,
+        .subgroup = gemm.subgroup,
+        .subgroup_asked = gemm.subgroup_asked,
+    };
+    for (uint32_t subgroups = MATRIX_SUBGROUPS; subgroups >= MATRIX_SUBGROUPS_FEW; subgroups /= 2) {
+        tile.threads = subgroups * gemm.subgroup;
+        tile.rows = subgroups * shape.m;
+        bool enough = subgroups == MATRIX_SUBGROUPS_FEW || rows * heads >= (uint64_t)MATRIX_MIN_GROUPS * tile.rows;
+        if (enough && matrix_shared(&tile) <= caps->max_shared && tile.threads <= caps->max_invocations &&
+            tile.threads <= caps->max_group_size[0]) {
+            *out_tile = tile;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Fills the shader, the specialization constants and the size of subgroups. */
+static void specialize(br_op_dispatch *dispatch, const attention_tile *tile, br_dtype dtype, bool vec, bool causal)
+{
+    static const br_shader_id ids[3][2] = {{BR_SHADER_ATTENTION_F32, BR_SHADER_ATTENTION_F16},
+                                           {BR_SHADER_ATTENTION_LANES_F32, BR_SHADER_ATTENTION_LANES_F16},
+                                           {0, BR_SHADER_ATTENTION_MATRIX_F16}};
+    static const uint32_t counts[3] = {6, 7, 8};
+    const uint32_t spec[3][4] = {{tile->tx, tile->key_sets},
+                                 {tile->rows, tile->key_sets, tile->rest},
+                                 {tile->shape.m, tile->shape.n, tile->shape.k, tile->subgroup}};
+    const uint32_t common[4] = {tile->threads, tile->quads, vec, causal};
+    dispatch->shader = ids[tile->form][dtype == BR_F16];
+    dispatch->spec_count = counts[tile->form];
+    for (uint32_t i = 0; i < dispatch->spec_count; i++)
+        dispatch->spec[i] = i < 4 ? common[i] : spec[tile->form][i - 4];
+    dispatch->subgroup_size = tile->subgroup_asked ? tile->subgroup : 0;
+}
+
 static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_piece piece)
 {
     const attention_attrs *attrs = node->attrs;
@@ -217,8 +296,12 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
     uint32_t head_width = attrs->width / (uint32_t)attrs->heads;
     bool vec = head_width % 4 == 0 && rows_aligned(&q) && rows_aligned(&k) && rows_aligned(&v) && rows_aligned(&y);
     bool lanes = br_gemm_has_lanes(emitter->caps) && emitter->caps->subgroup_size <= LANES_ROWS_FEW;
-    attention_tile tile =
-        lanes ? choose_lanes_tile(emitter->caps, piece.rows, head_width, vec) : choose_tile(emitter->caps, keys, head_width);
+    br_dtype dtype = br_graph_dtype(graph, node->outputs[0]);
+    attention_tile tile;
+    bool matrix = dtype == BR_F16 && vec && attrs->scale >= MATRIX_SCALE_MIN &&
+                  choose_matrix_tile(emitter->caps, rows, (uint64_t)attrs->heads, head_width, &tile);
+    if (!matrix)
+        tile = lanes ? choose_lanes_tile(emitter->caps, piece.rows, head_width, vec) : choose_tile(emitter->caps, keys, head_width);
     uint32_t row_blocks = (uint32_t)((piece.rows + tile.rows - 1) / tile.rows);
 
     br_attention_push push = {
@@ -240,18 +323,14 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
         .v_first = v.slice.skip,
         .y_first = y.slice.skip,
     };
-    static const br_shader_id ids[2][2] = {{BR_SHADER_ATTENTION_F32, BR_SHADER_ATTENTION_F16},
-                                           {BR_SHADER_ATTENTION_LANES_F32, BR_SHADER_ATTENTION_LANES_F16}};
     br_op_dispatch dispatch = {
-        .shader = ids[tile.lanes][br_graph_dtype(graph, node->outputs[0]) == BR_F16],
-        .spec_count = tile.lanes ? 7 : 6, /* REST is of attention_lanes.comp alone */
-        .spec = {tile.threads, tile.quads, vec, attrs->causal, tile.lanes ? tile.rows : tile.tx, tile.key_sets, tile.rest},
         .push_size = sizeof push,
         .operand_count = BR_ATTENTION_BINDINGS,
         .operands = {q.slice.operand, k.slice.operand, v.slice.operand, y.slice.operand},
         .flops = flops(attrs, piece, keys),
         .bytes = q.bytes + k.bytes + v.bytes + y.bytes,
     };
+    specialize(&dispatch, &tile, dtype, vec, attrs->causal);
     memcpy(dispatch.push, &push, sizeof push);
     br_emit_fold(emitter, push.total, dispatch.groups);
     return br_emit_dispatch(emitter, &dispatch);

@@ -121,6 +121,7 @@ static void query_properties(br_vk_physical *physical, const extension_list *ext
     bool in_compute = subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT;
     caps->subgroup_arithmetic = in_compute && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_ARITHMETIC_BIT);
     caps->subgroup_shuffle = in_compute && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT);
+    caps->subgroup_vote = in_compute && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_VOTE_BIT);
     if (size_control) {
         caps->subgroup_min = control.minSubgroupSize;
         caps->subgroup_max = control.maxSubgroupSize;

@@ -60,7 +60,7 @@ typedef struct br_vk_caps {
     uint32_t timestamp_bits;    /* 0: no timestamps */
     /* subgroups */
     uint32_t subgroup_size, subgroup_min, subgroup_max;
-    bool subgroup_size_control, subgroup_arithmetic, subgroup_shuffle;
+    bool subgroup_size_control, subgroup_arithmetic, subgroup_shuffle, subgroup_vote;
     /* numbers: four separate facts (PORTABILITY rule 10) */
     bool f16_storage;    /* 16-bit floats in storage buffers */
     bool f16_arithmetic; /* shaderFloat16 */

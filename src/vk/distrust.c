@@ -62,10 +62,10 @@ void br_vk_caps_distrust(br_vk_caps *caps, VkDriverId driver)
     size_t count = 0;
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         const distrust_rule *rule = &rules[i];
-        bool claimed = ((rule->what & DISTRUST_F16) && (caps->f16_storage || caps->f16_arithmetic)) ||
-                       ((rule->what & DISTRUST_MATRIX) && caps->cooperative_matrix) ||
-                       ((rule->what & DISTRUST_DOT) && caps->integer_dot) ||
-                       ((rule->what & DISTRUST_SUBGROUP) && (caps->subgroup_arithmetic || caps->subgroup_shuffle));
+        bool claimed =
+            ((rule->what & DISTRUST_F16) && (caps->f16_storage || caps->f16_arithmetic)) ||
+            ((rule->what & DISTRUST_MATRIX) && caps->cooperative_matrix) || ((rule->what & DISTRUST_DOT) && caps->integer_dot) ||
+            ((rule->what & DISTRUST_SUBGROUP) && (caps->subgroup_arithmetic || caps->subgroup_shuffle || caps->subgroup_vote));
         if (!claimed || !matches(rule, caps, driver))
             continue;
         if (rule->what & DISTRUST_F16)
@@ -75,7 +75,7 @@ void br_vk_caps_distrust(br_vk_caps *caps, VkDriverId driver)
         if (rule->what & DISTRUST_DOT)
             caps->integer_dot = caps->integer_dot_fast = false;
         if (rule->what & DISTRUST_SUBGROUP)
-            caps->subgroup_arithmetic = caps->subgroup_shuffle = false;
+            caps->subgroup_arithmetic = caps->subgroup_shuffle = caps->subgroup_vote = false;
         if (count < sizeof caps->distrusted / sizeof caps->distrusted[0])
             caps->distrusted[count++] = rule->reason;
     }

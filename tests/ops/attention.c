@@ -1,17 +1,21 @@
 /* attention against the double reference: self, cross, causal, any head width, storage types, lowered limits, hard scores.
  *
  * Tolerances. f32: a score of magnitude s has an error of about s·2^-23, which is a relative error of its weight; scores here reach 30, so 30·2^-23 = 4e-6
- * for the few largest and less for the mean. f16: the inputs are rounded beforehand, so only the rounding of y remains, 2^-11 of each element. */
+ * for the few largest and less for the mean. f16: the inputs are rounded beforehand, so only the rounding of y remains, 2^-11 of each element. Matrix units take
+ * weights of 16 bits: each errs by 2^-11 of itself at most, independently of v, so in the mean of squares their sum with v does too; with the rounding of y
+ * that is sqrt(2) * 2^-11. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/emit.h"
 #include "ops/op.h"
 #include "ref/attention.h"
 #include "support/op.h"
 
 #define TOLERANCE_F32 1e-5
 #define TOLERANCE_F16 (0x1p-11 + 1e-5)
+#define TOLERANCE_MATRIX (1.5 * 0x1p-11)
 
 typedef struct attention_case {
     int pictures, queries, keys, heads, head_width;
@@ -21,6 +25,7 @@ typedef struct attention_case {
     float q_scale;           /* of the values in q; 0 means 1 */
     int q_row, k_row, v_row; /* columns of a row of q, k and v; 0: those of all heads and no more */
     int q_column, k_column, v_column;
+    bool matrix;    /* the form for matrix units, which multiplies weights of 16 bits */
     bool one_value; /* q, k and v are columns of one value, of q_row columns; only where there are as many queries as keys */
 } attention_case;
 
@@ -60,8 +65,19 @@ static void expect_reference(const attention_case *c, const float *const inputs[
     double error = br_test_relative_error(y, expected, (size_t)q_rows * width);
     print_message("[%d, %d, %d x %d], %d keys%s: %.2e\n", c->pictures, c->queries, c->heads, c->head_width, c->keys,
                   c->causal ? ", causal" : "", error);
-    assert_true(error <= (c->dtype == BR_F16 ? TOLERANCE_F16 : TOLERANCE_F32));
+    assert_true(error <= (c->matrix ? TOLERANCE_MATRIX : c->dtype == BR_F16 ? TOLERANCE_F16 : TOLERANCE_F32));
     free(q), free(k), free(v), free(expected);
+}
+
+/* Whether the device takes the form for matrix units. */
+static bool takes_matrix(br_graph *graph, const br_vk_caps *caps)
+{
+    br_emitter emitter;
+    br_emitter_init(&emitter, graph, caps);
+    assert_status_ok(br_emitter_run(&emitter));
+    bool matrix = emitter.dispatches[0].shader == BR_SHADER_ATTENTION_MATRIX_F16;
+    br_emitter_finish(&emitter);
+    return matrix;
 }
 
 static void check(br_test_device *device, const attention_case *c)
@@ -94,6 +110,7 @@ static void check(br_test_device *device, const attention_case *c)
     params.v = c->one_value ? params.q : br_graph_input(&graph, "v", c->dtype, br_shape_of(c->pictures, c->keys, v_row));
     br_value out = br_op_attention(&graph, "attn", &params);
     br_graph_output(&graph, out, "y");
+    assert_int_equal(takes_matrix(&graph, device->caps), c->matrix);
     br_test_tensor inputs[] = {{params.q, q}, {params.k, k}, {params.v, v}}, output = {out, y};
     assert_status_ok(br_test_run(&(br_test_run_params){device, &graph, inputs, c->one_value ? 1 : 3, &output, 1, 0}));
     expect_reference(c, (const float *const[]){q, c->one_value ? q : k, c->one_value ? q : v}, y);
@@ -252,6 +269,46 @@ static void test_gpu(void **state)
     check_shapes(&device);
 }
 
+/* Matrix units, where there are any: heads that are and are not multiples of the matrices' sides, rows and keys that never are, columns of wider rows; the
+ * softmax's maximum rising late, and scores so far apart that few weights count. Wider heads take lavapipe minutes to compile. */
+static void test_matrix(void **state)
+{
+    br_test_device device = *(br_test_device *)*state;
+    br_vk_caps caps = *device.caps;
+    device.caps = &caps;
+    if (!caps.cooperative_matrix) {
+        print_message("cooperative matrices: skipped, the device has none\n");
+        return;
+    }
+    caps.prefer_matrix = true;
+    const attention_case cases[] = {
+        {.pictures = 2, .queries = 67, .keys = 77, .heads = 3, .head_width = 40},
+        {.pictures = 2, .queries = 67, .keys = 67, .heads = 3, .head_width = 40, .causal = true},
+        {.pictures = 1, .queries = 37, .keys = 401, .heads = 2, .head_width = 64, .q_scale = 8},
+        {.pictures = 1, .queries = 37, .keys = 41, .heads = 1, .head_width = 64, .scale = 3},
+        {.pictures = 1, .queries = 1, .keys = 1, .heads = 1, .head_width = 36},
+        {.pictures = 2, .queries = 1031, .keys = 33, .heads = 4, .head_width = 40}, /* large workgroups */
+        {.pictures = 2,
+         .queries = 71,
+         .keys = 71,
+         .heads = 2,
+         .head_width = 80,
+         .q_row = 488,
+         .k_row = 488,
+         .v_row = 488,
+         .q_column = 4,
+         .k_column = 164,
+         .v_column = 328,
+         .one_value = true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        attention_case c = cases[i];
+        c.dtype = BR_F16;
+        c.matrix = true;
+        check(&device, &c);
+    }
+}
+
 static void test_scale(void **state)
 {
     check(*state, &(attention_case){.pictures = 1, .queries = 17, .keys = 43, .heads = 2, .head_width = 8, .scale = 1});
@@ -376,9 +433,11 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),         cmocka_unit_test(test_causal), cmocka_unit_test(test_storage),
-        cmocka_unit_test(test_columns),        cmocka_unit_test(test_gpu),    cmocka_unit_test(test_scale),
-        cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_hard),   cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_shapes),  cmocka_unit_test(test_causal),
+        cmocka_unit_test(test_storage), cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_gpu),     cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_matrix),  cmocka_unit_test(test_lowered_limits),
+        cmocka_unit_test(test_hard),    cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests_name("ops/attention", tests, br_test_device_setup, br_test_device_teardown);
 }

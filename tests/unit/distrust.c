@@ -10,6 +10,7 @@ static br_vk_caps everything(const char *name, uint32_t vendor)
         .vendor_id = vendor,
         .subgroup_arithmetic = true,
         .subgroup_shuffle = true,
+        .subgroup_vote = true,
         .f16_storage = true,
         .f16_arithmetic = true,
         .integer_dot = true,
@@ -37,7 +38,7 @@ static void wrong_claims_are_taken_back(void **state)
 
     caps = everything("AMD Radeon Pro 5500M", 0x1002);
     br_vk_caps_distrust(&caps, VK_DRIVER_ID_MOLTENVK);
-    assert_false(caps.subgroup_arithmetic || caps.subgroup_shuffle);
+    assert_false(caps.subgroup_arithmetic || caps.subgroup_shuffle || caps.subgroup_vote);
 }
 
 static void the_others_keep_theirs(void **state)
