@@ -18,15 +18,6 @@ static struct {
     br_pipeline *plain, *overlapped;
 } shared;
 
-/* SwiftShader takes a second a step. */
-static void skip_on_slow_device(void)
-{
-    if (strstr(shared.device->caps->name, "SwiftShader")) {
-        print_message("left to faster devices\n");
-        skip();
-    }
-}
-
 /* The second call is for three pictures, the last one for a larger one. */
 static br_generate_params params_of(int call)
 {
@@ -63,7 +54,6 @@ static void next(int call, br_generation *out_generation)
 static void test_one_after_the_other(void **state)
 {
     (void)state;
-    skip_on_slow_device();
     br_generation generation;
     for (int call = 0; call < CALLS; call++) {
         next(call, &generation);
@@ -115,7 +105,6 @@ static void count_preview(void *user, int step, int picture, const br_image *ima
 static void test_previews(void **state)
 {
     (void)state;
-    skip_on_slow_device();
     br_generation generation;
     next(0, &generation);
     br_generate_params params = params_of(2);
@@ -180,7 +169,6 @@ static void test_limits(void **state)
 static void test_forgotten(void **state)
 {
     (void)state;
-    skip_on_slow_device();
     br_generation generation;
     next(1, &generation);
 }
@@ -190,7 +178,8 @@ static int setup(void **state)
     (void)state;
     shared.device = br_test_device_open(&(br_vk_device_params){.share_queue = true});
     br_log silent = {0};
-    assert_status_ok(br_model_load(&(br_checkpoint_params){.path = br_test_path("assets/models/emoji")}, &silent, &shared.model));
+    assert_status_ok(
+        br_model_load(&(br_checkpoint_params){.path = br_test_path(br_test_any_model(shared.device))}, &silent, &shared.model));
     assert_status_ok(br_pipeline_open(shared.device->device, shared.model, BR_PRECISION_F32, &shared.plain));
     assert_status_ok(br_pipeline_open(shared.device->device, shared.model, BR_PRECISION_F32, &shared.overlapped));
     br_pipeline_overlap(shared.overlapped);

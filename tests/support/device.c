@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 br_test_device *br_test_device_open(const br_vk_device_params *params)
 {
@@ -41,6 +42,16 @@ void br_test_device_close(br_test_device *test)
 {
     if (test)
         assert_int_equal(close_and_count(test), 0);
+}
+
+bool br_test_device_is_slow(const br_test_device *test)
+{
+    return strstr(test->caps->name, "SwiftShader") != NULL;
+}
+
+const char *br_test_any_model(const br_test_device *test)
+{
+    return br_test_device_is_slow(test) ? "tests/data/tiny/odd" : "assets/models/emoji";
 }
 
 int br_test_device_setup(void **state)

@@ -17,6 +17,12 @@ br_test_device *br_test_device_open(const br_vk_device_params *params);
 /* Fails the test when anything was reported since the instance was created. Takes NULL. */
 void br_test_device_close(br_test_device *test);
 
+/* SwiftShader, which takes seconds for a step of the small model. */
+bool br_test_device_is_slow(const br_test_device *test);
+/* The folder, for br_test_path, of the model to show what holds for any of them: the small one, on a slow device a tiny one that has the same sizes of
+ * latents and pictures. */
+const char *br_test_any_model(const br_test_device *test);
+
 /* Group fixtures: *state is a br_test_device with default params. cmocka does not count a failing group teardown, so this one ends the
  * process with 1 when the layers said anything. */
 int br_test_device_setup(void **state);
