@@ -66,21 +66,18 @@ bool br_gemm_few_registers(const br_vk_caps *caps)
     return caps->vendor_id == VENDOR_ARM;
 }
 
-/* PanVK's compiler spills 50 values of the `medium` below and 23 of the `narrow`, none of these. Mali's shared memory is ordinary memory, of which PanVK
- * gives every dispatch of a recording its own: a power of two for each of the workgroups that the cores hold at once. On a G610 a dispatch of `square`
- * gets 1.2 MiB, of `flat` 2.4, of `small` 4.8; and a UNet has 300 of them. */
+/* PanVK's compiler spills 50 values of the `medium` below and 23 of the `narrow`, none of these; on Bifrost 2 of 4 × 4 outputs an invocation. Mali's shared
+ * memory is ordinary memory, of which PanVK gives every dispatch of a recording its own: a power of two for each of the workgroups that the cores hold at once.
+ * On a G610 a dispatch of either of the first two gets 1.2 MiB; and a UNet has 300 of them. */
 static br_gemm_tile choose_mali(const br_vk_caps *caps, uint64_t m, uint64_t n)
 {
     const br_gemm_tile square = {.threads = 256, .threads_n = 16, .rows = 4, .columns = 4, .quads = 2}; /* 64 × 64, 6 KiB */
-    const br_gemm_tile flat = {.threads = 128, .threads_n = 8, .rows = 4, .columns = 4, .quads = 4};    /* 64 × 32, 7.5 KiB */
-    const br_gemm_tile small = {.threads = 64, .threads_n = 8, .rows = 4, .columns = 4, .quads = 4};    /* 32 × 32, 5 KiB */
+    const br_gemm_tile flat = {.threads = 128, .threads_n = 8, .rows = 2, .columns = 4, .quads = 2};    /* 32 × 32, 3 KiB */
     const br_gemm_tile slim = {.threads = 64, .threads_n = 4, .rows = 2, .columns = 2, .quads = 2};     /* 32 × 8, 2 KiB */
     if (n <= br_gemm_tile_n(slim))
         return slim;
     /* Bifrost's cores hold 256 invocations, so that one workgroup of `square` would have to wait for itself. */
-    if (caps->max_invocations > 256 && groups(square, m, n) >= MALI_TILE_MIN_GROUPS)
-        return square;
-    return groups(flat, m, n) >= MALI_TILE_MIN_GROUPS ? flat : small;
+    return caps->max_invocations > 256 && groups(square, m, n) >= MALI_TILE_MIN_GROUPS ? square : flat;
 }
 
 /* 128 × 64: 15 KiB of shared memory, 64 sums an invocation. Large tiles are slow or worse on mobile GPUs. */
