@@ -293,13 +293,14 @@ br_status br_gemm_emit(br_emitter *emitter, const br_op_dispatch *dispatch, cons
     uint64_t columns = launch->n * (geglu ? 2 : 1);
     BR_TRY(br_emit_scratch(emitter, "parts", BR_F32, br_shape_of(parts, (int64_t)launch->m, (int64_t)columns), &sums));
     first.operands[BR_GEMM_Y] = br_emit_whole(emitter, sums, BR_VK_WRITE);
-    first.operands[BR_GEMM_BIAS] = first.operands[BR_GEMM_RESIDUAL] = first.operands[BR_GEMM_W];
+    first.operands[BR_GEMM_BIAS] = first.operands[BR_GEMM_RESIDUAL] = br_gemm_unused(emitter, first.operands[BR_GEMM_W].value);
     BR_TRY(emit_specialized(emitter, &first, launch, launch->flags | FLAG_SPLIT, (br_gemm_epilogue){.geglu = geglu}));
 
     br_gemm_tile quads = {.threads = PARTS_THREADS, .threads_n = 1, .rows = 1, .columns = geglu ? 8 : 4, .quads = 1};
     second.shader = launch->parts;
     second.operand_count = BR_GEMM_RESIDUAL + 1;
-    second.operands[BR_GEMM_X] = second.operands[BR_GEMM_W] = br_emit_whole(emitter, sums, BR_VK_READ);
+    second.operands[BR_GEMM_X] = br_emit_whole(emitter, sums, BR_VK_READ);
+    second.operands[BR_GEMM_W] = br_gemm_unused(emitter, sums);
     second.flops = parts * launch->m * columns;
     set_total(&second, emitter, (launch->m * ((launch->n + 3) / 4) + PARTS_THREADS - 1) / PARTS_THREADS);
     br_gemm_specialize(&second, quads, launch->flags & BR_GEMM_VEC_STORE, launch->epilogue);

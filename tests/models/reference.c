@@ -185,6 +185,33 @@ static void test_f16(void **state)
     check_samples(BR_PRECISION_F16, &f16_tolerance);
 }
 
+static int dispatches_of(const br_stage *stage, br_shader_id shader)
+{
+    int count = 0;
+    for (int i = 0; i < stage->program->dispatch_count; i++)
+        count += stage->program->dispatches[i].shader == shader;
+    return count;
+}
+
+/* All products by matrix units, where there are any, for one of the samples. Heads of the small model are too narrow for attention's form. */
+static void test_matrix(void **state)
+{
+    (void)state;
+    if (!shared.device->caps->cooperative_matrix) {
+        print_message("%s has no cooperative matrices\n", shared.device->caps->name);
+        skip();
+    }
+    br_test_device *device = br_test_device_open(NULL);
+    assert_status_ok(br_vk_device_tune(device->device, &(br_vk_tuned){.matrix = {BR_VK_ON, BR_VK_ON, BR_VK_ON}}));
+    br_pipeline *pipeline;
+    assert_status_ok(br_pipeline_open(device->device, shared.model, BR_PRECISION_F16, &pipeline));
+    check_sample(pipeline, json_array_get(json_object_get(shared.manifest, "samples"), 0), &f16_tolerance);
+    assert_true(dispatches_of(&pipeline->denoise, BR_SHADER_LINEAR_MATRIX_F16) > 60);
+    assert_true(dispatches_of(&pipeline->denoise, BR_SHADER_CONV2D_MATRIX_F16) > 20);
+    br_pipeline_close(pipeline);
+    br_test_device_close(device);
+}
+
 /* The decoder alone, from the reference's latents. */
 static void test_decoder(void **state)
 {
@@ -255,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_f32),
         cmocka_unit_test(test_f16),
+        cmocka_unit_test(test_matrix),
         cmocka_unit_test(test_decoder),
         cmocka_unit_test(test_encoder),
     };
