@@ -280,11 +280,8 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_f32),
-        cmocka_unit_test(test_f16),
-        cmocka_unit_test(test_matrix),
-        cmocka_unit_test(test_decoder),
-        cmocka_unit_test(test_encoder),
+        cmocka_unit_test(test_f32),     cmocka_unit_test(test_f16),     cmocka_unit_test(test_matrix),
+        cmocka_unit_test(test_decoder), cmocka_unit_test(test_encoder),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
