@@ -51,6 +51,7 @@ bool br_gemm_has_lanes(const br_vk_caps *caps)
 
 #define VENDOR_AMD 0x1002
 #define VENDOR_ARM 0x13b5
+#define VENDOR_IMAGINATION 0x1010
 
 /* PACKED of shaders/common/gemm_spec.glsl: whether a multiply-add takes numbers of 16 bits as they are (v_fma_mix_f32; Apple's operands of 16 bits), so that
  * nothing is spent on unpacking what takes half of the shared memory and of its reads. Elsewhere a conversion is an instruction, or a slow one. AMD's chips with
@@ -63,7 +64,7 @@ static bool mixes_f16(const br_vk_caps *caps)
 
 bool br_gemm_few_registers(const br_vk_caps *caps)
 {
-    return caps->vendor_id == VENDOR_ARM;
+    return caps->vendor_id == VENDOR_ARM || caps->vendor_id == VENDOR_IMAGINATION;
 }
 
 /* PanVK's compiler spills 50 values of the `medium` below and 23 of the `narrow`, none of these; on Bifrost 2 of 4 × 4 outputs an invocation. Mali's shared

@@ -22,7 +22,7 @@ typedef struct br_gemm_tile {
 
 /* Whether this is a CPU device on which a workgroup of subgroup_size invocations is one subgroup whose lanes can read each other. */
 bool br_gemm_has_lanes(const br_vk_caps *caps);
-/* Whether an invocation has so few registers (Mali: 64) that a large tile spills. */
+/* Whether an invocation has so few registers (Mali: 64) that a large tile spills, or the driver takes many times as long to compile one (PowerVR). */
 bool br_gemm_few_registers(const br_vk_caps *caps);
 /* For m × n outputs. Fits every device that has 128 invocations and 16 KiB of shared memory. `depth`: the products of each, which may be divided; 0 where
  * they may not. */
