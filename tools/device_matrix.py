@@ -83,10 +83,6 @@ memory), *scratch* bytes of memory an invocation, *waves* the subgroups (Apple: 
 static estimate, which counts loops in its own way: compare builds of one shader on one driver, not drivers.
 """
 
-# Hot shaders do not spill; where another one does, the reason stands below its table. Device: words.
-MALI = "one register of the text encoder's causal attention in 32-bit floats, which holds 64 without it; 0.004 % of the work, once a picture"
-REASONS = {"panvk-g610": MALI, "panvk-g72": MALI, "panvk-g52": MALI}
-
 
 def picture_verdict(results, device, lab):
     """Of a device that executes: how far its picture is from lavapipe's."""
@@ -218,7 +214,7 @@ def verdict(report, device):
     names, hot_names = spilling(report), spilling(report, HOT)
     said = f"{', '.join(hot_names)} of them spill" if hot_names else "none of them spills"
     lines = [f"Hot: {len(hot)} pipelines with {100 * sum(hot):.1f} % of the work; {said}.", ""]
-    return lines + ([f"Spills in {', '.join(names)}: {REASONS.get(device.name, 'no reason known')}.", ""] if names else [])
+    return lines + ([f"Spills in {', '.join(names)}.", ""] if names else [])
 
 
 def write_stats(devices, all_results, path):
