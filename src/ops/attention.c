@@ -204,7 +204,7 @@ static attention_tile choose_lanes_tile(const br_vk_caps *caps, uint64_t rows, u
 static attention_tile choose_tile(const br_vk_caps *caps, uint64_t keys, uint32_t head_width)
 {
     attention_tile tile = {.threads = GPU_THREADS, .rows = GPU_ROWS};
-    bool few_registers = br_gemm_few_registers(caps);
+    bool few_registers = br_gemm_wants_small_tiles(caps);
     if (!few_registers && head_width > GPU_WIDE_HEAD && caps->max_invocations >= GPU_WIDE_THREADS)
         tile.threads = GPU_WIDE_THREADS;
     tile.tx = 4 * tile.threads / GPU_ROWS;

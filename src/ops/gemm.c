@@ -62,7 +62,7 @@ static bool mixes_f16(const br_vk_caps *caps)
     return apple || (caps->vendor_id == VENDOR_AMD && !caps->cooperative_matrix && caps->subgroup_min < 64);
 }
 
-bool br_gemm_few_registers(const br_vk_caps *caps)
+bool br_gemm_wants_small_tiles(const br_vk_caps *caps)
 {
     return caps->vendor_id == VENDOR_ARM || caps->vendor_id == VENDOR_IMAGINATION;
 }
@@ -70,7 +70,7 @@ bool br_gemm_few_registers(const br_vk_caps *caps)
 /* PanVK's compiler spills 50 values of the `medium` below and 23 of the `narrow`, none of these; on Bifrost 2 of 4 × 4 outputs an invocation. Mali's shared
  * memory is ordinary memory, of which PanVK gives every dispatch of a recording its own: a power of two for each of the workgroups that the cores hold at once.
  * On a G610 a dispatch of either of the first two gets 1.2 MiB; and a UNet has 300 of them. */
-static br_gemm_tile choose_mali(const br_vk_caps *caps, uint64_t m, uint64_t n)
+static br_gemm_tile choose_small(const br_vk_caps *caps, uint64_t m, uint64_t n)
 {
     const br_gemm_tile square = {.threads = 256, .threads_n = 16, .rows = 4, .columns = 4, .quads = 2}; /* 64 × 64, 6 KiB */
     const br_gemm_tile flat = {.threads = 128, .threads_n = 8, .rows = 2, .columns = 4, .quads = 2};    /* 32 × 32, 3 KiB */
@@ -130,7 +130,7 @@ static br_gemm_shape shape_of(uint64_t m, uint64_t n)
 
 bool br_gemm_shape_of(const br_vk_caps *caps, uint64_t m, uint64_t n, br_gemm_shape *out_shape)
 {
-    if (br_gemm_has_lanes(caps) || br_gemm_few_registers(caps) || n <= br_gemm_tile_n(narrow))
+    if (br_gemm_has_lanes(caps) || br_gemm_wants_small_tiles(caps) || n <= br_gemm_tile_n(narrow))
         return false;
     *out_shape = shape_of(m, n);
     return true;
@@ -145,8 +145,8 @@ static br_gemm_tile choose(const br_vk_caps *caps, uint64_t m, uint64_t n, uint6
         return (br_gemm_tile){
             .threads = size, .threads_n = size, .rows = LANES_ROWS, .columns = columns, .quads = 1, .lanes = true};
     }
-    if (br_gemm_few_registers(caps))
-        return choose_mali(caps, m, n);
+    if (br_gemm_wants_small_tiles(caps))
+        return choose_small(caps, m, n);
     if (!br_gemm_shape_of(caps, m, n, &shape)) /* the last convolution of a model has 3 or 4 channels */
         return narrow;
     if (caps->tuned.tile[shape])

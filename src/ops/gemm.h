@@ -23,7 +23,7 @@ typedef struct br_gemm_tile {
 /* Whether this is a CPU device on which a workgroup of subgroup_size invocations is one subgroup whose lanes can read each other. */
 bool br_gemm_has_lanes(const br_vk_caps *caps);
 /* Whether an invocation has so few registers (Mali: 64) that a large tile spills, or the driver takes many times as long to compile one (PowerVR). */
-bool br_gemm_few_registers(const br_vk_caps *caps);
+bool br_gemm_wants_small_tiles(const br_vk_caps *caps);
 /* For m × n outputs. Fits every device that has 128 invocations and 16 KiB of shared memory. `depth`: the products of each, which may be divided; 0 where
  * they may not. */
 br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n, uint64_t depth);
@@ -35,7 +35,7 @@ void br_gemm_tile_widen(br_gemm_tile *tile, bool halves, uint64_t multiples);
 bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, uint64_t depth, br_gemm_tile *out_tile);
 /* What is measured apart, by how many workgroups of the large and of the medium tile the output gives; and the tiles that are tried for each, "64x64". */
 typedef enum br_gemm_shape { BR_GEMM_SHAPE_LARGE, BR_GEMM_SHAPE_MEDIUM, BR_GEMM_SHAPE_SMALL } br_gemm_shape;
-/* False: nothing is chosen by measuring there, as on CPU devices, on Mali and for very narrow outputs. */
+/* False: nothing is chosen by measuring there, as on CPU devices, on Mali and PowerVR and for very narrow outputs. */
 bool br_gemm_shape_of(const br_vk_caps *caps, uint64_t m, uint64_t n, br_gemm_shape *out_shape);
 #define BR_GEMM_TILES 3
 const char *br_gemm_tile_name(int index);

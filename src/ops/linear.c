@@ -184,8 +184,10 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
 
     bool few_rows = !dot && piece.rows <= ROWS_MAX;
     uint64_t products = geglu ? 2 * piece.columns : piece.columns; /* columns of the product */
-    /* Cut products have work for all cores anyway. */
-    uint64_t depth = piece.rows == (uint64_t)br_shape_rows(br_graph_shape(emitter->graph, x)) && piece.columns == n ? k : 0;
+    /* Cut products have work for all cores anyway, GEGLU's in two passes among them: a node has room for the sums of one. */
+    bool whole = piece.rows == (uint64_t)br_shape_rows(br_graph_shape(emitter->graph, x)) && piece.columns == n &&
+                 geglu == ((const linear_attrs *)node->attrs)->geglu;
+    uint64_t depth = whole ? k : 0;
     br_gemm_tile tile;
     if (few_rows)
         tile = (br_gemm_tile){.threads = ROWS_THREADS, .threads_n = ROWS_TEAM, .rows = push.m, .parts = 1};

@@ -132,7 +132,7 @@ static br_gemm_tile choose(const br_vk_caps *caps, uint64_t m, uint64_t n)
     const br_gemm_tile medium = {.threads = 128, .threads_n = 8, .rows = 4, .columns = 8, .quads = 1}; /* 64 × 64, 7 KiB */
     const br_gemm_tile small = {.threads = 64, .threads_n = 8, .rows = 4, .columns = 4, .quads = 2};   /* 32 × 32, 6 KiB */
     const br_gemm_tile flat = {.threads = 128, .threads_n = 8, .rows = 2, .columns = 4, .quads = 1};   /* 32 × 32, 4 KiB */
-    if (br_gemm_few_registers(caps)) /* PanVK spills 13 values of `small` and 5 of its half the other way round */
+    if (br_gemm_wants_small_tiles(caps)) /* PanVK spills 13 values of `small` and 5 of its half the other way round */
         return flat;
     if (caps->type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU && groups(large, m, n) >= LARGE_MIN_GROUPS)
         return large;
