@@ -146,18 +146,22 @@ static void run_errand(br_errands *errands, br_errand *errand)
     pthread_cond_broadcast(&errands->done);
 }
 
+static void run_first(br_errands *errands)
+{
+    br_errand *errand = errands->first;
+    errands->first = errand->next;
+    run_errand(errands, errand);
+}
+
 static void *run_errands(void *user)
 {
     br_errands *errands = user;
     pthread_mutex_lock(&errands->lock);
     while (!errands->stopping) {
-        br_errand *errand = errands->first;
-        if (!errand) {
+        if (errands->first)
+            run_first(errands);
+        else
             pthread_cond_wait(&errands->added, &errands->lock);
-            continue;
-        }
-        errands->first = errand->next;
-        run_errand(errands, errand);
     }
     pthread_mutex_unlock(&errands->lock);
     return NULL;
@@ -230,7 +234,12 @@ void br_errands_finish_one(br_errands *errands, br_errand *errand)
         take_out(errands, errand);
     if (errand->state == ERRAND_NEW || errand->state == ERRAND_WAITING)
         run_errand(errands, errand);
-    while (errand->state != ERRAND_DONE)
-        pthread_cond_wait(&errands->done, &errands->lock);
+    /* While others are at it, the caller does what it would wait for next. */
+    while (errand->state != ERRAND_DONE) {
+        if (errands->first)
+            run_first(errands);
+        else
+            pthread_cond_wait(&errands->done, &errands->lock);
+    }
     pthread_mutex_unlock(&errands->lock);
 }

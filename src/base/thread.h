@@ -36,7 +36,8 @@ BR_MUST_CHECK br_status br_errands_create(int threads, br_errands **out_errands)
 void br_errands_destroy(br_errands *errands);
 /* `errand` is borrowed until it is done. From one thread at a time, as br_errands_finish_one. */
 void br_errands_add(br_errands *errands, br_errand *errand);
-/* When this returns the errand has been run, here or in the background. Nothing is done for one that was run already. */
+/* When this returns the errand has been run, here or in the background; while it is run in the background, the caller runs others that wait. Nothing is done for
+ * one that was run already. */
 void br_errands_finish_one(br_errands *errands, br_errand *errand);
 
 #endif

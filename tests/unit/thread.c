@@ -1,7 +1,10 @@
 /* Jobs shared out among threads: every index once, none of two at the same time with the same worker. Errands: each once, and done when it is needed. */
 #include "base/thread.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
+#include <time.h>
 
 #include "support/test.h"
 
@@ -93,6 +96,39 @@ static void test_errands_once(void **state)
     br_errands_destroy(NULL);
 }
 
+typedef struct rendezvous {
+    br_errand base;
+    atomic_int *arrived;
+    bool met;
+} rendezvous;
+
+static void run_rendezvous(br_errand *base)
+{
+    rendezvous *it = (rendezvous *)base;
+    atomic_fetch_add(it->arrived, 1);
+    for (int wait = 0; wait < 10000 && atomic_load(it->arrived) < 2; wait++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    it->met = atomic_load(it->arrived) == 2;
+}
+
+/* Whoever waits for an errand that is run in the background runs the next one meanwhile: with one thread two run at a time. */
+static void test_errands_waiting_helps(void **state)
+{
+    (void)state;
+    atomic_int arrived = 0;
+    br_errands *errands;
+    assert_status_ok(br_errands_create(1, &errands));
+    rendezvous first = {{.run = run_rendezvous}, &arrived, false}, second = first;
+    br_errands_add(errands, &first.base);
+    while (atomic_load(&arrived) == 0)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    br_errands_add(errands, &second.base);
+    br_errands_finish_one(errands, &first.base);
+    br_errands_finish_one(errands, &second.base);
+    assert_true(first.met && second.met);
+    br_errands_destroy(errands);
+}
+
 /* Those that nobody needed are given up: none is run afterwards, none twice. */
 static void test_errands_given_up(void **state)
 {
@@ -118,6 +154,6 @@ static void test_errands_given_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_index_once), cmocka_unit_test(test_errands_once),
-                                       cmocka_unit_test(test_errands_given_up)};
+                                       cmocka_unit_test(test_errands_waiting_helps), cmocka_unit_test(test_errands_given_up)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
