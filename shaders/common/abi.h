@@ -22,6 +22,9 @@ typedef unsigned int uint;
 #define BR_STEP_STRUCT(name, fields) typedef struct name { fields } name;
 #endif
 
+/* As the first element of an operand: there is none. */
+#define BR_ABSENT 0xffffffffu
+
 /* Rows of the sampler's history that a step may read. */
 #define BR_HISTORY_MAX 4
 

@@ -2,7 +2,7 @@
 #ifndef BR_ATTENTION_GLSL
 #define BR_ATTENTION_GLSL
 
-#include "common/types.glsl"
+#include "common/quad.glsl"
 #include "ops/attention.h"
 
 layout(local_size_x_id = 0) in;
@@ -11,13 +11,13 @@ layout(constant_id = 2) const bool VEC = false;     // the head's width, all str
 layout(constant_id = 3) const bool CAUSAL = false;
 
 layout(set = 0, binding = BR_ATTENTION_Q) readonly buffer br_q { X_T q[]; };
-layout(set = 0, binding = BR_ATTENTION_Q) readonly buffer br_q4 { X_T4 q4[]; };
+layout(set = 0, binding = BR_ATTENTION_Q) readonly buffer br_q4 { X_QUAD q4[]; };
 layout(set = 0, binding = BR_ATTENTION_K) readonly buffer br_k { X_T k[]; };
-layout(set = 0, binding = BR_ATTENTION_K) readonly buffer br_k4 { X_T4 k4[]; };
+layout(set = 0, binding = BR_ATTENTION_K) readonly buffer br_k4 { X_QUAD k4[]; };
 layout(set = 0, binding = BR_ATTENTION_V) readonly buffer br_v { X_T v[]; };
-layout(set = 0, binding = BR_ATTENTION_V) readonly buffer br_v4 { X_T4 v4[]; };
+layout(set = 0, binding = BR_ATTENTION_V) readonly buffer br_v4 { X_QUAD v4[]; };
 layout(set = 0, binding = BR_ATTENTION_Y) writeonly buffer br_y { X_T y[]; };
-layout(set = 0, binding = BR_ATTENTION_Y) writeonly buffer br_y4 { X_T4 y4[]; };
+layout(set = 0, binding = BR_ATTENTION_Y) writeonly buffer br_y4 { X_QUAD y4[]; };
 
 // Stands for minus infinity: a masked score, and the running maximum before the first one. Finite, so that no driver makes NaN of it.
 const float LOWEST = -3.0e38;
@@ -29,8 +29,8 @@ const float LOWEST = -3.0e38;
     {                                                                      \
         bool ok = all(bvec2(row_ok, column < p.head_width));               \
         if (VEC) {                                                         \
-            vec4 quad = vec4(BUFFER##4[mix(0u, (row + column) >> 2, ok)]); \
-            return mix(vec4(0.0), quad, bvec4(ok));                        \
+            uint at = mix(0u, (row + column) >> 2, ok);                    \
+            return mix(vec4(0.0), X_T_VALUE(BUFFER##4[at]), bvec4(ok));    \
         }                                                                  \
         if (!ok)                                                           \
             return vec4(0.0);                                              \
@@ -50,7 +50,7 @@ ATTENTION_LOAD(load_v, v)
 void store_y(uint row, uint column, vec4 value)
 {
     if (VEC) {
-        y4[(row + column) >> 2] = X_T4(value);
+        y4[(row + column) >> 2] = X_T_QUAD(value);
         return;
     }
     y[row + column] = X_T(value.x);

@@ -13,6 +13,9 @@ const uint GEMM_BN = WX * TN;
 #define GEMM_LANE_COLUMN(c) (gl_SubgroupInvocationID + c * WX)
 #endif
 #define GEMM_TY 0
+#ifndef GEMM_FIRST_SUM
+#define GEMM_FIRST_SUM(slot) 0.0 // what the sums of a slot begin with
+#endif
 
 float acc[TM * TN];
 
@@ -70,8 +73,11 @@ GEMM_LANES_LOAD(gemm_lane_load_w, w)
 void gemm_tile(uint m0, uint n0, uint taps, uint depth)
 {
     uint lane = gl_SubgroupInvocationID;
-    [[unroll]] for (uint i = 0; i < TM * TN; i++)
-        acc[i] = 0.0;
+    [[unroll]] for (uint c = 0; c < TN; c++) {
+        float first = GEMM_FIRST_SUM(n0 + GEMM_LANE_COLUMN(c));
+        [[unroll]] for (uint r = 0; r < TM; r++)
+            acc[r * TN + c] = first;
+    }
     for (uint tap = 0; tap < taps; tap++) {
         uint x_row[TM / WX], w_row[TN];
         [[unroll]] for (uint i = 0; i < TM / WX; i++)
@@ -99,7 +105,7 @@ void gemm_tile(uint m0, uint n0, uint taps, uint depth)
                                       subgroupShuffle(mine[q].w, r));
                         [[unroll]] for (uint c = 0; c < TN; c++) {
                             uint at = (i * WX + r) * TN + c;
-                            acc[at] = acc[at] + a.x * b[c][q].x + a.y * b[c][q].y + a.z * b[c][q].z + a.w * b[c][q].w;
+                            acc[at] += dot(a, b[c][q]);
                         }
                     }
                 }

@@ -3,16 +3,13 @@
 #ifndef BR_GEMM_PARTS_GLSL
 #define BR_GEMM_PARTS_GLSL
 
-#define PART_T float
-#define PART_T4 vec4
-
 uint gemm_sums_at(uint part, uint m, uint n)
 {
     return (part * p.m + m) * (p.n * GEMM_HALVES) + n;
 }
 
 #if BR_PARTS
-GEMM_LOAD_STORED(gemm_load_sums, part)
+GEMM_LOAD_STORED(gemm_load_sums, part, F32)
 
 void gemm_store(uint m, uint n, vec4 v, vec4 gate);
 
@@ -48,9 +45,9 @@ uint gemm_take_part(uint group, uint taps, uint steps)
 void gemm_store_sums(uint m, uint n, vec4 value, vec4 gate)
 {
     uint at = gemm_sums_at(gemm_part, m, n), count = p.n - n;
-    GEMM_STORE(part, PART_T, at, value, count)
+    GEMM_STORE(part, F32, at, value, count)
     if (GEGLU) {
-        GEMM_STORE(part, PART_T, at + p.n, gate, count)
+        GEMM_STORE(part, F32, at + p.n, gate, count)
     }
 }
 #endif

@@ -14,6 +14,8 @@ vec4 gemm_sums(uint r, uint c)
 // Computes the tile whose first row and slot are (m0, n0), and stores it.
 void gemm_run(uint m0, uint n0, uint taps, uint depth)
 {
+    if (WHOLE)
+        m0 = min(m0, p.m - GEMM_BM);
     gemm_tile(m0, n0, taps, depth);
     [[unroll]] for (uint c = 0; c < TN; c += GEMM_V * GEMM_HALVES) {
         [[unroll]] for (uint r = 0; r < TM; r++)

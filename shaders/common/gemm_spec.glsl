@@ -67,6 +67,16 @@ const bool VEC = (FLAGS & 1) != 0;    // x and w are loaded in fours: depth and 
 const bool VEC_STORE = (FLAGS & 2) != 0 && GEMM_V == 4;
 const bool PACKED = (FLAGS & 4) != 0; // numbers of 16 bits stay packed until they are multiplied
 const bool SPLIT = (FLAGS & 8) != 0;  // the depth is divided among p.parts workgroups, see common/gemm_parts.glsl
+// Every tile is whole: none has columns past the end, and where the last rows would not fill one, it begins earlier and makes some once more. Of interest where
+// a condition for every row is much of what its outputs cost.
+const bool WHOLE = (FLAGS & 16) != 0;
+
+// For CPU devices products with and without a residual are one pipeline.
+#if BR_LANES
+#define GEMM_ADDS_RESIDUAL (RESIDUAL == RESIDUAL_FULL && p.residual_first != BR_ABSENT)
+#else
+#define GEMM_ADDS_RESIDUAL (RESIDUAL == RESIDUAL_FULL)
+#endif
 
 const uint GEMM_ZERO = 0xffffffffu;
 

@@ -2,11 +2,13 @@
 #ifndef BR_GEMM_STORE_GLSL
 #define BR_GEMM_STORE_GLSL
 
-#define GEMM_LOAD_STORED(NAME, BUFFER)                       \
+#include "common/quad.glsl"
+
+#define GEMM_LOAD_STORED(NAME, BUFFER, T)                    \
     vec4 NAME(uint at, uint count)                           \
     {                                                        \
         if (VEC_STORE)                                       \
-            return vec4(BUFFER##4[at >> 2]);                 \
+            return T##_VALUE(BUFFER##4[at >> 2]);            \
         vec4 value = vec4(0.0);                              \
         [[unroll]] for (uint e = 0; e < GEMM_V; e++) {       \
             if (e < count)                                   \
@@ -17,7 +19,7 @@
 
 #define GEMM_STORE(BUFFER, T, AT, VALUE, COUNT)              \
     if (VEC_STORE) {                                         \
-        BUFFER##4[(AT) >> 2] = T##4(VALUE);                  \
+        BUFFER##4[(AT) >> 2] = T##_QUAD(VALUE);              \
     } else {                                                 \
         [[unroll]] for (uint e = 0; e < GEMM_V; e++) {       \
             if (e < (COUNT))                                 \

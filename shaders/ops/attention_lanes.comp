@@ -38,26 +38,15 @@ uint clamp_row(uint row, uint count)
     return min(row, count - 1);
 }
 
-// Loads are loops over the lanes with a step for every component, so two halves come as one.
 #if X_F16
-layout(set = 0, binding = BR_ATTENTION_Q) readonly buffer br_q_packed { uvec2 q_packed[]; };
-layout(set = 0, binding = BR_ATTENTION_K) readonly buffer br_k_packed { uvec2 k_packed[]; };
-layout(set = 0, binding = BR_ATTENTION_V) readonly buffer br_v_packed { uvec2 v_packed[]; };
 layout(set = 0, binding = BR_ATTENTION_V) readonly buffer br_v_pairs { uint v_pairs[]; };
-
-vec4 unpack(uvec2 halves)
-{
-    return vec4(unpackHalf2x16(halves.x), unpackHalf2x16(halves.y));
-}
-#define LANE_QUAD(NAME, ROW, COLUMN) unpack(NAME##_packed[((ROW) + (COLUMN)) >> 2])
 #define LANE_V_PAIR(AT) unpackHalf2x16(v_pairs[(AT) >> 1])
 #else
 layout(set = 0, binding = BR_ATTENTION_V) readonly buffer br_v_pairs { vec2 v_pairs[]; };
-#define LANE_QUAD(NAME, ROW, COLUMN) NAME##4[((ROW) + (COLUMN)) >> 2]
 #define LANE_V_PAIR(AT) v_pairs[(AT) >> 1]
 #endif
 // Columns column .. column + 3 of a row that exists, and all of which exist where VEC.
-#define LANE_LOAD(NAME, ROW, COLUMN) (VEC ? LANE_QUAD(NAME, ROW, COLUMN) : load_##NAME(true, ROW, COLUMN))
+#define LANE_LOAD(NAME, ROW, COLUMN) (VEC ? X_T_VALUE(NAME##4[((ROW) + (COLUMN)) >> 2]) : load_##NAME(true, ROW, COLUMN))
 
 void multiply_q_k(uint q_head, uint row0, uint k_head, uint key0)
 {

@@ -13,6 +13,7 @@
 #include "common/types.glsl"
 #include "common/activation.glsl"
 #include "common/gemm_spec.glsl"
+#include "common/gemm_store.glsl"
 #include "ops/conv2d.h"
 
 #if BR_PARTS
@@ -31,11 +32,11 @@ layout(set = 0, binding = BR_CONV2D_W) readonly buffer br_w8 { uvec4 w8[]; };
 #endif
 #endif
 layout(set = 0, binding = BR_CONV2D_Y) writeonly buffer br_y { X_T y[]; };
-layout(set = 0, binding = BR_CONV2D_Y) writeonly buffer br_y4 { X_T4 y4[]; };
+layout(set = 0, binding = BR_CONV2D_Y) writeonly buffer br_y4 { X_QUAD y4[]; };
 layout(set = 0, binding = BR_CONV2D_BIAS) readonly restrict buffer br_bias { float bias[]; };
 layout(set = 0, binding = BR_CONV2D_BIAS) readonly restrict buffer br_bias4 { vec4 bias4[]; };
 layout(set = 0, binding = BR_CONV2D_RESIDUAL) readonly buffer br_residual { X_T residual[]; };
-layout(set = 0, binding = BR_CONV2D_RESIDUAL) readonly buffer br_residual4 { X_T4 residual4[]; };
+layout(set = 0, binding = BR_CONV2D_RESIDUAL) readonly buffer br_residual4 { X_QUAD residual4[]; };
 
 #if !BR_PARTS
 layout(constant_id = GEMM_SPEC_NEXT) const bool UPSAMPLED = false; // x is read as if enlarged to height × width
@@ -43,7 +44,7 @@ layout(constant_id = GEMM_SPEC_NEXT) const bool UPSAMPLED = false; // x is read 
 // The input pixel under `tap` of output pixel m; padding and rows past the end are zeros.
 uint gemm_x_row(uint m, uint tap)
 {
-    if (m >= p.m)
+    if (!WHOLE && m >= p.m)
         return GEMM_ZERO;
     uint picture = m / p.out_pixels;
     uint pixel = m - picture * p.out_pixels;
@@ -54,6 +55,10 @@ uint gemm_x_row(uint m, uint tap)
     int column = int(out_x * p.stride + tap - tap_y * p.kernel_w) - p.pad_left;
     if (line < 0 || line >= p.height || column < 0 || column >= p.width)
         return GEMM_ZERO;
+#if BR_LANES
+    line >>= p.doubled;
+    column >>= p.doubled;
+#endif
     if (UPSAMPLED) {
         line = int(uint(line) * uint(p.x_height) / uint(p.height));
         column = int(uint(column) * uint(p.x_width) / uint(p.width));
@@ -64,20 +69,19 @@ uint gemm_x_row(uint m, uint tap)
 uint gemm_w_row(uint slot, uint tap)
 {
     uint n = gemm_column(slot);
-    return n < p.n ? p.w_first + (n * p.taps + tap) * p.depth : GEMM_ZERO;
+    return WHOLE || n < p.n ? p.w_first + (n * p.taps + tap) * p.depth : GEMM_ZERO;
 }
 
 #include "common/gemm_load.glsl"
 #endif
-#include "common/gemm_store.glsl"
 #include "common/gemm_parts.glsl"
-GEMM_LOAD_STORED(load_bias, bias)
-GEMM_LOAD_STORED(load_residual, residual)
+GEMM_LOAD_STORED(load_bias, bias, F32)
+GEMM_LOAD_STORED(load_residual, residual, X_T)
 
 // Channels n .. n + GEMM_V - 1 of output pixel m.
 void gemm_store(uint m, uint n, vec4 v, vec4 gate)
 {
-    if (m >= p.m || n >= p.n)
+    if (!WHOLE && (m >= p.m || n >= p.n))
         return;
 #if !BR_PARTS
     if (SPLIT) {
@@ -88,7 +92,7 @@ void gemm_store(uint m, uint n, vec4 v, vec4 gate)
     uint count = p.n - n;
     if (BIAS)
         v += load_bias(p.bias_first + m / p.out_pixels * p.bias_stride + n, count);
-    if (RESIDUAL == RESIDUAL_FULL)
+    if (GEMM_ADDS_RESIDUAL)
         v += load_residual(p.residual_first + m * p.y_stride + n, count);
     v = br_activate4(ACT, v);
     GEMM_STORE(y, X_T, p.y_first + m * p.y_stride + n, v, count);

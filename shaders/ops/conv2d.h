@@ -41,6 +41,7 @@ BR_PUSH(br_conv2d_push,
     uint bias_stride; /* 0: the same bias for all pictures */
     uint residual_first;
     uint parts;       /* of taps and depth, each a workgroup's: common/gemm_parts.glsl */
+    uint doubled;     /* CPU devices: 1 where x is read at twice its size, elsewhere 0; UPSAMPLED is for other sizes there */
 )
 
 #endif

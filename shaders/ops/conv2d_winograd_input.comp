@@ -2,21 +2,28 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#include "common/types.glsl"
+#include "common/quad.glsl"
 #include "ops/conv2d_winograd.h"
 #include "ops/winograd.glsl"
 
 layout(local_size_x_id = 0) in;
-layout(set = 0, binding = BR_WINOGRAD_FROM) readonly buffer br_x { X_T4 x4[]; };
+layout(set = 0, binding = BR_WINOGRAD_FROM) readonly buffer br_x { X_QUAD x4[]; };
 layout(set = 0, binding = BR_WINOGRAD_TO) writeonly buffer br_v { vec4 v4[]; };
 
-// The padding is zeros. Every invocation loads, some for nothing: CPU devices would else branch for each.
-vec4 load(int line, int column, uint quads, uint i)
+// Lines and columns of x as they are stored, counted from the slab's; those in the padding have none.
+const uint PADDING = 0xffffffffu;
+
+uint stored(int at, int size, int stored_size, int first)
 {
-    bool outside = line < 0 || line >= p.height || column < 0 || column >= p.width;
-    uint stored_line = outside ? uint(p.slab_top) : uint(line) * uint(p.x_height) / uint(p.height);
-    uint stored_column = outside ? 0 : uint(column) * uint(p.x_width) / uint(p.width);
-    vec4 value = vec4(x4[p.from_first / 4 + ((stored_line - uint(p.slab_top)) * uint(p.x_width) + stored_column) * quads + i]);
+    return at < 0 || at >= size ? PADDING : uint(at) * uint(stored_size) / uint(size) - uint(first);
+}
+
+// The padding is zeros. Every invocation loads, some for nothing: CPU devices would else branch for each.
+vec4 load(uint line, uint column, uint quads, uint i)
+{
+    bool outside = line == PADDING || column == PADDING;
+    uint at = outside ? 0 : line * uint(p.x_width) + column;
+    vec4 value = X_T_VALUE(x4[p.from_first / 4 + at * quads + i]);
     return outside ? vec4(0.0) : value;
 }
 
@@ -28,11 +35,16 @@ void main()
     uint quads = p.depth / 4, tile = item / quads, i = item - tile * quads;
     uint tile_y = tile / p.line_tiles, tile_x = tile - tile_y * p.line_tiles;
     int line = int(p.y0 + tile_y * WINOGRAD_OUT) - p.pad_top, column = int(tile_x * WINOGRAD_OUT) - p.pad_left;
+    uint lines[WINOGRAD_IN], columns[WINOGRAD_IN];
+    [[unroll]] for (int at = 0; at < WINOGRAD_IN; at++) {
+        lines[at] = stored(line + at, p.height, p.x_height, p.slab_top);
+        columns[at] = stored(column + at, p.width, p.x_width, 0);
+    }
     vec4 half_done[WINOGRAD_IN][WINOGRAD_IN]; // Bᵀ d
     [[unroll]] for (int x = 0; x < WINOGRAD_IN; x++) {
         vec4 d[WINOGRAD_IN], v[WINOGRAD_IN];
         [[unroll]] for (int y = 0; y < WINOGRAD_IN; y++)
-            d[y] = load(line + y, column + x, quads, i);
+            d[y] = load(lines[y], columns[x], quads, i);
         winograd_input(d, v);
         [[unroll]] for (int y = 0; y < WINOGRAD_IN; y++)
             half_done[y][x] = v[y];

@@ -3,7 +3,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "common/activation.glsl"
-#include "common/types.glsl"
+#include "common/quad.glsl"
 #include "ops/conv2d_winograd.h"
 #include "ops/winograd.glsl"
 
@@ -13,9 +13,9 @@ layout(constant_id = 3) const bool BIAS = false;
 layout(constant_id = 4) const bool RESIDUAL = false;
 
 layout(set = 0, binding = BR_WINOGRAD_FROM) readonly buffer br_s { vec4 s4[]; };
-layout(set = 0, binding = BR_WINOGRAD_TO) writeonly buffer br_y { X_T4 y4[]; };
+layout(set = 0, binding = BR_WINOGRAD_TO) writeonly buffer br_y { X_QUAD y4[]; };
 layout(set = 0, binding = BR_WINOGRAD_BIAS) readonly buffer br_bias { float bias[]; };
-layout(set = 0, binding = BR_WINOGRAD_RESIDUAL) readonly buffer br_residual { X_T4 residual4[]; };
+layout(set = 0, binding = BR_WINOGRAD_RESIDUAL) readonly buffer br_residual { X_QUAD residual4[]; };
 
 void main()
 {
@@ -47,10 +47,10 @@ void main()
                 uint at = (line * p.out_width + column) * (p.y_stride / 4) + n;
                 vec4 v = y[j] + shift;
                 if (RESIDUAL)
-                    v += vec4(residual4[p.residual_first / 4 + at]);
+                    v += X_T_VALUE(residual4[p.residual_first / 4 + at]);
                 [[unroll]] for (int c = 0; c < 4; c++)
                     v[c] = br_activate(ACT, v[c]);
-                y4[p.to_first / 4 + at] = X_T4(v);
+                y4[p.to_first / 4 + at] = X_T_QUAD(v);
             }
         }
     }

@@ -7,6 +7,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "common/activation.glsl"
+#include "common/quad.glsl"
 #include "ops/group_norm.glsl"
 
 layout(constant_id = 1) const uint VECTOR = 1;
@@ -14,12 +15,12 @@ layout(constant_id = 2) const bool BESIDE = false; // channels from p.x_channels
 layout(constant_id = 3) const int KIND = BR_ACT_NONE;
 
 layout(std430, binding = BR_GROUP_NORM_X) readonly buffer X { X_T x[]; };
-layout(std430, binding = BR_GROUP_NORM_X) readonly buffer X4 { X_T4 x4[]; };
+layout(std430, binding = BR_GROUP_NORM_X) readonly buffer X4 { X_QUAD x4[]; };
 layout(std430, binding = BR_GROUP_NORM_BESIDE) readonly buffer B { X_T beside[]; };
-layout(std430, binding = BR_GROUP_NORM_BESIDE) readonly buffer B4 { X_T4 beside4[]; };
+layout(std430, binding = BR_GROUP_NORM_BESIDE) readonly buffer B4 { X_QUAD beside4[]; };
 #if APPLY
 layout(std430, binding = BR_GROUP_NORM_Y) writeonly buffer Y { X_T y[]; };
-layout(std430, binding = BR_GROUP_NORM_Y) writeonly buffer Y4 { X_T4 y4[]; };
+layout(std430, binding = BR_GROUP_NORM_Y) writeonly buffer Y4 { X_QUAD y4[]; };
 layout(std430, binding = BR_GROUP_NORM_GAMMA) readonly buffer Gamma { float gamma[]; };
 layout(std430, binding = BR_GROUP_NORM_BETA) readonly buffer Beta { float beta[]; };
 shared vec2 s_norm[gl_WorkGroupSize.x]; // mean, 1 / sqrt(var + eps) of the block's groups
@@ -51,8 +52,8 @@ channel_place place_of(uint channel)
 vec4 read_x(bool is_beside, uint i)
 {
     if (BESIDE && is_beside)
-        return VECTOR == 4 ? vec4(beside4[i / 4]) : vec4(float(beside[i]));
-    return VECTOR == 4 ? vec4(x4[i / 4]) : vec4(float(x[i]));
+        return VECTOR == 4 ? X_T_VALUE(beside4[i / 4]) : vec4(float(beside[i]));
+    return VECTOR == 4 ? X_T_VALUE(x4[i / 4]) : vec4(float(x[i]));
 }
 
 #if MEASURE
@@ -127,7 +128,7 @@ void normalise(uint local)
         vec4 value = read_x(place.is_beside, place.first + row * place.stride);
         uint o = to + row * p.channels;
         if (VECTOR == 4)
-            y4[o / 4] = X_T4(br_activate4(KIND, (value - mean) * scale + shift));
+            y4[o / 4] = X_T_QUAD(br_activate4(KIND, (value - mean) * scale + shift));
         else
             y[o] = X_T(br_activate(KIND, (value.x - mean.x) * scale.x + shift.x));
     }

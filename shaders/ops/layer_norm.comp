@@ -1,9 +1,9 @@
 // y = (x - mean) / sqrt(var + eps) * gamma + beta over each row. LANES invocations share a row; mean first, then the distances from it, so that a large mean
 // does not cancel. Up to REGISTERS vectors of the row stay in registers, the rest is read again (from the cache). x and y may be the same memory:
-// an invocation overwrites only what it alone has read.
+// an invocation overwrites only what it alone has read, but for the row's first element, which all have read before their first sum.
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#include "common/types.glsl"
+#include "common/quad.glsl"
 #include "ops/layer_norm.h"
 
 layout(local_size_x_id = 0) in;
@@ -12,13 +12,13 @@ layout(constant_id = 2) const uint LANES = 1; // a power of two; the workgroup t
 layout(constant_id = 3) const uint REGISTERS = 1;
 
 layout(std430, binding = BR_LAYER_NORM_X) readonly buffer X { X_T x[]; };
-layout(std430, binding = BR_LAYER_NORM_X) readonly buffer X4 { X_T4 x4[]; };
+layout(std430, binding = BR_LAYER_NORM_X) readonly buffer X4 { X_QUAD x4[]; };
 layout(std430, binding = BR_LAYER_NORM_GAMMA) readonly buffer Gamma { float gamma[]; };
 layout(std430, binding = BR_LAYER_NORM_GAMMA) readonly buffer Gamma4 { vec4 gamma4[]; };
 layout(std430, binding = BR_LAYER_NORM_BETA) readonly buffer Beta { float beta[]; };
 layout(std430, binding = BR_LAYER_NORM_BETA) readonly buffer Beta4 { vec4 beta4[]; };
 layout(std430, binding = BR_LAYER_NORM_Y) writeonly buffer Y { X_T y[]; };
-layout(std430, binding = BR_LAYER_NORM_Y) writeonly buffer Y4 { X_T4 y4[]; };
+layout(std430, binding = BR_LAYER_NORM_Y) writeonly buffer Y4 { X_QUAD y4[]; };
 
 shared float s_sum[gl_WorkGroupSize.x];
 
@@ -26,7 +26,10 @@ shared float s_sum[gl_WorkGroupSize.x];
 float row_sum(vec4 value)
 {
     uint id = gl_LocalInvocationID.x, lane = id % LANES;
-    s_sum[id] = VECTOR == 4 ? value.x + value.y + (value.z + value.w) : value.x;
+    float own = VECTOR == 4 ? value.x + value.y + (value.z + value.w) : value.x;
+    if (LANES == 1)
+        return own;
+    s_sum[id] = own;
     barrier();
     for (uint step = LANES / 2; step > 0; step /= 2) {
         if (lane < step)
@@ -41,7 +44,7 @@ float row_sum(vec4 value)
 vec4 read_x(uint i)
 {
     if (VECTOR == 4)
-        return vec4(x4[p.x_skip / 4 + i]);
+        return X_T_VALUE(x4[p.x_skip / 4 + i]);
     return vec4(float(x[p.x_skip + i]));
 }
 
@@ -49,7 +52,7 @@ void write_y(uint row, uint d, vec4 value)
 {
     uint width = p.width / VECTOR;
     if (VECTOR == 4)
-        y4[p.y_skip / 4 + row * width + d] = X_T4(value * gamma4[d] + beta4[d]);
+        y4[p.y_skip / 4 + row * width + d] = X_T_QUAD(value * gamma4[d] + beta4[d]);
     else
         y[p.y_skip + row * width + d] = X_T(value.x * gamma[d] + beta[d]);
 }
@@ -64,18 +67,20 @@ void main()
     uint width = row < p.rows ? p.width / VECTOR : 0; // vectors; lanes without a row have nothing to add to the sums
     uint begin = row * (p.width / VECTOR);
 
+    // Sums are of distances from the row's first element: where the mean is large, long sums of the elements themselves would lose what tells them apart.
+    float near = width > 0 ? read_x(begin).x : 0.0;
     vec4 kept[REGISTERS];
     vec4 sum = vec4(0);
     for (uint k = 0; k < REGISTERS; k++) {
         uint d = lane + k * LANES;
-        kept[k] = vec4(0);
+        kept[k] = vec4(near);
         if (d < width)
             kept[k] = read_x(begin + d);
-        sum += kept[k];
+        sum += kept[k] - near;
     }
     for (uint d = lane + REGISTERS * LANES; d < width; d += LANES)
-        sum += read_x(begin + d);
-    float mean = row_sum(sum) / float(p.width);
+        sum += read_x(begin + d) - near;
+    float mean = near + row_sum(sum) / float(p.width);
 
     sum = vec4(0);
     for (uint k = 0; k < REGISTERS; k++)

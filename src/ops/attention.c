@@ -48,6 +48,8 @@ typedef struct attention_tile {
 #define LANES_QUADS 5
 #define LANES_KEY_SETS_WIDE 2
 #define LANES_QUADS_WIDE 16
+/* Below these operations it is cheaper to do the scores once more for every quad than to compile a pipeline that does several. */
+#define LANES_FEW_FLOPS 32000000
 /* attention_matrix.comp: narrower heads would be padding for the most part, and of wider ones q and the sums no longer fit in registers. */
 #define MATRIX_HEAD_MIN 32
 #define MATRIX_HEAD_MAX 128
@@ -182,7 +184,7 @@ static void split_columns(attention_tile *tile, uint32_t quads, uint32_t quads_m
     tile->quads = (quads + tile->parts - 1) / tile->parts;
 }
 
-static attention_tile choose_lanes_tile(const br_vk_caps *caps, uint64_t rows, uint32_t head_width, bool vec)
+static attention_tile choose_lanes_tile(const br_vk_caps *caps, uint64_t rows, uint32_t head_width, bool vec, uint64_t work)
 {
     uint32_t size = caps->subgroup_size, columns = 4 * size;
     uint32_t quads = (head_width + columns - 1) / columns, last = head_width % columns;
@@ -197,7 +199,8 @@ static attention_tile choose_lanes_tile(const br_vk_caps *caps, uint64_t rows, u
         quads--;
         tile.rest = (last + size - 1) / size;
     }
-    split_columns(&tile, quads, wide ? LANES_QUADS_WIDE : LANES_QUADS);
+    bool apart = !wide && !tile.rest && work < LANES_FEW_FLOPS;
+    split_columns(&tile, quads, wide ? LANES_QUADS_WIDE : apart ? 1 : LANES_QUADS);
     return tile;
 }
 
@@ -297,11 +300,12 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
     bool vec = head_width % 4 == 0 && rows_aligned(&q) && rows_aligned(&k) && rows_aligned(&v) && rows_aligned(&y);
     bool lanes = br_gemm_has_lanes(emitter->caps) && emitter->caps->subgroup_size <= LANES_ROWS_FEW;
     br_dtype dtype = br_graph_dtype(graph, node->outputs[0]);
+    uint64_t work = flops(attrs, piece, keys);
     attention_tile tile;
     bool matrix = dtype == BR_F16 && vec && attrs->scale >= MATRIX_SCALE_MIN &&
                   choose_matrix_tile(emitter->caps, rows, (uint64_t)attrs->heads, head_width, &tile);
     if (!matrix)
-        tile = lanes ? choose_lanes_tile(emitter->caps, piece.rows, head_width, vec) : choose_tile(emitter->caps, keys, head_width);
+        tile = lanes ? choose_lanes_tile(emitter->caps, piece.rows, head_width, vec, work) : choose_tile(emitter->caps, keys, head_width);
     uint32_t row_blocks = (uint32_t)((piece.rows + tile.rows - 1) / tile.rows);
 
     br_attention_push push = {
@@ -327,7 +331,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
         .push_size = sizeof push,
         .operand_count = BR_ATTENTION_BINDINGS,
         .operands = {q.slice.operand, k.slice.operand, v.slice.operand, y.slice.operand},
-        .flops = flops(attrs, piece, keys),
+        .flops = work,
         .bytes = q.bytes + k.bytes + v.bytes + y.bytes,
     };
     specialize(&dispatch, &tile, dtype, vec, attrs->causal);

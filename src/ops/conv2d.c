@@ -170,6 +170,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
         tile = br_gemm_tile_choose(emitter->caps, m, (uint64_t)piece.channels, depth);
     uint64_t tiles_m = (m + br_gemm_tile_m(tile) - 1) / br_gemm_tile_m(tile);
     uint32_t tiles_n = (uint32_t)(((uint64_t)piece.channels + br_gemm_tile_n(tile) - 1) / br_gemm_tile_n(tile));
+    bool doubled = tile.lanes && attrs->height == 2 * shape->height && attrs->width == 2 * shape->width;
     br_conv2d_push push = {
         .total = (uint32_t)(tiles_m * tiles_n),
         .tiles_n = tiles_n,
@@ -198,7 +199,11 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
         .bias_stride = (uint32_t)attrs->bias_stride,
         .residual_first = residual_slice.skip + (uint32_t)piece.channel,
         .parts = tile.parts,
+        .doubled = doubled,
     };
+    uint32_t ends = push.n | push.y_stride | push.y_first | push.bias_first | push.bias_stride | push.residual_first;
+    if (tile.lanes && residual == BR_NONE)
+        push.residual_first = BR_ABSENT;
     br_gemm_tile_widen(&tile, x_f16 || w_f16, (uint64_t)shape->in_channels | x.skip | w.skip);
     static const br_shader_id ids[2][2][2] = {
         {{BR_SHADER_CONV2D_F32_F32, BR_SHADER_CONV2D_F32_F16}, {BR_SHADER_CONV2D_F16_F32, BR_SHADER_CONV2D_F16_F16}},
@@ -214,7 +219,6 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
     };
     memcpy(dispatch.push, &push, sizeof push);
     bool load = shape->in_channels % 4 == 0 && x.skip % 4 == 0 && w.skip % 4 == 0;
-    uint32_t ends = push.n | push.y_stride | push.y_first | push.bias_first | push.bias_stride | push.residual_first;
     br_gemm_residual kind = residual != BR_NONE ? BR_GEMM_RESIDUAL_FULL : BR_GEMM_RESIDUAL_NONE;
     uint32_t flags = (load ? BR_GEMM_VEC_LOAD : 0) | (ends % 4 == 0 ? BR_GEMM_VEC_STORE : 0);
     return br_gemm_emit(emitter, &dispatch,
@@ -224,7 +228,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
                                           .m = m,
                                           .n = (uint64_t)piece.channels,
                                           .op_spec_count = 1,
-                                          .op_spec = attrs->height != shape->height || attrs->width != shape->width,
+                                          .op_spec = !doubled && (attrs->height != shape->height || attrs->width != shape->width),
                                           .parts = x_f16 ? BR_SHADER_CONV2D_PARTS_F16 : BR_SHADER_CONV2D_PARTS_F32});
 }
 

@@ -13,6 +13,7 @@ static_assert(BR_ACTIVATION_SILU == 1 && BR_ACTIVATION_GELU == 2 && BR_ACTIVATIO
 #define ACT_GEGLU (BR_ACTIVATION_TANH + 1)
 #define FLAG_PACKED 4u
 #define FLAG_SPLIT 8u
+#define FLAG_WHOLE 16u
 
 /* A discrete GPU has some 20 to 150 cores with several workgroups each; a large tile pays once every core gets one. */
 #define LARGE_TILE_MIN_GROUPS 128
@@ -244,6 +245,9 @@ uint32_t br_gemm_tile_n(br_gemm_tile tile)
 
 void br_gemm_specialize(br_op_dispatch *dispatch, br_gemm_tile tile, uint32_t flags, br_gemm_epilogue epilogue)
 {
+    /* Outputs of fewer than four columns an invocation are stored one by one: no reason for two pipelines. */
+    if (!tile.matrix && tile.columns / (epilogue.geglu ? 2 : 1) % 4 != 0)
+        flags &= ~(uint32_t)BR_GEMM_VEC_STORE;
     const uint32_t spec[] = {tile.threads,
                              tile.threads_n,
                              tile.rows,
@@ -280,6 +284,23 @@ static br_status emit_specialized(br_emitter *emitter, br_op_dispatch *dispatch,
     return br_emit_dispatch(emitter, dispatch);
 }
 
+/* WHOLE of shaders/common/gemm_spec.glsl, which only the form for CPU devices gains by. A row must not be made twice where its residual may be y. */
+static bool is_whole(const br_gemm_launch *launch)
+{
+    uint64_t slots = launch->n * (launch->epilogue.geglu ? 2 : 1), tile_m = br_gemm_tile_m(launch->tile);
+    bool twice = launch->epilogue.residual == BR_GEMM_RESIDUAL_NONE || launch->epilogue.residual == BR_GEMM_RESIDUAL_ROW;
+    return launch->tile.lanes && slots % br_gemm_tile_n(launch->tile) == 0 &&
+           (launch->m % tile_m == 0 || (launch->m > tile_m && twice));
+}
+
+/* What CPU devices' pipelines do not tell apart: see GEMM_ADDS_RESIDUAL there. */
+static br_gemm_epilogue lanes_epilogue(br_gemm_epilogue epilogue)
+{
+    if (epilogue.residual == BR_GEMM_RESIDUAL_NONE && epilogue.activation == BR_ACTIVATION_NONE && !epilogue.geglu)
+        epilogue.residual = BR_GEMM_RESIDUAL_FULL;
+    return epilogue;
+}
+
 br_status br_gemm_emit(br_emitter *emitter, const br_op_dispatch *dispatch, const br_gemm_launch *launch)
 {
     uint32_t total, parts = launch->tile.parts;
@@ -287,6 +308,9 @@ br_status br_gemm_emit(br_emitter *emitter, const br_op_dispatch *dispatch, cons
     memcpy(&total, dispatch->push, sizeof total);
     br_op_dispatch first = *dispatch, second = *dispatch;
     set_total(&first, emitter, (uint64_t)total * parts);
+    if (launch->tile.lanes)
+        return emit_specialized(emitter, &first, launch, launch->flags | (is_whole(launch) ? FLAG_WHOLE : 0),
+                                lanes_epilogue(launch->epilogue));
     if (parts == 1)
         return emit_specialized(emitter, &first, launch, launch->flags, launch->epilogue);
 

@@ -45,9 +45,10 @@ static br_status emit_rows(br_emitter *emitter, const br_node *node, const br_sl
     };
     uint32_t vector = br_elementwise_vector(pieces, 4, width), vectors = (uint32_t)width / vector;
     uint32_t size = br_elementwise_reduction_size(emitter), lanes = 1;
-    while (lanes < size && lanes * VECTORS_WANTED < vectors)
+    bool cpu = emitter->caps->type == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    while (!cpu && lanes < size && lanes * VECTORS_WANTED < vectors)
         lanes *= 2;
-    uint32_t registers = (vectors + lanes - 1) / lanes;
+    uint32_t registers = cpu ? 1 : (vectors + lanes - 1) / lanes;
     uint64_t groups = (slices->count + size / lanes - 1) / (size / lanes);
     br_layer_norm_push push = {.total = (uint32_t)groups,
                                .rows = (uint32_t)slices->count,
@@ -57,7 +58,9 @@ static br_status emit_rows(br_emitter *emitter, const br_node *node, const br_sl
                                .eps = attrs->eps};
     bool f16 = br_graph_dtype(emitter->graph, node->outputs[0]) == BR_F16;
     return br_elementwise_emit(emitter,
-                               &(br_elementwise_params){.shader = f16 ? BR_SHADER_LAYER_NORM_F16 : BR_SHADER_LAYER_NORM_F32,
+                               &(br_elementwise_params){.shader = !f16  ? BR_SHADER_LAYER_NORM_F32
+                                                                  : cpu ? BR_SHADER_LAYER_NORM_LANES_F16
+                                                                        : BR_SHADER_LAYER_NORM_F16,
                                                         .pieces = pieces,
                                                         .piece_count = 4,
                                                         .push = &push,

@@ -212,6 +212,11 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     push.y_first = y_slice.skip + (uint32_t)piece.column;
     push.bias_first = bias_slice.skip;
     push.residual_first = residual_slice.skip + (residual == BR_GEMM_RESIDUAL_ROW ? 0 : (uint32_t)piece.column);
+    uint32_t ends = push.n | push.y_stride | push.y_first | push.bias_first | push.residual_first | (geglu ? push.gate : 0);
+    if (tile.lanes && bias == BR_NONE)
+        push.bias_first = BR_ABSENT;
+    if (tile.lanes && residual == BR_GEMM_RESIDUAL_NONE)
+        push.residual_first = BR_ABSENT;
     br_op_dispatch dispatch = {
         .shader = tile.matrix ? BR_SHADER_LINEAR_MATRIX_F16
                               : pick_shader(emitter->graph, node,
@@ -228,13 +233,14 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     memcpy(dispatch.push, &push, sizeof push);
     /* The words of blocks are read one by one wherever they begin. */
     bool load = k % 4 == 0 && x_slice.skip % 4 == 0 && (blocks || (push.w_first % 4 == 0 && push.w_stride % 4 == 0));
-    uint32_t ends = push.n | push.y_stride | push.y_first | push.bias_first | push.residual_first | (geglu ? push.gate : 0);
     uint32_t flags = (load ? BR_GEMM_VEC_LOAD : 0) | (ends % 4 == 0 ? BR_GEMM_VEC_STORE : 0);
+    br_gemm_epilogue epilogue = pass->epilogue;
+    epilogue.bias = epilogue.bias && !tile.lanes; /* which has it pushed */
     bool y_f16 = br_graph_dtype(emitter->graph, x) == BR_F16;
     return br_gemm_emit(emitter, &dispatch,
                         &(br_gemm_launch){.tile = tile,
                                           .flags = flags,
-                                          .epilogue = pass->epilogue,
+                                          .epilogue = epilogue,
                                           .m = piece.rows,
                                           .n = piece.columns,
                                           .op_spec_count = blocks,
