@@ -16,6 +16,7 @@
 #include "common/types.glsl"
 #include "common/activation.glsl"
 #include "common/gemm_spec.glsl"
+#include "common/gemm_store.glsl"
 #include "ops/linear.h"
 
 #if BR_PARTS
@@ -46,41 +47,52 @@ layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w8 { uvec4 w8[]; };
 #endif
 #endif
 layout(set = 0, binding = BR_LINEAR_Y) writeonly buffer br_y { X_T y[]; };
-layout(set = 0, binding = BR_LINEAR_Y) writeonly buffer br_y4 { X_T4 y4[]; };
+layout(set = 0, binding = BR_LINEAR_Y) writeonly buffer br_y4 { X_QUAD y4[]; };
 layout(set = 0, binding = BR_LINEAR_BIAS) readonly restrict buffer br_bias { float bias[]; };
 layout(set = 0, binding = BR_LINEAR_BIAS) readonly restrict buffer br_bias4 { vec4 bias4[]; };
 layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual { X_T residual[]; };
-layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual4 { X_T4 residual4[]; };
+layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual4 { X_QUAD residual4[]; };
 layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual_row { float residual_row[]; };
 layout(set = 0, binding = BR_LINEAR_RESIDUAL) readonly buffer br_residual_row4 { vec4 residual_row4[]; };
 
 #if !BR_PARTS
 uint gemm_x_row(uint m, uint tap)
 {
-    return m < p.m ? p.x_first + m * (p.k / X_UNIT) : GEMM_ZERO;
+    return WHOLE || m < p.m ? p.x_first + m * (p.k / X_UNIT) : GEMM_ZERO;
 }
 
 uint gemm_w_row(uint slot, uint tap)
 {
     uint column = gemm_column(slot);
     uint n = gemm_is_gate(slot) ? column + p.gate : column;
-    return column < p.n ? p.w_first + n * p.w_stride : GEMM_ZERO;
+    return WHOLE || column < p.n ? p.w_first + n * p.w_stride : GEMM_ZERO;
 }
+
+#if BR_LANES
+// The bias, loaded once for all rows.
+#define GEMM_FIRST_SUM(slot) first_sum(slot)
+float first_sum(uint slot)
+{
+    uint column = gemm_column(slot);
+    if (p.bias_first == BR_ABSENT || !(WHOLE || column < p.n))
+        return 0.0;
+    return bias[p.bias_first + column + (gemm_is_gate(slot) ? p.gate : 0)];
+}
+#endif
 
 #if !BR_DOT
 #include "common/gemm_load.glsl"
 #endif
 #endif
-#include "common/gemm_store.glsl"
 #include "common/gemm_parts.glsl"
-GEMM_LOAD_STORED(load_bias, bias)
-GEMM_LOAD_STORED(load_residual, residual)
-GEMM_LOAD_STORED(load_residual_row, residual_row)
+GEMM_LOAD_STORED(load_bias, bias, F32)
+GEMM_LOAD_STORED(load_residual, residual, X_T)
+GEMM_LOAD_STORED(load_residual_row, residual_row, F32)
 
 // Columns n .. n + GEMM_V - 1 of row m, from the sums of values and of gates.
 void gemm_store(uint m, uint n, vec4 v, vec4 gate)
 {
-    if (m >= p.m || n >= p.n)
+    if (!WHOLE && (m >= p.m || n >= p.n))
         return;
 #if !BR_PARTS
     if (SPLIT) {
@@ -89,12 +101,17 @@ void gemm_store(uint m, uint n, vec4 v, vec4 gate)
     }
 #endif
     uint count = p.n - n, at = p.y_first + m * p.y_stride + n, residual_at = p.residual_first + m * p.y_stride + n;
-    if (BIAS)
+#if BR_LANES
+    const bool add_bias = false; // the sums began with it
+#else
+    const bool add_bias = BIAS;
+#endif
+    if (add_bias)
         v += load_bias(p.bias_first + n, count);
     v = br_activate4(ACT, v);
     if (GEGLU)
-        v *= br_activate4(BR_ACT_GELU, BIAS ? gate + load_bias(p.bias_first + p.gate + n, count) : gate);
-    if (RESIDUAL == RESIDUAL_FULL)
+        v *= br_activate4(BR_ACT_GELU, add_bias ? gate + load_bias(p.bias_first + p.gate + n, count) : gate);
+    if (GEMM_ADDS_RESIDUAL)
         v += load_residual(residual_at, count);
     if (RESIDUAL == RESIDUAL_GATE)
         v *= load_residual(residual_at, count);

@@ -305,7 +305,8 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
     bool matrix = dtype == BR_F16 && vec && attrs->scale >= MATRIX_SCALE_MIN &&
                   choose_matrix_tile(emitter->caps, rows, (uint64_t)attrs->heads, head_width, &tile);
     if (!matrix)
-        tile = lanes ? choose_lanes_tile(emitter->caps, piece.rows, head_width, vec, work) : choose_tile(emitter->caps, keys, head_width);
+        tile = lanes ? choose_lanes_tile(emitter->caps, piece.rows, head_width, vec, work)
+                     : choose_tile(emitter->caps, keys, head_width);
     uint32_t row_blocks = (uint32_t)((piece.rows + tile.rows - 1) / tile.rows);
 
     br_attention_push push = {

@@ -288,9 +288,9 @@ static br_status emit_specialized(br_emitter *emitter, br_op_dispatch *dispatch,
 static bool is_whole(const br_gemm_launch *launch)
 {
     uint64_t slots = launch->n * (launch->epilogue.geglu ? 2 : 1), tile_m = br_gemm_tile_m(launch->tile);
-    bool twice = launch->epilogue.residual == BR_GEMM_RESIDUAL_NONE || launch->epilogue.residual == BR_GEMM_RESIDUAL_ROW;
+    bool repeats = launch->epilogue.residual == BR_GEMM_RESIDUAL_NONE || launch->epilogue.residual == BR_GEMM_RESIDUAL_ROW;
     return launch->tile.lanes && slots % br_gemm_tile_n(launch->tile) == 0 &&
-           (launch->m % tile_m == 0 || (launch->m > tile_m && twice));
+           (launch->m % tile_m == 0 || (launch->m > tile_m && repeats));
 }
 
 /* What CPU devices' pipelines do not tell apart: see GEMM_ADDS_RESIDUAL there. */

@@ -97,6 +97,10 @@ static void test_shapes(void **state)
     check(*state, (conv2d_case){.shape = {1, 17, 13, 4, 33, 3, 3, 1, 1, 1, 1, 1}, .bias = true});
     check(*state, (conv2d_case){.shape = {2, 13, 9, 67, 5, 3, 3, 1, 1, 1, 1, 1}, .bias_row = true, .residual = true});
     check(*state, (conv2d_case){.shape = {3, 7, 8, 20, 37, 3, 3, 1, 1, 1, 1, 1}, .bias_rows = true, .residual = true});
+    /* Whole tiles of CPU devices, some of whose rows are made twice without the residual. */
+    check(*state, (conv2d_case){.shape = {2, 7, 8, 20, 32, 3, 3, 1, 1, 1, 1, 1}, .bias_rows = true});
+    check(*state, (conv2d_case){.shape = {2, 4, 8, 20, 32, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .residual = true});
+    check(*state, (conv2d_case){.shape = {1, 7, 5, 12, 64, 1, 1, 1}, .x_dtype = BR_F16, .w_dtype = BR_F16});
 }
 
 /* The activation sees bias and residual. */
@@ -148,6 +152,8 @@ static void test_upsampled(void **state)
     check(*state, (conv2d_case){.shape = upsampled((br_ref_conv2d_params){2, 7, 5, 19, 37, 3, 3, 1, 1, 1, 1, 1}, 13, 9),
                                 .bias_rows = true,
                                 .residual = true});
+    check(*state,
+          (conv2d_case){.shape = upsampled((br_ref_conv2d_params){2, 3, 4, 8, 32, 3, 3, 1, 1, 1, 1, 1}, 6, 8), .bias = true});
     check(*state, (conv2d_case){.shape = upsampled((br_ref_conv2d_params){1, 3, 6, 8, 11, 3, 3, 1, 1, 1, 1, 1}, 17, 6)});
     check(*state, (conv2d_case){.shape = upsampled((br_ref_conv2d_params){1, 5, 4, 8, 11, 3, 3, 2, 0, 0, 1, 1}, 5, 11),
                                 .x_dtype = BR_F16,

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/f16.h"
 #include "ops/gemm.h"
 #include "ref/linear.h"
 #include "support/op.h"
@@ -107,9 +108,60 @@ static void test_tiles(void **state)
         {.m = 131, .n = 68, .k = 36, .bias = true, .residual = true},
         {.m = 37, .n = 20, .k = 12, .residual_row = true, .activation = BR_ACTIVATION_SILU},
         {.m = 257, .n = 160, .k = 160, .bias = true, .residual = true},
+        /* Whole tiles of CPU devices, some of whose rows are made twice; not beside a residual of y's shape. */
+        {.m = 96, .n = 64, .k = 24, .bias = true, .residual = true},
+        {.m = 77, .n = 96, .k = 40},
+        {.m = 33, .n = 32, .k = 8, .bias = true, .residual_row = true},
+        {.m = 45, .n = 64, .k = 16, .residual = true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         check(*state, &cases[i]);
+}
+
+/* Each sum is one element of the matrix, and has to become the nearest half, of two the even one: ties, subnormals, what overflows, infinities, NaN. GPUs may round
+ * towards zero; CPU devices store by common/quad.glsl where N is a multiple of 4, by the driver's conversion elsewhere. */
+static void test_halves(void **state)
+{
+    br_test_device *device = *state;
+    if (!device->caps->f16_storage || device->caps->type != VK_PHYSICAL_DEVICE_TYPE_CPU) {
+        print_message("skipped: not a CPU device with f16 storage\n");
+        return;
+    }
+    static const float chosen[] = {0.0f,        -0.0f,         1.0f,          0x1.002p0f,      0x1.006p0f,
+                                   -0x1.002p0f, 0x1.002002p0f, 0x1.001ffep0f, 0x1.ffep0f,      0x1.fff002p-15f,
+                                   0x1p-14f,    0x1p-24f,      0x1p-25f,      0x1.000002p-25f, 0x1.8p-24f,
+                                   -0x1.4p-23f, 0x1p-30f,      65504.0f,      65519.996f,      65520.0f,
+                                   -65536.0f,   1e10f,         INFINITY,      -INFINITY,       NAN};
+    enum { M = 37, K = 4, N_MAX = 515 };
+    static float x[M * K], weight[N_MAX * K], y[M * N_MAX];
+    for (int i = 0; i < M; i++)
+        x[i * K] = 1.0f;
+    for (int64_t n = N_MAX - 3; n <= N_MAX; n += 3) {
+        br_test_random(weight, (size_t)(n * K), 7);
+        for (int64_t i = 0; i < n; i++) {
+            bool is_chosen = i < (int64_t)(sizeof chosen / sizeof chosen[0]);
+            weight[i * K] = is_chosen ? chosen[i] : ldexpf(weight[i * K], (int)(i % 48) - 30);
+            weight[i * K + 1] = weight[i * K + 2] = weight[i * K + 3] = 0.0f;
+        }
+        br_graph graph;
+        br_graph_init(&graph);
+        br_linear_params params = {
+            .x = br_graph_input(&graph, "x", BR_F16, br_shape_of(1, M, K)),
+            .weight = br_graph_weight(&graph, "weight", BR_F32, br_shape_of(n, K), BR_WEIGHT_PLAIN),
+            .bias = BR_NONE,
+            .residual = BR_NONE,
+        };
+        br_value out = br_op_linear(&graph, "linear", &params);
+        br_graph_output(&graph, out, "y");
+        br_test_tensor inputs[] = {{params.x, x}, {params.weight, weight}}, output = {out, y};
+        assert_status_ok(br_test_run(&(br_test_run_params){device, &graph, inputs, 2, &output, 1, 0}));
+        for (int64_t i = 0; i < M * n; i++) {
+            float value = weight[i % n * K], expected = br_f32_from_f16(br_f32_to_f16(value));
+            if (y[i] != expected && !(isnan(y[i]) && isnan(expected)))
+                fail_msg("%a became %a, expected %a", (double)value, (double)y[i], (double)expected);
+        }
+        br_graph_finish(&graph);
+    }
 }
 
 /* Some rows of a matrix that has more: at odd places, at multiples of 4, cut by small ranges. */
@@ -419,6 +471,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiles),
+        cmocka_unit_test(test_halves),
         cmocka_unit_test(test_weight_rows),
         cmocka_unit_test(test_few_rows),
         cmocka_unit_test(test_activations),
