@@ -97,7 +97,8 @@ void main()
                 partial[m * THREADS + lid] += partial[m * THREADS + lid + reach];
         }
     }
-    barrier();
+    if (WX > 1)
+        barrier();
 
     // The team's invocations share the rows among them.
     if (n >= p.n)

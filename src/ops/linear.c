@@ -20,6 +20,9 @@ enum { INPUT_X, INPUT_WEIGHT, INPUT_BIAS, INPUT_RESIDUAL, INPUT_COUNT };
 /* Invocations that share a column there: enough for coalesced loads of a row of the matrix. */
 #define ROWS_TEAM 16
 #define ROWS_THREADS 64
+/* A CPU device loads lane by lane wherever the lanes' addresses are: there each has a column of its own, for which x is loaded once for all lanes, and none waits. */
+#define CPU_ROWS_TEAM 1
+#define CPU_ROWS_THREADS 16
 
 /* Numbers of a matrix of blocks that at least one scale is for, or two words of bits: parts of its rows begin and end there. */
 #define BLOCK_COLUMNS 32
@@ -182,7 +185,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     else if (residual != BR_GEMM_RESIDUAL_NONE)
         residual_slice = br_slice_make(emitter, pass->residual, first, count, BR_VK_READ);
 
-    bool few_rows = !dot && piece.rows <= ROWS_MAX;
+    bool few_rows = !dot && piece.rows <= ROWS_MAX, cpu = emitter->caps->type == VK_PHYSICAL_DEVICE_TYPE_CPU;
     uint64_t products = geglu ? 2 * piece.columns : piece.columns; /* columns of the product */
     /* Cut products have work for all cores anyway, GEGLU's in two passes among them: a node has room for the sums of one. */
     bool whole = piece.rows == (uint64_t)br_shape_rows(br_graph_shape(emitter->graph, x)) && piece.columns == n &&
@@ -190,7 +193,10 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     uint64_t depth = whole ? k : 0;
     br_gemm_tile tile;
     if (few_rows)
-        tile = (br_gemm_tile){.threads = ROWS_THREADS, .threads_n = ROWS_TEAM, .rows = push.m, .parts = 1};
+        tile = (br_gemm_tile){.threads = cpu ? CPU_ROWS_THREADS : ROWS_THREADS,
+                              .threads_n = cpu ? CPU_ROWS_TEAM : ROWS_TEAM,
+                              .rows = push.m,
+                              .parts = 1};
     else if (dot)
         tile = br_linear_dot_tile(emitter->caps, piece.rows, products);
     else if (!f16 || !br_gemm_tile_choose_matrix(emitter->caps, piece.rows, products, depth, &tile))
@@ -200,7 +206,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     if (!few_rows && !dot && !blocks)
         br_gemm_tile_widen(&tile, w_dtype == BR_F16 || br_graph_dtype(emitter->graph, x) == BR_F16,
                            k | x_slice.skip | w_slice.skip | push.w_column | push.w_columns);
-    uint64_t tile_n = few_rows ? ROWS_THREADS / ROWS_TEAM * (geglu ? 2 : 1) : br_gemm_tile_n(tile);
+    uint64_t tile_n = few_rows ? tile.threads / tile.threads_n * (geglu ? 2 : 1) : br_gemm_tile_n(tile);
     uint64_t tiles_m = few_rows ? 1 : (piece.rows + br_gemm_tile_m(tile) - 1) / br_gemm_tile_m(tile);
 
     push.tiles_n = (uint32_t)((products + tile_n - 1) / tile_n);

@@ -174,8 +174,12 @@ static void test_weight_rows(void **state)
     check(*state, &(linear_case){.m = 43, .n = 37, .k = 31, .weight_row = 5, .weight_columns = 40, .weight_column = 3});
 }
 
+/* As CPU devices and as GPUs have them. */
 static void test_few_rows(void **state)
 {
+    br_test_device device = *(br_test_device *)*state;
+    br_vk_caps caps = *device.caps;
+    device.caps = &caps;
     const linear_case cases[] = {
         {.m = 1, .n = 1, .k = 1},
         {.m = 1, .n = 113, .k = 89, .bias = true},
@@ -183,9 +187,13 @@ static void test_few_rows(void **state)
         {.m = 2, .n = 131, .k = 1028, .residual_row = true},
         {.m = 7, .n = 13, .k = 260, .residual = true},
         {.m = 8, .n = 5, .k = 31, .bias = true, .residual_row = true, .activation = BR_ACTIVATION_QUICK_GELU},
+        {.m = 3, .n = 53, .k = 76, .geglu = true, .bias = true},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        check(*state, &cases[i]);
+    for (int gpu = 0; gpu < 2; gpu++) {
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+            check(&device, &cases[i]);
+        caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    }
 }
 
 /* Small inputs tell erf-GELU from its tanh form (they differ by 2e-4 there); large ones would overflow a careless exp. Every activation is applied to the

@@ -102,6 +102,8 @@ static void test_few_rows(void **state)
     check_types(devices->full, 1, 113, 5);
     check_some(devices->full, 7, 13, 1, BR_F32);
     check_some(devices->full, 2, 67, 2, BR_F16);
+    check_some(&devices->gpu, 1, 113, 5, BR_F32);
+    check_some(&devices->gpu, 2, 67, 2, BR_F16);
 }
 
 /* The tiles that GPUs get, on whatever device this is: small for all types, the other sizes once. */
