@@ -1,6 +1,6 @@
 // y = (x - mean) / sqrt(var + eps) * gamma + beta over each row. LANES invocations share a row; mean first, then the distances from it, so that a large mean
 // does not cancel. Up to REGISTERS vectors of the row stay in registers, the rest is read again (from the cache). x and y may be the same memory:
-// an invocation overwrites only what it alone has read, but for the row's first element, which all have read before their first sum.
+// an invocation overwrites only what it alone has read.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "common/quad.glsl"
@@ -67,8 +67,9 @@ void main()
     uint width = row < p.rows ? p.width / VECTOR : 0; // vectors; lanes without a row have nothing to add to the sums
     uint begin = row * (p.width / VECTOR);
 
-    // Sums are of distances from the row's first element: where the mean is large, long sums of the elements themselves would lose what tells them apart.
-    float near = width > 0 ? read_x(begin).x : 0.0;
+    // A whole row's sum, where one invocation makes it, is of distances from the first element: long sums of elements with a large mean would lose what tells
+    // them apart.
+    float near = LANES == 1 && width > 0 ? read_x(begin).x : 0.0;
     vec4 kept[REGISTERS];
     vec4 sum = vec4(0);
     for (uint k = 0; k < REGISTERS; k++) {
