@@ -4,6 +4,8 @@
 #ifndef BR_GEMM_LANES_GLSL
 #define BR_GEMM_LANES_GLSL
 
+#include "common/dot.glsl"
+
 const uint WY = 1;
 const uint GEMM_BM = TM;
 const uint GEMM_BN = WX * TN;
@@ -105,7 +107,7 @@ void gemm_tile(uint m0, uint n0, uint taps, uint depth)
                                       subgroupShuffle(mine[q].w, r));
                         [[unroll]] for (uint c = 0; c < TN; c++) {
                             uint at = (i * WX + r) * TN + c;
-                            acc[at] += dot(a, b[c][q]);
+                            acc[at] = br_add_dot(acc[at], a, b[c][q]);
                         }
                     }
                 }

@@ -6,6 +6,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #include "common/attention.glsl"
+#include "common/dot.glsl"
 
 const uint S = gl_WorkGroupSize.x; // lanes: 4, 8 or 16
 layout(constant_id = 4) const uint ROWS = 16;    // a multiple of S
@@ -62,7 +63,7 @@ void multiply_q_k(uint q_head, uint row0, uint k_head, uint key0)
             [[unroll]] for (uint r = 0; r < S; r++) {
                 vec4 a = vec4(subgroupShuffle(mine.x, r), subgroupShuffle(mine.y, r), subgroupShuffle(mine.z, r), subgroupShuffle(mine.w, r));
                 [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
-                    scores[i * S + r][c] += dot(a, key[c]);
+                    scores[i * S + r][c] = br_add_dot(scores[i * S + r][c], a, key[c]);
             }
         }
     }
