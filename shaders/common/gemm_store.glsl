@@ -2,8 +2,6 @@
 #ifndef BR_GEMM_STORE_GLSL
 #define BR_GEMM_STORE_GLSL
 
-#include "common/quad.glsl"
-
 #define GEMM_LOAD_STORED(NAME, BUFFER, T)                    \
     vec4 NAME(uint at, uint count)                           \
     {                                                        \

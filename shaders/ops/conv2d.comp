@@ -10,10 +10,9 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
 #endif
-#include "common/types.glsl"
+#include "common/quad.glsl"
 #include "common/activation.glsl"
 #include "common/gemm_spec.glsl"
-#include "common/gemm_store.glsl"
 #include "ops/conv2d.h"
 
 #if BR_PARTS
@@ -74,6 +73,7 @@ uint gemm_w_row(uint slot, uint tap)
 
 #include "common/gemm_load.glsl"
 #endif
+#include "common/gemm_store.glsl"
 #include "common/gemm_parts.glsl"
 GEMM_LOAD_STORED(load_bias, bias, F32)
 GEMM_LOAD_STORED(load_residual, residual, X_T)

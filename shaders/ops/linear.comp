@@ -13,10 +13,9 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
 #endif
-#include "common/types.glsl"
+#include "common/quad.glsl"
 #include "common/activation.glsl"
 #include "common/gemm_spec.glsl"
-#include "common/gemm_store.glsl"
 #include "ops/linear.h"
 
 #if BR_PARTS
@@ -84,6 +83,7 @@ float first_sum(uint slot)
 #include "common/gemm_load.glsl"
 #endif
 #endif
+#include "common/gemm_store.glsl"
 #include "common/gemm_parts.glsl"
 GEMM_LOAD_STORED(load_bias, bias, F32)
 GEMM_LOAD_STORED(load_residual, residual, X_T)

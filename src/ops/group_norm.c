@@ -210,12 +210,13 @@ typedef enum br_group_norm_part { MEASURE = 1, APPLY = 2, WHOLE = MEASURE | APPL
 
 static br_status emit_piece(br_emitter *emitter, const br_node *node, const br_group_norm_piece *piece, br_group_norm_part part)
 {
-    static const br_shader_id shaders[][3] = {
+    enum { FORM_F32, FORM_F16, FORM_LANES_F16, FORM_COUNT };
+    static const br_shader_id shaders[][FORM_COUNT] = {
         [MEASURE] = {BR_SHADER_GROUP_NORM_STATS_F32, BR_SHADER_GROUP_NORM_STATS_F16, BR_SHADER_GROUP_NORM_LANES_STATS_F16},
         [APPLY] = {BR_SHADER_GROUP_NORM_APPLY_F32, BR_SHADER_GROUP_NORM_APPLY_F16, BR_SHADER_GROUP_NORM_LANES_APPLY_F16},
         [WHOLE] = {BR_SHADER_GROUP_NORM_F32, BR_SHADER_GROUP_NORM_F16, BR_SHADER_GROUP_NORM_LANES_F16}};
     bool f16 = br_graph_dtype(emitter->graph, node->inputs[INPUT_X]) == BR_F16;
-    int form = !f16 ? 0 : emitter->caps->type != VK_PHYSICAL_DEVICE_TYPE_CPU ? 1 : 2;
+    int form = !f16 ? FORM_F32 : emitter->caps->type == VK_PHYSICAL_DEVICE_TYPE_CPU ? FORM_LANES_F16 : FORM_F16;
     const br_group_norm_attrs *attrs = node->attrs;
     br_group_norm_slices slices = make_slices(emitter, node, piece);
     bool silu = attrs->activation == BR_ACTIVATION_SILU;

@@ -451,6 +451,34 @@ static void expect_error(const br_linear_params *change, const char *text)
     br_graph_finish(&graph);
 }
 
+/* y takes the storage of the sums that it adds: no row may be made twice, as it may without them. */
+static void test_residual_overwritten(void **state)
+{
+    enum { M = 45, N = 64, K = 24 };
+    static float x[M * K], w[N * K], y[M * N], rounded[M * N];
+    static double sums[M * N], expected[M * N];
+    br_graph graph;
+    br_graph_init(&graph);
+    br_test_random(x, M * K, 1);
+    br_test_random(w, N * K, 2);
+    br_value vx = br_graph_input(&graph, "x", BR_F32, br_shape_of(M, K));
+    br_value vw = br_graph_weight(&graph, "w", BR_F32, br_shape_of(N, K), BR_WEIGHT_PLAIN);
+    br_value first =
+        br_op_linear(&graph, "first", &(br_linear_params){.x = vx, .weight = vw, .bias = BR_NONE, .residual = BR_NONE});
+    br_value second =
+        br_op_linear(&graph, "second", &(br_linear_params){.x = vx, .weight = vw, .bias = BR_NONE, .residual = first});
+    br_value third = br_op_linear(&graph, "third", &(br_linear_params){.x = vx, .weight = vw, .bias = BR_NONE, .residual = second});
+    br_graph_output(&graph, third, "y");
+    br_test_tensor inputs[] = {{vx, x}, {vw, w}}, output = {third, y};
+    assert_status_ok(br_test_run(&(br_test_run_params){*state, &graph, inputs, 2, &output, 1, 0}));
+    br_ref_linear(&(br_ref_linear_params){M, N, K, x, w, NULL, NULL, NULL, BR_ACTIVATION_NONE}, sums);
+    for (int i = 0; i < M * N; i++)
+        rounded[i] = (float)(2 * sums[i]);
+    br_ref_linear(&(br_ref_linear_params){M, N, K, x, w, NULL, rounded, NULL, BR_ACTIVATION_NONE}, expected);
+    assert_true(br_test_relative_error(y, expected, M * N) <= TOLERANCE_F32);
+    br_graph_finish(&graph);
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -486,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_storage),
         cmocka_unit_test(test_lowered_limits),
         cmocka_unit_test(test_residual_in_place),
+        cmocka_unit_test(test_residual_overwritten),
         cmocka_unit_test(test_gpu_tiles),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_errors),
