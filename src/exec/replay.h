@@ -26,8 +26,10 @@ typedef struct br_replay_params {
     bool repeats;  /* with a cut: it is run again and again, so what it begins with is brought in while it ends */
     const br_value_binding *bindings;
     int binding_count;
-    br_profile *profile; /* borrowed; outlives the replay; NULL: nothing is timed */
-    bool beside;         /* on the second queue (caps.side_queue) */
+    br_profile *
+        profile; /* borrowed; outlives the replay; NULL: nothing is timed. On CPU devices, which a timestamp stops, it times one run in 8 of programs of short
+                            dispatches, unless it is to see every run or dispatches run one at a time. */
+    bool beside; /* on the second queue (caps.side_queue) */
 } br_replay_params;
 
 typedef struct br_replay br_replay;

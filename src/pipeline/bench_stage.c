@@ -116,6 +116,7 @@ br_status br_bench_profile_stage(const br_bench_stage_params *params)
     int runs = params->runs ? params->runs : 1;
     if (runs < 1 || runs > BR_BENCH_RUNS_MAX)
         return br_fail(BR_ERROR_ARGUMENT, "runs is %d, expected 1 to %d", runs, BR_BENCH_RUNS_MAX);
+    profile->every_run = true;
     BR_TRY(begin(params, &it));
     profile->paused = true;
     int warm_up = br_prof_begin(profile, "warm-up");

@@ -260,6 +260,22 @@ br_status br_prof_add_run(br_profile *profile, int program, br_vk_recording *con
     return NULL;
 }
 
+br_prof_runs br_prof_count_runs(const br_profile *profile, int program)
+{
+    br_prof_runs runs = {0};
+    for (int i = 0; i < profile->run_count; i++) {
+        bool own = profile->runs[i].program == program;
+        runs.all += own;
+        runs.timed += own && profile->runs[i].times;
+    }
+    return runs;
+}
+
+double br_prof_runs_scale(br_prof_runs runs)
+{
+    return runs.timed > 0 ? (double)runs.all / runs.timed : 0;
+}
+
 double br_prof_kernel_seconds(const br_prof_run *run, int kernel)
 {
     return run->times ? run->times[2 * (size_t)kernel + 1] - run->times[2 * (size_t)kernel] : 0;

@@ -41,7 +41,7 @@ typedef struct br_prof_program {
 typedef struct br_prof_run {
     int program;
     double began, submitted, done; /* on the host: before submitting, after it, after waiting */
-    double *times;                 /* owned; [kernel_count][begin, end]; NULL where the device has no timestamps */
+    double *times;                 /* owned; [kernel_count][begin, end]; NULL where the device has no timestamps or this run none */
     double *gauges;                /* owned; [kernel_count][gauge_count]; NULL without hardware counters */
     double deviation;              /* how far `times` may lie off against the host's clock */
 } br_prof_run;
@@ -66,6 +66,7 @@ typedef struct br_prof_roof {
 struct br_profile {
     br_prof_mode mode;
     bool paused;                         /* runs are not taken in */
+    bool every_run;                      /* of those that are, each is timed, whatever that costs */
     double origin;                       /* br_clock_seconds() when the profile began */
     char model[256], size[64], dtype[8]; /* what was run, in words */
     /* of the device that br_prof_attach told of */
@@ -105,6 +106,13 @@ BR_MUST_CHECK br_status br_prof_add_program(br_profile *profile, const br_prof_p
 /* Takes the last run of that program into the profile, unless it is paused: of its `count` recordings, which follow one another. */
 BR_MUST_CHECK br_status br_prof_add_run(br_profile *profile, int program, br_vk_recording *const *recordings, int count);
 
+/* Runs of a program, and those among them that were timed, which stand for all. */
+typedef struct br_prof_runs {
+    int all, timed;
+} br_prof_runs;
+br_prof_runs br_prof_count_runs(const br_profile *profile, int program);
+/* Of all over those that were timed; 0 where none was. */
+double br_prof_runs_scale(br_prof_runs runs);
 /* Seconds that a dispatch took in a run; 0 without timestamps. */
 double br_prof_kernel_seconds(const br_prof_run *run, int kernel);
 /* Of all its dispatches. */

@@ -42,24 +42,25 @@ static json_t *kernel_json(const br_profile *profile, int program, int index)
 {
     const br_prof_kernel *kernel = &profile->programs[program].kernels[index];
     double seconds = 0, least = 0, most = 0, compute, memory;
-    int calls = 0;
+    br_prof_runs runs = br_prof_count_runs(profile, program);
+    int timed = 0;
     for (int r = 0; r < profile->run_count; r++) {
-        if (profile->runs[r].program != program)
+        if (profile->runs[r].program != program || !profile->runs[r].times)
             continue;
         double one = br_prof_kernel_seconds(&profile->runs[r], index);
-        least = calls == 0 || one < least ? one : least;
+        least = timed++ == 0 || one < least ? one : least;
         most = one > most ? one : most;
         seconds += one;
-        calls++;
     }
+    seconds *= br_prof_runs_scale(runs);
     br_prof_kernel_roof(&profile->roof, kernel, &compute, &memory);
     double roof = compute > memory ? compute : memory;
     br_prof_bound bound = roof <= 0 ? BR_PROF_BOUND_UNKNOWN : compute >= memory ? BR_PROF_BOUND_COMPUTE : BR_PROF_BOUND_MEMORY;
     return json_pack("{s:s, s:s, s:s, s:s, s:i, s:f, s:f, s:f, s:o, s:o, s:f, s:s, s:o*}", "path", kernel->path, "op", kernel->op,
-                     "shader", kernel->shader, "dtype", kernel->f16 ? "f16" : "f32", "calls", calls, "seconds", seconds,
+                     "shader", kernel->shader, "dtype", kernel->f16 ? "f16" : "f32", "calls", runs.all, "seconds", seconds,
                      "seconds_min", least, "seconds_max", most, "flops", integer(kernel->flops), "bytes", integer(kernel->bytes),
                      "roof_seconds", roof, "bound", br_prof_bound_name(bound), "counters",
-                     gauges_json(profile, program, index, calls));
+                     gauges_json(profile, program, index, runs.all));
 }
 
 /* What is alive at each dispatch, where each value lies, and the peak with the largest values that make it. */
@@ -89,7 +90,7 @@ static json_t *stage_json(const br_profile *profile, int index)
     const br_prof_program *program = &profile->programs[index];
     json_t *kernels = json_array(), *runs = json_array();
     double seconds = 0, wall = 0;
-    int count = 0;
+    br_prof_runs count = br_prof_count_runs(profile, index);
     for (int i = 0; i < profile->run_count; i++) {
         const br_prof_run *run = &profile->runs[i];
         if (run->program != index)
@@ -97,14 +98,15 @@ static json_t *stage_json(const br_profile *profile, int index)
         double busy = br_prof_run_seconds(profile, run);
         seconds += busy;
         wall += run->done - run->began;
-        count++;
         json_array_append_new(runs, json_pack("{s:f, s:f, s:f, s:f}", "began", run->began, "submitted", run->submitted, "done",
                                               run->done, "device_seconds", busy));
     }
     for (int i = 0; i < program->kernel_count; i++)
         json_array_append_new(kernels, kernel_json(profile, index, i));
-    return json_pack("{s:s, s:i, s:f, s:f, s:o, s:o, s:o}", "name", program->name, "calls", count, "seconds", seconds,
-                     "wall_seconds", wall, "runs", runs, "dispatches", kernels, "memory", memory_json(program));
+    seconds *= br_prof_runs_scale(count);
+    return json_pack("{s:s, s:i, s:i, s:f, s:f, s:o, s:o, s:o}", "name", program->name, "calls", count.all, "calls_timed",
+                     count.timed, "seconds", seconds, "wall_seconds", wall, "runs", runs, "dispatches", kernels, "memory",
+                     memory_json(program));
 }
 
 static json_t *roof_json(const br_prof_roof *roof)

@@ -81,9 +81,8 @@ static int longest_first(const void *a, const void *b)
 static br_status add_program(const br_profile *profile, int index, br_prof_group group, br_prof_summary *summary, int *capacity)
 {
     const br_prof_program *program = &profile->programs[index];
-    int runs = 0;
-    for (int r = 0; r < profile->run_count; r++)
-        runs += profile->runs[r].program == index;
+    br_prof_runs count = br_prof_count_runs(profile, index);
+    int runs = count.all;
     if (runs == 0)
         return NULL;
     for (int i = 0; i < program->kernel_count; i++) {
@@ -92,6 +91,7 @@ static br_status add_program(const br_profile *profile, int index, br_prof_group
         for (int r = 0; r < profile->run_count; r++)
             if (profile->runs[r].program == index)
                 seconds += br_prof_kernel_seconds(&profile->runs[r], i);
+        seconds *= br_prof_runs_scale(count);
         br_prof_kernel_roof(&profile->roof, kernel, &compute, &memory);
         br_prof_row *row;
         BR_TRY(row_of(summary, capacity, program, name_of(program, kernel, group), group, &row));

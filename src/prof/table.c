@@ -59,6 +59,18 @@ static br_status print_group(const br_profile *profile, br_prof_group group, con
     return NULL;
 }
 
+static br_prof_runs count_stage_runs(const br_profile *profile, const char *stage)
+{
+    br_prof_runs sum = {0};
+    for (int i = 0; i < profile->program_count; i++) {
+        br_prof_runs runs = br_prof_count_runs(profile, i);
+        bool own = strcmp(profile->programs[i].name, stage) == 0;
+        sum.all += own ? runs.all : 0;
+        sum.timed += own ? runs.timed : 0;
+    }
+    return sum;
+}
+
 static br_status print_stages(const br_profile *profile, FILE *stream)
 {
     br_prof_summary stages;
@@ -66,8 +78,12 @@ static br_status print_stages(const br_profile *profile, FILE *stream)
     BR_TRY(br_prof_summarise(profile, BR_PROF_BY_STAGE, &stages));
     for (int i = 0; i < stages.count; i++) {
         double host = br_prof_stage_wall(profile, stages.rows[i].stage);
-        fprintf(stream, "%s: dispatches %s of %s between submitting and the end of waiting (%.1f %%)\n", stages.rows[i].name,
+        br_prof_runs runs = count_stage_runs(profile, stages.rows[i].stage);
+        fprintf(stream, "%s: dispatches %s of %s between submitting and the end of waiting (%.1f %%)", stages.rows[i].name,
                 time_text(stages.rows[i].seconds, busy), time_text(host, wall), host > 0 ? 100 * stages.rows[i].seconds / host : 0);
+        if (runs.timed > 0 && runs.timed < runs.all)
+            fprintf(stream, ", by %d of its %d runs", runs.timed, runs.all);
+        fputc('\n', stream);
     }
     br_prof_summary_finish(&stages);
     return NULL;

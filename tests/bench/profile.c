@@ -1,14 +1,15 @@
-/* What timing every dispatch costs: runs of the UNet's step without a profile and with one in turns, seconds of processor (all threads of the process).
- *     bench_profile MODEL-FOLDER [PIXELS] [ROUNDS] */
+/* What a profile costs: runs of the UNet's step without one and with one in turns, seconds of processor (all threads of the process).
+ *     bench_profile MODEL-FOLDER [PIXELS] [ROUNDS] [every] - the last: each run is timed, as brume profile does, and not as a picture's are */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "pipeline/bench.h"
 #include "support/device.h"
 
 /* Runs between two looks at the clock. */
-#define RUNS 4
+#define RUNS 8 /* of which CPU devices time one */
 
 typedef struct side {
     br_profile *profile; /* NULL: not timed */
@@ -29,7 +30,7 @@ static br_status open_side(br_pipeline *pipeline, const br_picture_size *size, s
     return br_stage_run(&it->stage);
 }
 
-static br_status compare(br_test_device *test, const char *path, int pixels, int rounds)
+static br_status compare(br_test_device *test, const char *path, int pixels, int rounds, bool every_run)
 {
     br_model *model;
     br_pipeline *pipeline;
@@ -39,6 +40,7 @@ static br_status compare(br_test_device *test, const char *path, int pixels, int
         &(br_pipeline_open_params){.device = test->device, .model = model, .precision = BR_PRECISION_AUTO, .bare = true},
         &pipeline));
     BR_TRY(br_prof_create(BR_PROF_CONCURRENT, &sides[1].profile));
+    sides[1].profile->every_run = every_run;
     br_prof_attach(sides[1].profile, test->device);
     int factor = model->defaults.size_multiple;
     br_picture_size size = {.height = pixels / factor, .width = pixels / factor, .batch = 1, .copies = 2};
@@ -71,7 +73,8 @@ int main(int argc, char **argv)
     if (argc < 2)
         return fputs("bench_profile MODEL-FOLDER [PIXELS] [ROUNDS]\n", stderr), 2;
     br_test_device *test = br_test_device_open(NULL);
-    br_status status = compare(test, argv[1], argc > 2 ? atoi(argv[2]) : 64, argc > 3 ? atoi(argv[3]) : 10);
+    br_status status = compare(test, argv[1], argc > 2 ? atoi(argv[2]) : 64, argc > 3 ? atoi(argv[3]) : 10,
+                               argc > 4 && strcmp(argv[4], "every") == 0);
     if (status)
         fprintf(stderr, "%s\n", br_status_message(status));
     br_test_device_close(test);

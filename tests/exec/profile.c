@@ -1,4 +1,5 @@
 /* A stage under a profile: what is timed, that the times add up, and that nothing happens without one. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -127,6 +128,7 @@ static void off_costs_nothing(void **state)
     br_vk_counters counts[2];
     br_profile *profile;
     assert_status_ok(br_prof_create(BR_PROF_CONCURRENT, &profile));
+    profile->every_run = true; /* or a CPU device would have two recordings */
     for (int timed = 0; timed < 2; timed++) {
         stage_under_test it;
         br_vk_counters before = *br_vk_device_counters(test->device);
@@ -145,6 +147,38 @@ static void off_costs_nothing(void **state)
     assert_int_equal(counts[0].recorded_commands, counts[1].recorded_commands);
     assert_int_equal(counts[0].submissions, counts[1].submissions);
     assert_int_equal(counts[0].buffers, counts[1].buffers);
+    br_prof_destroy(profile);
+}
+
+/* On CPU devices the first run of eight is timed, and stands for the others; a paused one is none of them. */
+static void some_runs_are_timed(void **state)
+{
+    br_test_device *test = *state;
+    stage_under_test it;
+    br_profile *profile;
+    br_prof_summary summary;
+    assert_status_ok(br_prof_create(BR_PROF_CONCURRENT, &profile));
+    begin(&it, test, 89, profile);
+    bool cpu = test->caps->type == VK_PHYSICAL_DEVICE_TYPE_CPU, stamps = test->caps->timestamp_bits > 0;
+    for (int i = 0; i < 10; i++) {
+        profile->paused = i == 0;
+        assert_status_ok(br_stage_run(&it.stage));
+    }
+    assert_int_equal(profile->run_count, 9);
+    for (int r = 0; r < 9; r++)
+        assert_true(!!profile->runs[r].times == (stamps && (!cpu || r % 8 == 0)));
+    br_prof_runs runs = br_prof_count_runs(profile, 0);
+    assert_int_equal(runs.all, 9);
+    assert_int_equal(runs.timed, stamps ? cpu ? 2 : 9 : 0);
+    assert_status_ok(br_prof_summarise(profile, BR_PROF_BY_STAGE, &summary));
+    double timed = 0;
+    for (int r = 0; r < 9; r++)
+        timed += br_prof_run_seconds(profile, &profile->runs[r]);
+    assert_int_equal(summary.rows[0].calls, 9 * it.stage.program->dispatch_count);
+    double expected = stamps ? timed * 9 / runs.timed : 0;
+    assert_true(fabs(summary.rows[0].seconds - expected) <= 1e-9 * expected);
+    br_prof_summary_finish(&summary);
+    finish(&it);
     br_prof_destroy(profile);
 }
 
@@ -170,10 +204,8 @@ static void serialised_runs_one_at_a_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(times_add_up),
-        cmocka_unit_test(every_dispatch_is_timed),
-        cmocka_unit_test(off_costs_nothing),
-        cmocka_unit_test(serialised_runs_one_at_a_time),
+        cmocka_unit_test(times_add_up),        cmocka_unit_test(every_dispatch_is_timed),       cmocka_unit_test(off_costs_nothing),
+        cmocka_unit_test(some_runs_are_timed), cmocka_unit_test(serialised_runs_one_at_a_time),
     };
     return cmocka_run_group_tests(tests, br_test_device_setup, br_test_device_teardown);
 }
