@@ -6,8 +6,13 @@
 #include "ops/attention.h"
 
 layout(local_size_x_id = 0) in;
+#if BR_UNROLLED
+const uint QUADS = BR_UNROLLED;
+const bool VEC = true;
+#else
 layout(constant_id = 1) const uint QUADS = 1;       // of columns: see the shaders
 layout(constant_id = 2) const bool VEC = false;     // the head's width, all strides and all first elements are multiples of 4
+#endif
 layout(constant_id = 3) const bool CAUSAL = false;
 
 layout(set = 0, binding = BR_ATTENTION_Q) readonly buffer br_q { X_T q[]; };
@@ -65,13 +70,13 @@ void store_y(uint row, uint column, vec4 value)
 // A product of a query and a key as an exponent of two. Products that overflowed to minus infinity weigh nothing, like masked ones.
 float score(float product, uint row, uint key)
 {
-    bool seen = key < p.keys && (!CAUSAL || key <= p.first_row + row);
-    return seen ? max(product * p.scale, LOWEST) : LOWEST;
+    bool seen = all(bvec2(key < p.keys, any(bvec2(!CAUSAL, key <= p.first_row + row))));
+    return mix(LOWEST, max(product * p.scale, LOWEST), seen);
 }
 
 float weight(float score_value, float maximum)
 {
-    return score_value > LOWEST ? exp2(score_value - maximum) : 0.0;
+    return mix(0.0, exp2(score_value - maximum), score_value > LOWEST);
 }
 
 #endif

@@ -5,6 +5,7 @@
 #define BR_GEMM_LANES_GLSL
 
 #include "common/dot.glsl"
+#include "common/lanes.glsl"
 
 const uint WY = 1;
 const uint GEMM_BM = TM;
@@ -103,8 +104,7 @@ void gemm_tile(uint m0, uint n0, uint taps, uint depth)
                     mine[q] = x_row[i] == GEMM_ZERO ? vec4(0.0) : mine[q];
                 [[unroll]] for (uint r = 0; r < WX; r++) {
                     [[unroll]] for (uint q = 0; q < KQ; q++) {
-                        vec4 a = vec4(subgroupShuffle(mine[q].x, r), subgroupShuffle(mine[q].y, r), subgroupShuffle(mine[q].z, r),
-                                      subgroupShuffle(mine[q].w, r));
+                        vec4 a = br_lane_values(mine[q], r);
                         [[unroll]] for (uint c = 0; c < TN; c++) {
                             uint at = (i * WX + r) * TN + c;
                             acc[at] = br_add_dot(acc[at], a, b[c][q]);

@@ -3,12 +3,23 @@
 #define BR_GEMM_SPEC_GLSL
 
 layout(local_size_x_id = 0) in;
+// BR_UNROLLED: the form for CPU devices with every loop around a tile written out by spirv-opt, for a driver that does not (br_gemm_unrolls of src/ops/gemm.h), so
+// what decides on their length is no specialization constant. The others keep their numbers.
+#if BR_UNROLLED
+const uint WX = 4;
+const uint TM = 32;
+const uint TN = 4;
+const uint KQ = 1;
+const int FLAGS = BR_GEGLU == 1 ? 17 : 19;
+const int ACT = BR_GEGLU * 7;
+#else
 layout(constant_id = 1) const uint WX = 8;       // invocations along N; the others are along M
 layout(constant_id = 2) const uint TM = 4;       // rows an invocation
 layout(constant_id = 3) const uint TN = 4;       // columns an invocation
 layout(constant_id = 4) const uint KQ = 4;       // quads of k a step
 layout(constant_id = 5) const int FLAGS = 0;     // bits, see below
 layout(constant_id = 6) const int ACT = 0;       // br_activation or GEMM_ACT_GEGLU
+#endif
 layout(constant_id = 7) const bool BIAS = false;
 layout(constant_id = 8) const int RESIDUAL = 0;  // one of:
 #define RESIDUAL_NONE 0

@@ -4,14 +4,22 @@
 // heads are split among `parts` workgroups. What a lane needs of another comes by a shuffle.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#extension GL_KHR_shader_subgroup_shuffle : require
+#extension GL_KHR_shader_subgroup_shuffle : require // by numbers that are no constants too
 #include "common/attention.glsl"
 #include "common/dot.glsl"
+#include "common/lanes.glsl"
 
+#if BR_UNROLLED // as in common/gemm_spec.glsl; QUADS is BR_UNROLLED
+const uint S = 4;
+const uint ROWS = 8;
+const uint KEY_SETS = 4;
+const uint REST = 0;
+#else
 const uint S = gl_WorkGroupSize.x; // lanes: 4, 8 or 16
 layout(constant_id = 4) const uint ROWS = 16;    // a multiple of S
 layout(constant_id = 5) const uint KEY_SETS = 4; // of S keys a block: 2 or 4
 layout(constant_id = 6) const uint REST = 0;     // 0, 1 or 2; only where VEC
+#endif
 
 vec4 scores[ROWS]; // [row][set]
 vec4 sums[QUADS > 0 ? ROWS * QUADS : 1];
@@ -61,7 +69,7 @@ void multiply_q_k(uint q_head, uint row0, uint k_head, uint key0)
         [[unroll]] for (uint i = 0; i < ROWS / S; i++) {
             vec4 mine = LANE_LOAD(q, q_head + clamp_row(row0 + i * S + lane, p.rows) * p.q_stride, column);
             [[unroll]] for (uint r = 0; r < S; r++) {
-                vec4 a = vec4(subgroupShuffle(mine.x, r), subgroupShuffle(mine.y, r), subgroupShuffle(mine.z, r), subgroupShuffle(mine.w, r));
+                vec4 a = br_lane_values(mine, r);
                 [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
                     scores[i * S + r][c] = br_add_dot(scores[i * S + r][c], a, key[c]);
             }

@@ -2,7 +2,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#extension GL_KHR_shader_subgroup_shuffle : require
 #include "common/types.glsl"
 #include "common/gemm_spec.glsl"
 #include "ops/conv2d_winograd.h"

@@ -1,9 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#if BR_LANES
-#extension GL_KHR_shader_subgroup_shuffle : require
-#endif
 #if BR_DOT
 #extension GL_EXT_spirv_intrinsics : require
 #endif

@@ -26,6 +26,7 @@ typedef struct attention_tile {
     uint32_t rest;     /* sums of attention_lanes.comp beside its quads */
     uint32_t tx;       /* invocations of attention.comp along the columns */
     uint32_t key_sets; /* keys of a block by tx, or by the lanes */
+    int unrolled;      /* 1 + index of unrolled_quads, or 0 */
     uint32_t parts;    /* workgroups among which a head's columns are split, each of which repeats the scores */
     /* attention_matrix.comp, where `quads` are those of a head's width, padded */
     br_vk_matrix_shape shape;
@@ -46,6 +47,7 @@ typedef struct attention_tile {
 #define LANES_ROWS_FEW 16 /* where there are no more, and beside more than LANES_QUADS quads */
 #define LANES_KEY_SETS 4
 #define LANES_QUADS 5
+#define UNROLLED_ROWS 8 /* likewise in the forms that were written out */
 #define LANES_KEY_SETS_WIDE 2
 #define LANES_QUADS_WIDE 16
 /* Below these operations it is cheaper to do the scores once more for every quad than to compile a pipeline that does several. */
@@ -204,6 +206,28 @@ static attention_tile choose_lanes_tile(const br_vk_caps *caps, uint64_t rows, u
     return tile;
 }
 
+/* The shaders for br_gemm_unrolls, by their quads: for heads of up to 16, 48 (40), 80 and 160, and of 512. */
+static const uint32_t unrolled_quads[] = {1, 3, 5, 8};
+static const br_shader_id unrolled_ids[] = {BR_SHADER_ATTENTION_UNROLLED_1_F32, BR_SHADER_ATTENTION_UNROLLED_3_F32,
+                                            BR_SHADER_ATTENTION_UNROLLED_5_F32, BR_SHADER_ATTENTION_UNROLLED_8_F32};
+
+static attention_tile choose_unrolled_tile(uint32_t head_width)
+{
+    attention_tile tile = {.form = FORM_LANES, .threads = 4, .rows = UNROLLED_ROWS, .key_sets = LANES_KEY_SETS};
+    uint32_t quads = (head_width + 15) / 16, least = UINT32_MAX;
+    for (int i = 0; i < (int)(sizeof unrolled_quads / sizeof unrolled_quads[0]); i++) {
+        /* Each part makes the scores, which is as much as the sums of all quads. */
+        uint32_t parts = (quads + unrolled_quads[i] - 1) / unrolled_quads[i], work = parts * (quads + unrolled_quads[i]);
+        if (work >= least)
+            continue;
+        least = work;
+        tile.unrolled = i + 1;
+        tile.quads = unrolled_quads[i];
+        tile.parts = parts;
+    }
+    return tile;
+}
+
 static attention_tile choose_tile(const br_vk_caps *caps, uint64_t keys, uint32_t head_width)
 {
     attention_tile tile = {.threads = GPU_THREADS, .rows = GPU_ROWS};
@@ -275,7 +299,7 @@ static void specialize(br_op_dispatch *dispatch, const attention_tile *tile, br_
                                  {tile->rows, tile->key_sets, tile->rest},
                                  {tile->shape.m, tile->shape.n, tile->shape.k, tile->subgroup}};
     const uint32_t common[4] = {tile->threads, tile->quads, vec, causal};
-    dispatch->shader = ids[tile->form][dtype == BR_F16];
+    dispatch->shader = tile->unrolled ? unrolled_ids[tile->unrolled - 1] : ids[tile->form][dtype == BR_F16];
     dispatch->spec_count = counts[tile->form];
     for (uint32_t i = 0; i < dispatch->spec_count; i++)
         dispatch->spec[i] = i < 4 ? common[i] : spec[tile->form][i - 4];
@@ -304,7 +328,9 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
     attention_tile tile;
     bool matrix = dtype == BR_F16 && vec && attrs->scale >= MATRIX_SCALE_MIN &&
                   choose_matrix_tile(emitter->caps, rows, (uint64_t)attrs->heads, head_width, &tile);
-    if (!matrix)
+    if (vec && dtype == BR_F32 && br_gemm_unrolls(emitter->caps))
+        tile = choose_unrolled_tile(head_width);
+    else if (!matrix)
         tile = lanes ? choose_lanes_tile(emitter->caps, piece.rows, head_width, vec, work)
                      : choose_tile(emitter->caps, keys, head_width);
     uint32_t row_blocks = (uint32_t)((piece.rows + tile.rows - 1) / tile.rows);

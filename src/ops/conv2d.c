@@ -210,6 +210,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
         {{BR_SHADER_CONV2D_LANES_F32_F32, BR_SHADER_CONV2D_LANES_F32_F16},
          {BR_SHADER_CONV2D_LANES_F16_F32, BR_SHADER_CONV2D_LANES_F16_F16}},
     };
+    static const br_shader_id unrolled[] = {BR_SHADER_CONV2D_UNROLLED_F32_F32};
     br_op_dispatch dispatch = {
         .shader = tile.matrix ? BR_SHADER_CONV2D_MATRIX_F16 : ids[tile.lanes][x_f16][w_f16],
         .push_size = sizeof push,
@@ -229,7 +230,8 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
                                           .n = (uint64_t)piece.channels,
                                           .op_spec_count = 1,
                                           .op_spec = !doubled && (attrs->height != shape->height || attrs->width != shape->width),
-                                          .parts = x_f16 ? BR_SHADER_CONV2D_PARTS_F16 : BR_SHADER_CONV2D_PARTS_F32});
+                                          .parts = x_f16 ? BR_SHADER_CONV2D_PARTS_F16 : BR_SHADER_CONV2D_PARTS_F32,
+                                          .unrolled = x_f16 || w_f16 ? NULL : unrolled});
 }
 
 /* Output lines whose input lines (and themselves) fit the ranges; at least 1: what does not fit then is refused, with the numbers, when the dispatch is

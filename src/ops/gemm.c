@@ -50,6 +50,11 @@ bool br_gemm_has_lanes(const br_vk_caps *caps)
            LANES_ROWS % size == 0 && caps->subgroup_min == caps->subgroup_max;
 }
 
+bool br_gemm_unrolls(const br_vk_caps *caps)
+{
+    return br_gemm_has_lanes(caps) && caps->subgroup_size == 4 && strncmp(caps->name, "SwiftShader", 11) == 0;
+}
+
 #define VENDOR_AMD 0x1002
 #define VENDOR_ARM 0x13b5
 #define VENDOR_IMAGINATION 0x1010
@@ -301,6 +306,14 @@ static br_gemm_epilogue lanes_epilogue(br_gemm_epilogue epilogue)
     return epilogue;
 }
 
+/* BR_UNROLLED of shaders/common/gemm_spec.glsl. */
+static bool is_unrolled(const br_vk_caps *caps, const br_gemm_launch *launch)
+{
+    uint32_t wanted = launch->epilogue.geglu ? BR_GEMM_VEC_LOAD : BR_GEMM_VEC_LOAD | BR_GEMM_VEC_STORE;
+    return launch->unrolled && br_gemm_unrolls(caps) && is_whole(launch) && launch->tile.columns == LANES_COLUMNS &&
+           (launch->flags & wanted) == wanted && launch->epilogue.activation == BR_ACTIVATION_NONE;
+}
+
 br_status br_gemm_emit(br_emitter *emitter, const br_op_dispatch *dispatch, const br_gemm_launch *launch)
 {
     uint32_t total, parts = launch->tile.parts;
@@ -308,6 +321,10 @@ br_status br_gemm_emit(br_emitter *emitter, const br_op_dispatch *dispatch, cons
     memcpy(&total, dispatch->push, sizeof total);
     br_op_dispatch first = *dispatch, second = *dispatch;
     set_total(&first, emitter, (uint64_t)total * parts);
+    if (launch->tile.lanes && is_unrolled(emitter->caps, launch)) {
+        first.shader = launch->unrolled[geglu];
+        return emit_specialized(emitter, &first, launch, launch->flags | FLAG_WHOLE, lanes_epilogue(launch->epilogue));
+    }
     if (launch->tile.lanes)
         return emit_specialized(emitter, &first, launch, launch->flags | (is_whole(launch) ? FLAG_WHOLE : 0),
                                 lanes_epilogue(launch->epilogue));

@@ -22,6 +22,8 @@ typedef struct br_gemm_tile {
 
 /* Whether this is a CPU device on which a workgroup of subgroup_size invocations is one subgroup whose lanes can read each other. */
 bool br_gemm_has_lanes(const br_vk_caps *caps);
+/* Whether that device's compiler takes loops as they are (SwiftShader): there forms that were written out beforehand, for subgroups of 4, are several times faster. */
+bool br_gemm_unrolls(const br_vk_caps *caps);
 /* Whether an invocation has so few registers (Mali: 64) that a large tile spills, or the driver takes many times as long to compile one (PowerVR). */
 bool br_gemm_wants_small_tiles(const br_vk_caps *caps);
 /* For m × n outputs. Fits every device that has 128 invocations and 16 KiB of shared memory. `depth`: the products of each, which may be divided; 0 where
@@ -74,6 +76,7 @@ typedef struct br_gemm_launch {
     uint64_t m, n;                   /* outputs of the dispatch */
     uint32_t op_spec_count, op_spec; /* the constant that an op adds, or none */
     br_shader_id parts;              /* the second stage */
+    const br_shader_id *unrolled;    /* for br_gemm_unrolls and the same types: without an activation and with GEGLU; or NULL */
 } br_gemm_launch;
 
 /* Specializes and emits a dispatch whose push constants begin with the number of its workgroups; where the tile has parts, that of one part, and then

@@ -243,6 +243,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     br_gemm_epilogue epilogue = pass->epilogue;
     epilogue.bias = epilogue.bias && !tile.lanes; /* which has it pushed */
     bool y_f16 = br_graph_dtype(emitter->graph, x) == BR_F16;
+    static const br_shader_id unrolled[] = {BR_SHADER_LINEAR_UNROLLED_F32_F32, BR_SHADER_LINEAR_UNROLLED_GEGLU_F32_F32};
     return br_gemm_emit(emitter, &dispatch,
                         &(br_gemm_launch){.tile = tile,
                                           .flags = flags,
@@ -251,7 +252,8 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
                                           .n = piece.columns,
                                           .op_spec_count = blocks,
                                           .op_spec = blocks ? br_quant_kind(w_dtype) : 0,
-                                          .parts = y_f16 ? BR_SHADER_LINEAR_PARTS_F16 : BR_SHADER_LINEAR_PARTS_F32});
+                                          .parts = y_f16 ? BR_SHADER_LINEAR_PARTS_F16 : BR_SHADER_LINEAR_PARTS_F32,
+                                          .unrolled = !y_f16 && w_dtype == BR_F32 ? unrolled : NULL});
 }
 
 static br_status emit_pass(br_emitter *emitter, const br_node *node, const linear_pass *pass)

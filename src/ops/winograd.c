@@ -171,7 +171,7 @@ static br_status emit_products(br_emitter *emitter, const br_winograd_conv *conv
     };
     push.total = ALL * push.tiles_m * push.tiles_n;
     br_op_dispatch dispatch = {
-        .shader = BR_SHADER_CONV2D_WINOGRAD_PRODUCTS,
+        .shader = br_gemm_unrolls(emitter->caps) ? BR_SHADER_CONV2D_WINOGRAD_PRODUCTS_UNROLLED : BR_SHADER_CONV2D_WINOGRAD_PRODUCTS,
         .push_size = sizeof push,
         .operand_count = 3,
         .operands = {[BR_WINOGRAD_FROM] = scratch(emitter, conv, conv->slabs.v, ALL * piece->tiles * in, BR_VK_READ).operand,

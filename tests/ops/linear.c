@@ -309,7 +309,9 @@ static void test_geglu(void **state)
         check(&device, &(linear_case){.m = 89, .n = 113, .k = 13, .geglu = true, .bias = true});
         check(&device, &(linear_case){.m = 131, .n = 67, .k = 36, .geglu = true, .bias = true});
         check(&device, &(linear_case){.m = 131, .n = 68, .k = 36, .geglu = true, .bias = true});
-        check(&device, &(linear_case){.m = 37, .n = 4, .k = 8, .geglu = true, .bias = true}); /* narrow */
+        check(&device, &(linear_case){.m = 37, .n = 4, .k = 8, .geglu = true, .bias = true});   /* narrow */
+        check(&device, &(linear_case){.m = 53, .n = 40, .k = 20, .geglu = true, .bias = true}); /* whole tiles of CPU devices */
+        check(&device, &(linear_case){.m = 64, .n = 8, .k = 12, .geglu = true});
         check(&device,
               &(linear_case){.m = 53, .n = 71, .k = 96, .geglu = true, .bias = true, .x_dtype = BR_F16, .w_dtype = BR_F16});
         caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
