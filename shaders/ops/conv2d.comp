@@ -22,7 +22,7 @@ layout(set = 0, binding = BR_CONV2D_X) readonly buffer br_x { X_T x[]; };
 layout(set = 0, binding = BR_CONV2D_X) readonly buffer br_x4 { X_T4 x4[]; };
 layout(set = 0, binding = BR_CONV2D_W) readonly buffer br_w { W_T w[]; };
 layout(set = 0, binding = BR_CONV2D_W) readonly buffer br_w4 { W_T4 w4[]; };
-#if BR_LANES
+#if BR_LANES || BR_MATRIX
 layout(set = 0, binding = BR_CONV2D_X) readonly buffer br_x8 { uvec4 x8[]; };
 layout(set = 0, binding = BR_CONV2D_W) readonly buffer br_w8 { uvec4 w8[]; };
 #endif
@@ -96,6 +96,7 @@ void gemm_store(uint m, uint n, vec4 v, vec4 gate)
 }
 
 #if BR_MATRIX
+#define GEMM_PADS 1 // rows of x may be padding
 #include "common/gemm_matrix.glsl"
 #elif !BR_PARTS
 #if BR_LANES

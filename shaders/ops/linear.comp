@@ -37,7 +37,7 @@ layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w { uint w[]; };
 layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w { W_T w[]; };
 layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w4 { W_T4 w4[]; };
 #endif
-#if BR_LANES
+#if BR_LANES || BR_MATRIX
 layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_x8 { uvec4 x8[]; };
 layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w8 { uvec4 w8[]; };
 #endif

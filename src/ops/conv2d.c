@@ -221,7 +221,8 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
     memcpy(dispatch.push, &push, sizeof push);
     bool load = shape->in_channels % 4 == 0 && x.skip % 4 == 0 && w.skip % 4 == 0;
     br_gemm_residual kind = residual != BR_NONE ? BR_GEMM_RESIDUAL_FULL : BR_GEMM_RESIDUAL_NONE;
-    uint32_t flags = (load ? BR_GEMM_VEC_LOAD : 0) | (ends % 4 == 0 ? BR_GEMM_VEC_STORE : 0);
+    uint32_t flags = (load ? BR_GEMM_VEC_LOAD : 0) | (ends % 4 == 0 ? BR_GEMM_VEC_STORE : 0) |
+                     br_gemm_depth_flag(tile, (uint64_t)shape->in_channels, (uint64_t)shape->in_channels | x.skip | w.skip);
     return br_gemm_emit(emitter, &dispatch,
                         &(br_gemm_launch){.tile = tile,
                                           .flags = flags,

@@ -14,6 +14,8 @@ static_assert(BR_ACTIVATION_SILU == 1 && BR_ACTIVATION_GELU == 2 && BR_ACTIVATIO
 #define FLAG_PACKED 4u
 #define FLAG_SPLIT 8u
 #define FLAG_WHOLE 16u
+#define FLAG_WHOLE_DEPTH 32u
+#define FLAG_ROLLED 64u
 
 /* A discrete GPU has some 20 to 150 cores with several workgroups each; a large tile pays once every core gets one. */
 #define LARGE_TILE_MIN_GROUPS 128
@@ -56,6 +58,7 @@ bool br_gemm_unrolls(const br_vk_caps *caps)
 }
 
 #define VENDOR_AMD 0x1002
+#define VENDOR_NVIDIA 0x10de
 #define VENDOR_ARM 0x13b5
 #define VENDOR_IMAGINATION 0x1010
 
@@ -214,12 +217,16 @@ bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, 
 {
     static const matrix_plan plans[] = {
         {4, 2, 32, 64, LARGE_TILE_MIN_GROUPS},  /* 128 × 128, 36 KiB with one stage and matrices of 16 × 16 */
-        {2, 2, 32, 32, MEDIUM_TILE_MIN_GROUPS}, /* 64 × 64, 18 KiB */
+        {4, 1, 16, 64, MEDIUM_TILE_MIN_GROUPS}, /* 64 × 64, 18 KiB */
         {2, 1, 16, 32, 0},                      /* 32 × 32, 9 KiB */
     };
     if (!caps->cooperative_matrix || !br_vk_chosen(caps->tuned.matrix[shape_of(m, n)], caps->prefer_matrix))
         return false;
-    br_gemm_tile tile = {.matrix = true, .shape = caps->matrix[0], .subgroup_asked = caps->subgroup_size_control};
+    /* In longer programs NVK moves the sums about in every step. */
+    br_gemm_tile tile = {.matrix = true,
+                         .shape = caps->matrix[0],
+                         .subgroup_asked = caps->subgroup_size_control,
+                         .rolled = caps->vendor_id == VENDOR_NVIDIA};
     for (uint32_t i = 1; i < caps->matrix_count; i++)
         if (caps->matrix[i].m * caps->matrix[i].n > tile.shape.m * tile.shape.n)
             tile.shape = caps->matrix[i];
@@ -235,6 +242,11 @@ bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, 
             return true;
         }
     return false;
+}
+
+uint32_t br_gemm_depth_flag(br_gemm_tile tile, uint64_t depth, uint64_t multiples)
+{
+    return tile.matrix && depth % (4 * tile.quads) == 0 && multiples % 8 == 0 ? FLAG_WHOLE_DEPTH : 0;
 }
 
 uint32_t br_gemm_tile_m(br_gemm_tile tile)
@@ -258,7 +270,7 @@ void br_gemm_specialize(br_op_dispatch *dispatch, br_gemm_tile tile, uint32_t fl
                              tile.rows,
                              tile.columns,
                              tile.quads,
-                             flags | (tile.packed ? FLAG_PACKED : 0),
+                             flags | (tile.packed ? FLAG_PACKED : 0) | (tile.rolled ? FLAG_ROLLED : 0),
                              epilogue.geglu ? ACT_GEGLU : (uint32_t)epilogue.activation,
                              epilogue.bias,
                              (uint32_t)epilogue.residual};

@@ -18,6 +18,7 @@ typedef struct br_gemm_tile {
     br_vk_matrix_shape shape;
     uint32_t subgroup, stages;
     bool subgroup_asked; /* its size is not the only one */
+    bool rolled;         /* ROLLED of common/gemm_spec.glsl */
 } br_gemm_tile;
 
 /* Whether this is a CPU device on which a workgroup of subgroup_size invocations is one subgroup whose lanes can read each other. */
@@ -62,6 +63,8 @@ typedef struct br_gemm_epilogue {
 /* Bits of FLAGS of shaders/common/gemm_spec.glsl that an op knows of. */
 #define BR_GEMM_VEC_LOAD 1  /* depth and all first elements of x and w are multiples of 4 */
 #define BR_GEMM_VEC_STORE 2 /* N and all first elements of y, bias and residual are */
+/* WHOLE_DEPTH there, for matrix units: depth is a multiple of their step. `multiples`: depth and all first elements of x and w or'ed together. */
+uint32_t br_gemm_depth_flag(br_gemm_tile tile, uint64_t depth, uint64_t multiples);
 
 /* Fills the specialization constants of a dispatch, and its size of subgroups. Those that an op adds follow. */
 void br_gemm_specialize(br_op_dispatch *dispatch, br_gemm_tile tile, uint32_t flags, br_gemm_epilogue epilogue);

@@ -239,7 +239,8 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     memcpy(dispatch.push, &push, sizeof push);
     /* The words of blocks are read one by one wherever they begin. */
     bool load = k % 4 == 0 && x_slice.skip % 4 == 0 && (blocks || (push.w_first % 4 == 0 && push.w_stride % 4 == 0));
-    uint32_t flags = (load ? BR_GEMM_VEC_LOAD : 0) | (ends % 4 == 0 ? BR_GEMM_VEC_STORE : 0);
+    uint32_t flags = (load ? BR_GEMM_VEC_LOAD : 0) | (ends % 4 == 0 ? BR_GEMM_VEC_STORE : 0) |
+                     br_gemm_depth_flag(tile, k, k | x_slice.skip | push.w_first | push.w_stride);
     br_gemm_epilogue epilogue = pass->epilogue;
     epilogue.bias = epilogue.bias && !tile.lanes; /* which has it pushed */
     bool y_f16 = br_graph_dtype(emitter->graph, x) == BR_F16;

@@ -391,6 +391,11 @@ static void test_matrix(void **state)
         {.m = 1031, .n = 1020, .k = 68, .bias = true, .geglu = true},
         {.m = 67, .n = 68, .k = 2072, .bias = true, .residual = true}, /* in parts */
         {.m = 43, .n = 37, .k = 1031, .bias = true, .geglu = true},
+        /* depths of whole steps, eight halves at a load; not where a row begins elsewhere */
+        {.m = 89, .n = 113, .k = 96, .bias = true, .geglu = true},
+        {.m = 43, .n = 37, .k = 64, .weight_columns = 136, .weight_column = 64, .residual = true},
+        {.m = 43, .n = 37, .k = 64, .weight_columns = 132, .weight_column = 4},
+        {.m = 67, .n = 68, .k = 2080, .bias = true},
     };
     caps.prefer_matrix = true;
     br_gemm_tile tile;
@@ -403,6 +408,8 @@ static void test_matrix(void **state)
         if (i == 0)
             assert_int_equal(tile.stages, 2);
     }
+    caps.vendor_id = 0x10de; /* NVIDIA: a short program */
+    check(&device, &(linear_case){.m = 43, .n = 36, .k = 96, .bias = true, .geglu = true, .x_dtype = BR_F16, .w_dtype = BR_F16});
     caps.vendor_id = 0x1002; /* AMD: one stage */
     assert_true(br_gemm_tile_choose_matrix(&caps, 43, 37, 0, &tile));
     assert_int_equal(tile.stages, 1);
