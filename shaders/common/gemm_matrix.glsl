@@ -2,8 +2,8 @@
 // matrices of MATRIX_M × MATRIX_N sums. Rows and slots as there; here a slot's neighbours are neighbouring columns, with GEGLU up to MATRIX_N, and the next
 // MATRIX_N slots are their gates.
 //
-// Shared rows hold KQ quads of k, two to an element, and an element of padding: an odd number of 16 bytes, so that eight rows begin in different groups of banks. With STAGES = 2 a step's
-// tile is written while the last one's is still multiplied, for one barrier a step instead of two.
+// Shared rows hold KQ quads of k, two to an element, and an element of padding: an odd number of 16 bytes, so that eight rows begin in different groups of
+// banks. With STAGES = 2 a step's tile is written while the last one's is still multiplied, for one barrier a step instead of two.
 #ifndef BR_GEMM_MATRIX_GLSL
 #define BR_GEMM_MATRIX_GLSL
 
@@ -74,13 +74,13 @@ void gemm_fetch(uint k, uint depth)
 }
 
 // Load number AT of the rows from ROW on.
-#define GEMM_SHARE(TILE, ROW, AT, WORDS)                                              \
-    if (WHOLE_DEPTH) {                                                                \
+#define GEMM_SHARE(TILE, ROW, AT, WORDS)                                                     \
+    if (WHOLE_DEPTH) {                                                                       \
         TILE[((ROW) + (AT) / GEMM_ROW_LOADS) * GEMM_STRIDE + (AT) % GEMM_ROW_LOADS] = WORDS; \
-    } else {                                                                          \
-        uint element = ((ROW) + (AT) / KQ) * GEMM_STRIDE + (AT) % KQ / 2;             \
-        TILE[element][(AT) % 2 * 2] = (WORDS).x;                                      \
-        TILE[element][(AT) % 2 * 2 + 1] = (WORDS).y;                                  \
+    } else {                                                                                 \
+        uint element = ((ROW) + (AT) / KQ) * GEMM_STRIDE + (AT) % KQ / 2;                    \
+        TILE[element][(AT) % 2 * 2] = (WORDS).x;                                             \
+        TILE[element][(AT) % 2 * 2 + 1] = (WORDS).y;                                         \
     }
 
 void gemm_share(uint stage)

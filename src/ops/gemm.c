@@ -200,7 +200,7 @@ static uint64_t matrix_shared(br_gemm_tile tile)
 static bool matrix_tile(const br_vk_caps *caps, const matrix_plan *plan, br_gemm_tile *tile)
 {
     uint32_t side = 2 * tile->shape.n; /* an even number of columns */
-    if (plan->m % tile->shape.m || plan->n % side)
+    if (plan->m % tile->shape.m || plan->n % side || tile->shape.k % 8)
         return false;
     tile->threads = plan->groups_m * plan->groups_n * tile->subgroup;
     tile->threads_n = plan->groups_n;
@@ -222,7 +222,7 @@ bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, 
     };
     if (!caps->cooperative_matrix || !br_vk_chosen(caps->tuned.matrix[shape_of(m, n)], caps->prefer_matrix))
         return false;
-    /* In longer programs NVK moves the sums about in every step. */
+    /* In longer programs NVK moves the sums about in every step of the main loop. */
     br_gemm_tile tile = {.matrix = true,
                          .shape = caps->matrix[0],
                          .subgroup_asked = caps->subgroup_size_control,
@@ -246,7 +246,8 @@ bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, 
 
 uint32_t br_gemm_depth_flag(br_gemm_tile tile, uint64_t depth, uint64_t multiples)
 {
-    return tile.matrix && depth % (4 * tile.quads) == 0 && multiples % 8 == 0 ? FLAG_WHOLE_DEPTH : 0;
+    bool whole = tile.matrix && depth % (4 * tile.quads) == 0 && multiples % 8 == 0 && tile.threads % (tile.quads / 2) == 0;
+    return whole ? FLAG_WHOLE_DEPTH : 0;
 }
 
 uint32_t br_gemm_tile_m(br_gemm_tile tile)
