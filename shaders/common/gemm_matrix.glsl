@@ -143,13 +143,12 @@ void gemm_run(uint m0, uint n0, uint taps, uint depth)
             [[unroll]] for (uint r = 0; r < TM; r++)
                 coopMatLoad(a[r], gemm_x_tile, (stage * GEMM_BM + group_m + r * MATRIX_M) * GEMM_STRIDE + q / 2, GEMM_STRIDE,
                             gl_CooperativeMatrixLayoutRowMajor);
-            [[unroll]] for (uint c = 0; c < TN; c++) {
-                coopmat<float16_t, gl_ScopeSubgroup, MATRIX_K, MATRIX_N, gl_MatrixUseB> b;
-                coopMatLoad(b, gemm_w_tile, (stage * GEMM_BN + group_n + c * MATRIX_N) * GEMM_STRIDE + q / 2, GEMM_STRIDE,
+            coopmat<float16_t, gl_ScopeSubgroup, MATRIX_K, MATRIX_N, gl_MatrixUseB> b[TN];
+            [[unroll]] for (uint c = 0; c < TN; c++)
+                coopMatLoad(b[c], gemm_w_tile, (stage * GEMM_BN + group_n + c * MATRIX_N) * GEMM_STRIDE + q / 2, GEMM_STRIDE,
                             gl_CooperativeMatrixLayoutColumnMajor);
-                [[unroll]] for (uint r = 0; r < TM; r++)
-                    sum[r * TN + c] = coopMatMulAdd(a[r], b, sum[r * TN + c]);
-            }
+            [[unroll]] for (uint i = 0; i < TM * TN; i++)
+                sum[i] = coopMatMulAdd(a[i / TN], b[i % TN], sum[i]);
         }
         stage = (stage + 1) % STAGES;
     }
@@ -161,13 +160,8 @@ void gemm_run(uint m0, uint n0, uint taps, uint depth)
             [[unroll]] for (uint h = 0; h < GEMM_HALVES; h++)
                 coopMatStore(sum[r * TN + c + h], gemm_sums, first + h * GEMM_SUMS, MATRIX_N, gl_CooperativeMatrixLayoutRowMajor);
             subgroupBarrier();
-            if (ROLLED) {
-                [[dont_unroll]] for (uint at = gl_SubgroupInvocationID * 4; at < GEMM_SUMS; at += SUBGROUP * 4)
-                    gemm_store_four(m0 + group_m + r * MATRIX_M, n0 + group_n + c * MATRIX_N, at, first + at, gates + at);
-            } else {
-                [[unroll]] for (uint at = gl_SubgroupInvocationID * 4; at < GEMM_SUMS; at += SUBGROUP * 4)
-                    gemm_store_four(m0 + group_m + r * MATRIX_M, n0 + group_n + c * MATRIX_N, at, first + at, gates + at);
-            }
+            [[unroll]] for (uint at = gl_SubgroupInvocationID * 4; at < GEMM_SUMS; at += SUBGROUP * 4)
+                gemm_store_four(m0 + group_m + r * MATRIX_M, n0 + group_n + c * MATRIX_N, at, first + at, gates + at);
         }
     }
 }

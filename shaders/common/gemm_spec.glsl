@@ -82,7 +82,6 @@ const bool SPLIT = (FLAGS & 8) != 0;  // the depth is divided among p.parts work
 // a condition for every row is much of what its outputs cost.
 const bool WHOLE = (FLAGS & 16) != 0;
 const bool WHOLE_DEPTH = (FLAGS & 33) == 33; // depth is a multiple of a step, all first elements of 8, and VEC
-const bool ROLLED = (FLAGS & 64) != 0;       // what follows the loop over the depth is short rather than fast
 
 // For CPU devices products with and without a residual are one pipeline.
 #if BR_LANES

@@ -15,7 +15,6 @@ static_assert(BR_ACTIVATION_SILU == 1 && BR_ACTIVATION_GELU == 2 && BR_ACTIVATIO
 #define FLAG_SPLIT 8u
 #define FLAG_WHOLE 16u
 #define FLAG_WHOLE_DEPTH 32u
-#define FLAG_ROLLED 64u
 
 /* A discrete GPU has some 20 to 150 cores with several workgroups each; a large tile pays once every core gets one. */
 #define LARGE_TILE_MIN_GROUPS 128
@@ -58,7 +57,6 @@ bool br_gemm_unrolls(const br_vk_caps *caps)
 }
 
 #define VENDOR_AMD 0x1002
-#define VENDOR_NVIDIA 0x10de
 #define VENDOR_ARM 0x13b5
 #define VENDOR_IMAGINATION 0x1010
 
@@ -222,11 +220,7 @@ bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, 
     };
     if (!caps->cooperative_matrix || !br_vk_chosen(caps->tuned.matrix[shape_of(m, n)], caps->prefer_matrix))
         return false;
-    /* In longer programs NVK moves the sums about in every step of the main loop. */
-    br_gemm_tile tile = {.matrix = true,
-                         .shape = caps->matrix[0],
-                         .subgroup_asked = caps->subgroup_size_control,
-                         .rolled = caps->vendor_id == VENDOR_NVIDIA};
+    br_gemm_tile tile = {.matrix = true, .shape = caps->matrix[0], .subgroup_asked = caps->subgroup_size_control};
     for (uint32_t i = 1; i < caps->matrix_count; i++)
         if (caps->matrix[i].m * caps->matrix[i].n > tile.shape.m * tile.shape.n)
             tile.shape = caps->matrix[i];
@@ -271,7 +265,7 @@ void br_gemm_specialize(br_op_dispatch *dispatch, br_gemm_tile tile, uint32_t fl
                              tile.rows,
                              tile.columns,
                              tile.quads,
-                             flags | (tile.packed ? FLAG_PACKED : 0) | (tile.rolled ? FLAG_ROLLED : 0),
+                             flags | (tile.packed ? FLAG_PACKED : 0),
                              epilogue.geglu ? ACT_GEGLU : (uint32_t)epilogue.activation,
                              epilogue.bias,
                              (uint32_t)epilogue.residual};

@@ -18,7 +18,6 @@ typedef struct br_gemm_tile {
     br_vk_matrix_shape shape;
     uint32_t subgroup, stages;
     bool subgroup_asked; /* its size is not the only one */
-    bool rolled;         /* ROLLED of common/gemm_spec.glsl */
 } br_gemm_tile;
 
 /* Whether this is a CPU device on which a workgroup of subgroup_size invocations is one subgroup whose lanes can read each other. */
