@@ -187,10 +187,18 @@ def work(report):
     return [own / sum(flops) for own in flops]
 
 
-def spilling(report, least=0.0):
-    """The names of the shaders that spill and do at least that share of the work."""
+def having(report, key, least):
+    """The names of the shaders for which the driver's number `key` is not zero and which do at least that share of the work."""
     return sorted({shader["shader"] for shader, share in zip(report["shaders"], work(report))
-                   if shader["numbers"].get("spills") and share >= least})
+                   if shader["numbers"].get(key) and share >= least})
+
+
+def spilling(report, least=0.0):
+    return having(report, "spills", least)
+
+
+def scratching(report, least=0.0):
+    return having(report, "scratch_bytes", least)
 
 
 def table(report, least):

@@ -69,13 +69,14 @@ class Ready(support.Case):
         return support.json.loads(result.stdout[:result.stdout.rindex("}") + 1])
 
     def test_hot_loops_multiply(self):
-        """Four fifths of the arithmetic of the main loops, where the driver shows it, are multiply-adds."""
-        for name in set(self.ready()) & {"radv-navi31", "radv-navi21", "turnip-740"}:
+        """Four fifths of the arithmetic of the main loops, where the driver shows it, are multiply-adds; on NVK 0.79 where a depth is divided."""
+        least = {"radv-navi31": 0.8, "radv-navi21": 0.8, "turnip-740": 0.8, "nvk-ampere": 0.79}
+        for name in set(self.ready()) & set(least):
             with self.subTest(name):
                 loops = [loop for loop in main_loop.main_loops(self.shaders(name, "--disassemble")) if loop[0] >= device_matrix.HOT]
                 self.assertGreater(len(loops), 4)
                 for share, shader, constants, mads, vector in loops:
-                    self.assertGreaterEqual(mads, 0.8 * vector, f"{shader} {constants}, {share:.3f} of the work")
+                    self.assertGreaterEqual(mads, least[name] * vector, f"{shader} {constants}, {share:.3f} of the work")
 
     def test_hot_shaders_do_not_spill(self):
         """On every stubbed driver that needs no emulation, by the driver's own statistics."""
@@ -86,6 +87,8 @@ class Ready(support.Case):
                 self.assertTrue(all("registers" in shader["numbers"] for shader in report["shaders"]))
                 self.assertTrue(all("spills" in shader["numbers"] for shader in report["shaders"]))
                 self.assertEqual(device_matrix.spilling(report, device_matrix.HOT), [])
+                # Nor keep arrays in memory that are meant for registers, which no driver calls a spill.
+                self.assertEqual(device_matrix.scratching(report, device_matrix.HOT), [])
 
 
 if __name__ == "__main__":
