@@ -158,7 +158,8 @@ def write_devices(lab, devices, all_results, path):
         lines.append(f"| `{device.name}` | {cell(results.get('devices'))} | {shader_cell(results.get('shaders'))} | {cell(results.get('picture'))} | {last} | "
                      f"{'; '.join(word for word in words if word)} |")
     dates = sorted({results["date"] for results in all_results.values()})
-    lines += ["", "SD1.5 on a device that executes takes minutes, on SwiftShader most of an hour: `tools/device-lab matrix --slow`.", "",
+    lines += ["", "SD1.5 on a device that executes takes minutes, on SwiftShader most of an hour: `tools/device-lab matrix --slow`. A whole picture of one step, 512×512 of a "
+              "file of random weights, took SwiftShader 16 minutes ([performance.md](performance.md#loops-written-out-beforehand-swiftshader)).", "",
               f"Measured {' to '.join(sorted({dates[0], dates[-1]})) if dates else 'never'}. Debian sid's Mesa moves; `tools/device-lab setup --again` follows it."]
     path.write_text("\n".join(lines) + "\n")
 
