@@ -10,8 +10,8 @@ const uint WX = 4;
 const uint TM = 32;
 const uint TN = 4;
 const uint KQ = 1;
-const int FLAGS = BR_GEGLU == 1 ? 17 : 19;
-const int ACT = BR_GEGLU * 7;
+const int FLAGS = BR_GEGLU == 1 ? 17 : 19; // VEC and WHOLE, and VEC_STORE where GEMM_V is 4
+const int ACT = BR_GEGLU * 7;              // GEMM_ACT_GEGLU, or none
 #else
 layout(constant_id = 1) const uint WX = 8;       // invocations along N; the others are along M
 layout(constant_id = 2) const uint TM = 4;       // rows an invocation
