@@ -241,7 +241,8 @@ br_value br_graph_node(br_graph *graph, const br_node_params *params)
                     .input_count = params->input_count,
                     .output_count = params->output_count,
                     .attrs = attrs,
-                    .in_place = params->in_place};
+                    .in_place = params->in_place,
+                    .in_place_lead = params->in_place_lead};
     memcpy(node.inputs, params->inputs, sizeof node.inputs);
     for (int i = 0; i < params->output_count; i++) {
         br_value state = params->outputs[i].state;

@@ -60,6 +60,9 @@ typedef struct br_node {
     br_value outputs[BR_NODE_OUTPUT_MAX];
     const void *attrs; /* owned by the graph; the op's own struct */
     int in_place;      /* input whose storage outputs[0] may take over when it dies here, or -1 */
+    /* Bytes. 0: outputs[0] lies where the input lies and is as large. Else it may be smaller, and begins at least so far before the input: then the node
+     * promises to write nothing that lies on what it has still to read. */
+    int64_t in_place_lead;
 } br_node;
 
 typedef struct br_graph {
@@ -106,6 +109,7 @@ typedef struct br_node_params {
     const void *attrs; /* copied */
     size_t attrs_size;
     int in_place; /* as in br_node; note that 0 is a valid input */
+    int64_t in_place_lead;
     int output_count;
     struct {
         br_dtype dtype;

@@ -1,5 +1,6 @@
 #include "graph/plan.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,14 +8,18 @@
 typedef struct plan_block {
     int64_t size, offset;
     int first, last;
+    int narrows;  /* after this node only the first `rest` bytes are in use; INT_MAX: never */
+    int64_t rest; /* of `size`; all of it where it never narrows */
 } plan_block;
 
 typedef struct plan_work {
     plan_block *blocks;
-    int *block_of; /* block of each value, -1 */
-    int *order;    /* blocks by falling size */
-    int *placed;   /* blocks that already have an offset, by rising offset */
+    int *block_of;   /* block of each value, -1 */
+    int64_t *behind; /* bytes from the beginning of its block to each value */
+    int *order;      /* blocks as they are placed */
+    int *placed;     /* blocks that already have an offset, by rising offset */
     int block_count;
+    int64_t alignment;
 } plan_work;
 
 static void find_lifetimes(const br_graph *graph, br_plan *plan)
@@ -35,6 +40,11 @@ static void find_lifetimes(const br_graph *graph, br_plan *plan)
     }
 }
 
+static int64_t align_up(const plan_work *work, int64_t bytes)
+{
+    return (bytes + work->alignment - 1) / work->alignment * work->alignment;
+}
+
 /* A node may write its result over an input that nobody reads afterwards, when no other input shares that storage. */
 static bool may_take_over(const br_graph *graph, const br_plan *plan, int n)
 {
@@ -42,8 +52,9 @@ static bool may_take_over(const br_graph *graph, const br_plan *plan, int n)
     if (node->in_place < 0 || node->inputs[node->in_place] == BR_NONE)
         return false;
     br_value in = br_graph_root(graph, node->inputs[node->in_place]), out = node->outputs[0];
-    if (graph->values[in].kind != BR_VALUE_TEMP || graph->values[out].kind != BR_VALUE_TEMP || plan->last[in] != n ||
-        br_graph_bytes(graph, in) != br_graph_bytes(graph, out))
+    int64_t in_bytes = br_graph_bytes(graph, in), out_bytes = br_graph_bytes(graph, out);
+    bool fits = node->in_place_lead > 0 ? out_bytes <= in_bytes : out_bytes == in_bytes;
+    if (graph->values[in].kind != BR_VALUE_TEMP || graph->values[out].kind != BR_VALUE_TEMP || plan->last[in] != n || !fits)
         return false;
     for (int i = 0; i < node->input_count; i++)
         if (i != node->in_place && node->inputs[i] != BR_NONE && br_graph_root(graph, node->inputs[i]) == in)
@@ -51,7 +62,29 @@ static bool may_take_over(const br_graph *graph, const br_plan *plan, int n)
     return true;
 }
 
-static void make_blocks(const br_graph *graph, const br_plan *plan, int64_t alignment, plan_work *work)
+/* The block that the result of node n takes over, or -1. A block narrows once. */
+static int block_taken_over(const br_graph *graph, const br_plan *plan, const plan_work *work, int n)
+{
+    const br_node *node = &graph->nodes[n];
+    if (!may_take_over(graph, plan, n))
+        return -1;
+    int block = work->block_of[br_graph_root(graph, node->inputs[node->in_place])];
+    return node->in_place_lead > 0 && work->blocks[block].narrows != INT_MAX ? -1 : block;
+}
+
+/* Makes room for the lead before what lies in the block, which node n replaces by `out`. */
+static void narrow(const br_graph *graph, int n, br_value out, plan_work *work, int block)
+{
+    int64_t lead = align_up(work, graph->nodes[n].in_place_lead);
+    for (br_value i = 0; i < graph->value_count; i++)
+        if (work->block_of[i] == block)
+            work->behind[i] += lead;
+    work->blocks[block].size += lead;
+    work->blocks[block].narrows = n;
+    work->blocks[block].rest = align_up(work, br_graph_bytes(graph, out));
+}
+
+static void make_blocks(const br_graph *graph, const br_plan *plan, plan_work *work)
 {
     for (int i = 0; i < plan->value_count; i++)
         work->block_of[i] = -1;
@@ -61,14 +94,13 @@ static void make_blocks(const br_graph *graph, const br_plan *plan, int64_t alig
             br_value out = node->outputs[i];
             if (graph->values[out].kind != BR_VALUE_TEMP)
                 continue;
-            int block;
-            if (i == 0 && may_take_over(graph, plan, n)) {
-                block = work->block_of[br_graph_root(graph, node->inputs[node->in_place])];
-            } else {
+            int block = i == 0 ? block_taken_over(graph, plan, work, n) : -1;
+            if (block < 0) {
                 block = work->block_count++;
-                int64_t bytes = br_graph_bytes(graph, out);
-                work->blocks[block] =
-                    (plan_block){.size = (bytes + alignment - 1) / alignment * alignment, .offset = -1, .first = n};
+                int64_t size = align_up(work, br_graph_bytes(graph, out));
+                work->blocks[block] = (plan_block){.size = size, .offset = -1, .first = n, .narrows = INT_MAX, .rest = size};
+            } else if (node->in_place_lead > 0) {
+                narrow(graph, n, out, work, block);
             }
             work->block_of[out] = block;
             if (plan->last[out] > work->blocks[block].last)
@@ -77,17 +109,35 @@ static void make_blocks(const br_graph *graph, const br_plan *plan, int64_t alig
     }
 }
 
-static void sort_by_size(plan_work *work)
+/* Two orders in which blocks are placed, neither of which is the better one for all programs. */
+static bool larger_first(const plan_block *a, const plan_block *b)
 {
-    /* Insertion keeps blocks of equal size in program order, so plans are the same on every machine. */
+    return a->size > b->size;
+}
+
+/* By what they are in the end; of equal ones the longest-lived, so that the others come and go beside it. */
+static bool longer_first(const plan_block *a, const plan_block *b)
+{
+    return a->rest != b->rest ? a->rest > b->rest : a->last - a->first > b->last - b->first;
+}
+
+static void sort_blocks(plan_work *work, bool (*goes_before)(const plan_block *a, const plan_block *b))
+{
+    /* Insertion keeps blocks of equal rank in program order, so plans are the same on every machine. */
     for (int i = 0; i < work->block_count; i++) {
         int at = i;
-        while (at > 0 && work->blocks[work->order[at - 1]].size < work->blocks[i].size) {
+        while (at > 0 && goes_before(&work->blocks[i], &work->blocks[work->order[at - 1]])) {
             work->order[at] = work->order[at - 1];
             at--;
         }
         work->order[at] = i;
     }
+}
+
+/* Bytes of a block that are in use at node n or after it. */
+static int64_t size_from(const plan_block *block, int n)
+{
+    return n > block->narrows ? block->rest : block->size;
 }
 
 static int64_t tightest_gap(const plan_work *work, const plan_block *block, int placed_count)
@@ -102,14 +152,16 @@ static int64_t tightest_gap(const plan_work *work, const plan_block *block, int 
             best = end;
             best_waste = gap - block->size;
         }
-        if (other->offset + other->size > end)
-            end = other->offset + other->size;
+        if (other->offset + size_from(other, block->first) > end)
+            end = other->offset + size_from(other, block->first);
     }
     return best >= 0 ? best : end;
 }
 
-static void place_blocks(br_plan *plan, plan_work *work)
+/* Returns the bytes of the arena. */
+static int64_t place_blocks(plan_work *work)
 {
+    int64_t arena_bytes = 0;
     for (int i = 0; i < work->block_count; i++) {
         int index = work->order[i];
         plan_block *block = &work->blocks[index];
@@ -120,9 +172,23 @@ static void place_blocks(br_plan *plan, plan_work *work)
             at--;
         }
         work->placed[at] = index;
-        if (block->offset + block->size > plan->arena_bytes)
-            plan->arena_bytes = block->offset + block->size;
+        if (block->offset + block->size > arena_bytes)
+            arena_bytes = block->offset + block->size;
     }
+    return arena_bytes;
+}
+
+/* Every value where this order puts it, unless there is a plan already that takes no more. */
+static void place_values(bool (*goes_before)(const plan_block *a, const plan_block *b), br_plan *plan, plan_work *work)
+{
+    sort_blocks(work, goes_before);
+    int64_t arena_bytes = place_blocks(work);
+    if (plan->arena_bytes > 0 && plan->arena_bytes <= arena_bytes)
+        return;
+    plan->arena_bytes = arena_bytes;
+    for (int i = 0; i < plan->value_count; i++)
+        if (work->block_of[i] >= 0)
+            plan->offsets[i] = work->blocks[work->block_of[i]].offset + work->behind[i];
 }
 
 static void find_lower_bound(const br_graph *graph, br_plan *plan, const plan_work *work)
@@ -131,7 +197,7 @@ static void find_lower_bound(const br_graph *graph, br_plan *plan, const plan_wo
         int64_t alive = 0;
         for (int i = 0; i < work->block_count; i++)
             if (work->blocks[i].first <= n && n <= work->blocks[i].last)
-                alive += work->blocks[i].size;
+                alive += size_from(&work->blocks[i], n);
         if (alive > plan->lower_bound_bytes)
             plan->lower_bound_bytes = alive;
     }
@@ -146,23 +212,25 @@ br_status br_plan_init(const br_graph *graph, int64_t alignment, br_plan *out_pl
                     .last = malloc(count * sizeof *plan.last)};
     plan_work work = {.blocks = calloc(count, sizeof *work.blocks),
                       .block_of = malloc(count * sizeof *work.block_of),
+                      .behind = calloc(count, sizeof *work.behind),
                       .order = malloc(count * sizeof *work.order),
-                      .placed = malloc(count * sizeof *work.placed)};
+                      .placed = malloc(count * sizeof *work.placed),
+                      .alignment = alignment};
     br_status status = NULL;
-    if (!plan.offsets || !plan.first || !plan.last || !work.blocks || !work.block_of || !work.order || !work.placed) {
+    if (!plan.offsets || !plan.first || !plan.last || !work.blocks || !work.block_of || !work.behind || !work.order ||
+        !work.placed) {
         status = br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory while planning %d values", graph->value_count);
     } else {
         find_lifetimes(graph, &plan);
-        make_blocks(graph, &plan, alignment, &work);
-        sort_by_size(&work);
-        place_blocks(&plan, &work);
+        make_blocks(graph, &plan, &work);
         find_lower_bound(graph, &plan, &work);
-        for (int i = 0; i < plan.value_count; i++)
-            if (work.block_of[i] >= 0)
-                plan.offsets[i] = work.blocks[work.block_of[i]].offset;
+        place_values(larger_first, &plan, &work);
+        if (plan.arena_bytes > plan.lower_bound_bytes)
+            place_values(longer_first, &plan, &work);
     }
     free(work.blocks);
     free(work.block_of);
+    free(work.behind);
     free(work.order);
     free(work.placed);
     if (status) {

@@ -1,4 +1,4 @@
-/* Storage for the TEMP values of a graph: liveness, then offsets in one arena (largest first, into the tightest gap). Pure CPU. */
+/* Storage for the TEMP values of a graph: liveness, then offsets in one arena (largest or longest-lived first, into the tightest gap). Pure CPU. */
 #ifndef BR_GRAPH_PLAN_H
 #define BR_GRAPH_PLAN_H
 

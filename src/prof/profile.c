@@ -289,6 +289,13 @@ double br_prof_run_seconds(const br_profile *profile, const br_prof_run *run)
     return seconds;
 }
 
+static uint64_t shared_bytes(const br_prof_value *a, const br_prof_value *b)
+{
+    uint64_t begin = a->offset > b->offset ? a->offset : b->offset;
+    uint64_t a_end = a->offset + a->bytes, b_end = b->offset + b->bytes, end = a_end < b_end ? a_end : b_end;
+    return end > begin ? end - begin : 0;
+}
+
 uint64_t br_prof_live_bytes(const br_prof_program *program, int dispatch)
 {
     uint64_t bytes = 0;
@@ -296,13 +303,14 @@ uint64_t br_prof_live_bytes(const br_prof_program *program, int dispatch)
         const br_prof_value *value = &program->values[i];
         if (dispatch < value->first || dispatch > value->last)
             continue;
-        /* An op in place: its result lies where its argument lies, for the one dispatch in which both are alive. */
-        bool counted = false;
-        for (int j = 0; j < i && !counted; j++) {
+        /* An op in place: its result lies where its argument lies, or in part, for the dispatches in which both are alive. */
+        uint64_t counted = 0;
+        for (int j = 0; j < i; j++) {
             const br_prof_value *other = &program->values[j];
-            counted = other->offset == value->offset && other->first <= dispatch && dispatch <= other->last;
+            if (other->first <= dispatch && dispatch <= other->last)
+                counted += shared_bytes(value, other);
         }
-        bytes += counted ? 0 : value->bytes;
+        bytes += value->bytes - counted;
     }
     return bytes;
 }

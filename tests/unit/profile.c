@@ -111,6 +111,20 @@ static void sums(void **state)
     br_prof_destroy(profile);
 }
 
+/* A result that begins before the argument that it replaces: together they take what the two span. */
+static void memory_of_narrowing(void **state)
+{
+    (void)state;
+    br_prof_value narrowing[] = {
+        {.name = "wide", .offset = 64, .bytes = 512, .first = 0, .last = 1},
+        {.name = "narrow", .offset = 0, .bytes = 256, .first = 1, .last = 2},
+    };
+    const br_prof_program program = {.values = narrowing, .value_count = 2, .kernel_count = 3};
+    assert_int_equal(br_prof_live_bytes(&program, 0), 512);
+    assert_int_equal(br_prof_live_bytes(&program, 1), 576);
+    assert_int_equal(br_prof_live_bytes(&program, 2), 256);
+}
+
 static void memory(void **state)
 {
     (void)state;
@@ -229,7 +243,7 @@ static void without_times(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sums),     cmocka_unit_test(memory), cmocka_unit_test(documents),
+        cmocka_unit_test(sums),     cmocka_unit_test(memory), cmocka_unit_test(memory_of_narrowing), cmocka_unit_test(documents),
         cmocka_unit_test(compared), cmocka_unit_test(tables), cmocka_unit_test(without_times),
     };
     return cmocka_run_group_tests(tests, br_scratch_setup, br_scratch_teardown);
