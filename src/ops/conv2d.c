@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <string.h>
 
 #include "ops/conv2d.h"
@@ -15,6 +16,9 @@ typedef struct conv2d_attrs {
 
 /* Indices times sizes stay below 2^32. */
 #define UPSAMPLED_MAX 65535
+/* The part of y that lies before the x that it takes over. The first slab fills that; each makes room for the next one, larger as much as x is wider than y. So five
+ * slabs make half the channels, none of them too short for a large GPU, and of the memory that y would take the sixteenth part remains. */
+#define LEAD_PART 16
 
 enum { INPUT_X, INPUT_WEIGHT, INPUT_BIAS, INPUT_RESIDUAL, INPUT_COUNT };
 
@@ -31,6 +35,11 @@ typedef struct conv2d_piece {
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
 }
 
 static bool check_bias(br_graph *graph, const char *name, const br_conv2d_params *params, int64_t pictures, int64_t channels,
@@ -64,6 +73,22 @@ static bool check_upsampled(br_graph *graph, const char *name, const br_conv2d_p
     br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: conv2d x is %s, read as %lld × %lld; expected at least its size and at most %d",
                   name, br_shape_format(x).text, (long long)attrs->height, (long long)attrs->width, UPSAMPLED_MAX);
     return false;
+}
+
+/* Bytes that y lies before x, so that a line of it can be made at any time; 0 once an error is recorded. */
+static int64_t choose_lead(br_graph *graph, const char *name, const br_conv2d_params *params, br_shape x, br_shape y)
+{
+    if (params->residual != BR_NONE || params->stride != 1 || params->upsampled_height || y.dim[1] != x.dim[1] ||
+        y.dim[2] != x.dim[2] || y.dim[3] > x.dim[3]) {
+        br_graph_fail(graph, BR_ERROR_ARGUMENT, "%s: conv2d of %s over its x, %s, which is for stride 1, one size and no residual",
+                      name, br_shape_format(y).text, br_shape_format(x).text);
+        return 0;
+    }
+    int64_t size = br_dtype_size(br_graph_dtype(graph, params->x)), x_line = x.dim[2] * x.dim[3] * size,
+            y_line = y.dim[2] * y.dim[3] * size;
+    /* The least with which every line fits before what it reads: line l of all ends y_line · (l + 1) bytes after the beginning of y, and reads what lies
+     * x_line · (l - pad_top) after that of x, or later; y_line <= x_line. */
+    return larger(br_shape_count(y) * size / LEAD_PART, y_line + params->pad_top * x_line);
 }
 
 br_value br_op_conv2d(br_graph *graph, const char *name, const br_conv2d_params *params)
@@ -104,8 +129,13 @@ br_value br_op_conv2d(br_graph *graph, const char *name, const br_conv2d_params 
                              br_dtype_name(br_graph_dtype(graph, params->residual)),
                              br_shape_format(br_graph_shape(graph, params->residual)).text, br_dtype_name(dtype),
                              br_shape_format(y).text);
+    int64_t lead = params->over_x ? choose_lead(graph, name, params, x, y) : 0;
+    if (params->over_x && lead == 0)
+        return BR_NONE;
+    int in_place = params->over_x ? INPUT_X : -1;
     /* Each element of the residual is read by the invocation that writes it; x is read by its neighbours too. */
-    bool in_place = residual && br_graph_root(graph, params->residual) != br_graph_root(graph, params->x);
+    if (residual && br_graph_root(graph, params->residual) != br_graph_root(graph, params->x))
+        in_place = INPUT_RESIDUAL;
     return br_graph_node(graph, &(br_node_params){
                                     .op = BR_OP_conv2d,
                                     .name = name,
@@ -113,7 +143,8 @@ br_value br_op_conv2d(br_graph *graph, const char *name, const br_conv2d_params 
                                     .inputs = {params->x, params->weight, params->bias, params->residual},
                                     .attrs = &attrs,
                                     .attrs_size = sizeof attrs,
-                                    .in_place = in_place ? INPUT_RESIDUAL : -1,
+                                    .in_place = in_place,
+                                    .in_place_lead = lead,
                                     .output_count = 1,
                                     .outputs = {{dtype, y, BR_NONE}},
                                 });
@@ -252,6 +283,32 @@ static int64_t lines_that_fit(const br_emitter *emitter, const br_node *node, co
     return lines < 1 ? 1 : smaller(lines, shape->out_height);
 }
 
+/* Lines of y, from `line` of `picture` on and through the next pictures, that end before the first line of x which they or later ones read, should y have taken
+ * over its storage. */
+static int64_t lines_free(const br_emitter *emitter, const br_node *node, const conv2d_shape *shape, int64_t picture, int64_t line)
+{
+    const conv2d_attrs *attrs = node->attrs;
+    if (node->in_place_lead == 0)
+        return INT64_MAX;
+    int64_t lead = node->in_place_lead / br_dtype_size(br_graph_dtype(emitter->graph, node->outputs[0]));
+    int64_t first_read = picture * shape->height + larger(line - attrs->pad_top, 0);
+    return (lead + first_read * shape->width * shape->in_channels) / (shape->out_width * shape->out_channels) -
+           (picture * shape->out_height + line);
+}
+
+/* Pictures as a whole, or lines of one. */
+static conv2d_piece piece_from(const br_emitter *emitter, const br_node *node, const conv2d_shape *shape, const conv2d_piece *most,
+                               int64_t done)
+{
+    conv2d_piece piece = {.picture = done / shape->out_height, .pictures = 1, .line = done % shape->out_height};
+    int64_t room = lines_free(emitter, node, shape, piece.picture, piece.line);
+    assert(room > 0);
+    piece.lines = smaller(smaller(most->lines, room), shape->out_height - piece.line);
+    if (piece.lines == shape->out_height)
+        piece.pictures = smaller(smaller(most->pictures, room / shape->out_height), shape->pictures - piece.picture);
+    return piece;
+}
+
 static bool fits(const br_emitter *emitter, br_value value)
 {
     return value == BR_NONE || (uint64_t)br_graph_bytes(emitter->graph, value) <= emitter->caps->max_storage_range;
@@ -275,7 +332,7 @@ br_status br_emit_conv2d(br_emitter *emitter, const br_node *node)
                              .pad_left = attrs->pad_left,
                              .activation = attrs->activation,
                              .slabs = br_winograd_cut(weight, attrs->stride, y)};
-    if (br_winograd_wins(emitter, &conv)) {
+    if (node->in_place_lead == 0 && br_winograd_wins(emitter, &conv)) {
         BR_TRY(br_emit_scratch(emitter, "winograd", BR_F32, br_shape_of(conv.slabs.count), &conv.scratch));
         return br_winograd_emit(emitter, &conv);
     }
@@ -283,19 +340,21 @@ br_status br_emit_conv2d(br_emitter *emitter, const br_node *node)
     br_value bias = node->inputs[INPUT_BIAS];
     bool whole = fits(emitter, node->inputs[INPUT_X]) && fits(emitter, node->outputs[0]) &&
                  fits(emitter, node->inputs[INPUT_RESIDUAL]) && fits(emitter, bias);
-    int64_t pictures = whole ? shape.pictures : 1;
-    int64_t lines = whole ? shape.out_height : lines_that_fit(emitter, node, &shape);
+    conv2d_piece most = {.pictures = whole ? shape.pictures : 1,
+                         .lines = whole ? shape.out_height : lines_that_fit(emitter, node, &shape)};
     int64_t channels = (int64_t)br_slice_rows(emitter, node->inputs[INPUT_WEIGHT],
                                               (uint64_t)(shape.kernel_h * shape.kernel_w * shape.in_channels));
     if (bias != BR_NONE)
         channels = smaller(channels, (int64_t)br_slice_rows(emitter, bias, 1));
     channels = channels < 1 ? 1 : smaller(channels, shape.out_channels);
 
-    for (int64_t picture = 0; picture < shape.pictures; picture += pictures)
-        for (int64_t line = 0; line < shape.out_height; line += lines)
-            for (int64_t channel = 0; channel < shape.out_channels; channel += channels)
-                BR_TRY(emit_piece(emitter, node, &shape,
-                                  (conv2d_piece){picture, pictures, line, smaller(lines, shape.out_height - line), channel,
-                                                 smaller(channels, shape.out_channels - channel)}));
+    for (int64_t done = 0; done < shape.pictures * shape.out_height;) {
+        conv2d_piece piece = piece_from(emitter, node, &shape, &most, done);
+        for (; piece.channel < shape.out_channels; piece.channel += piece.channels) {
+            piece.channels = smaller(channels, shape.out_channels - piece.channel);
+            BR_TRY(emit_piece(emitter, node, &shape, piece));
+        }
+        done += piece.pictures * piece.lines;
+    }
     return NULL;
 }

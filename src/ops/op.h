@@ -58,6 +58,9 @@ typedef struct br_conv2d_params {
     int64_t bias_column;
     /* 0, or at least H and W: x is read as if enlarged to this size first, by nearest neighbour, source index floor(i · H / upsampled_height). */
     int64_t upsampled_height, upsampled_width;
+    /* y takes over the storage of x if that dies here: it is made in slabs, one after the other, each of which lies before what it and later ones read. Less memory
+     * for a few dispatches more. y has the height and width of x and no more channels; stride 1, neither residual nor upsampling. */
+    bool over_x;
 } br_conv2d_params;
 br_value br_op_conv2d(br_graph *graph, const char *name, const br_conv2d_params *params);
 

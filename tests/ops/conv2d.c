@@ -13,6 +13,7 @@ typedef struct conv2d_case {
     br_ref_conv2d_params shape;               /* data pointers are filled in by check() */
     bool bias, bias_row, bias_rows, residual; /* bias_row: [1, O], bias_rows: [B, O] */
     br_dtype x_dtype, w_dtype;
+    bool over_x;
 } conv2d_case;
 
 static float *random_values(int count, uint32_t seed, br_dtype dtype)
@@ -23,6 +24,12 @@ static float *random_values(int count, uint32_t seed, br_dtype dtype)
     if (dtype == BR_F16)
         br_test_round_f16(values, (size_t)count);
     return values;
+}
+
+/* A value within the arena, or of one. */
+static br_value copy(br_graph *graph, br_value x)
+{
+    return br_op_convert(graph, "copy", &(br_convert_params){.x = x, .dtype = br_graph_dtype(graph, x), .scale = 1});
 }
 
 static void check(br_test_device *device, conv2d_case c)
@@ -59,6 +66,7 @@ static void check(br_test_device *device, conv2d_case c)
         .bias_column = s->bias_column,
         .upsampled_height = s->upsampled_height,
         .upsampled_width = s->upsampled_width,
+        .over_x = c.over_x,
     };
     br_test_tensor inputs[4] = {{params.x, x}, {params.weight, weight}};
     int input_count = 2;
@@ -73,7 +81,11 @@ static void check(br_test_device *device, conv2d_case c)
                            br_shape_of(s->pictures, br_ref_conv2d_height(s), br_ref_conv2d_width(s), s->out_channels));
         inputs[input_count++] = (br_test_tensor){params.residual, residual};
     }
+    if (c.over_x)
+        params.x = copy(&graph, params.x);
     br_value out = br_op_conv2d(&graph, "conv", &params);
+    if (c.over_x)
+        out = copy(&graph, out);
     br_graph_output(&graph, out, "y");
     br_test_tensor output = {out, y};
     assert_status_ok(br_test_run(&(br_test_run_params){device, &graph, inputs, input_count, &output, 1, 0}));
@@ -171,6 +183,39 @@ static void test_winograd(void **state)
     br_ref_conv2d_params up = upsampled((br_ref_conv2d_params){2, 37, 31, 32, 40, 3, 3, 1, 1, 0, 1, 2}, 71, 61);
     up.activation = BR_ACTIVATION_SILU;
     check(*state, (conv2d_case){.shape = up, .bias_row = true, .x_dtype = BR_F16});
+}
+
+/* y in the place of x: slabs of lines, of whole pictures and both; half the channels, all of them, few; a lead of the sixteenth part and the least one; padding on
+ * one side only; kernels of one and five lines; tall and flat ones. */
+static void test_over_x(void **state)
+{
+    check(*state, (conv2d_case){.shape = {1, 113, 13, 64, 32, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .over_x = true});
+    check(*state, (conv2d_case){.shape = {3, 31, 17, 68, 33, 3, 3, 1, 1, 1, 1, 1}, .bias_rows = true, .over_x = true});
+    check(*state, (conv2d_case){.shape = {2, 89, 7, 37, 37, 3, 3, 1, 1, 1, 1, 1}, .over_x = true});
+    check(*state, (conv2d_case){.shape = {19, 3, 5, 20, 3, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .over_x = true});
+    check(*state, (conv2d_case){.shape = {1, 67, 65, 64, 32, 3, 3, 1, 2, 0, 0, 2}, .bias_row = true, .over_x = true});
+    check(*state, (conv2d_case){.shape = {2, 61, 11, 24, 12, 3, 1, 1, 0, 0, 2, 0}, .over_x = true});
+    check(*state, (conv2d_case){.shape = {2, 37, 11, 24, 11, 5, 5, 1, 2, 2, 2, 2}, .over_x = true});
+    check(*state, (conv2d_case){.shape = {5, 13, 11, 40, 20, 1, 1, 1}, .bias = true, .over_x = true});
+    check(*state, (conv2d_case){.shape = {1, 1, 1, 8, 4, 3, 3, 1, 1, 1, 1, 1}, .over_x = true});
+    /* CPU devices would else make this one by Winograd's algorithm, in several slabs of its own. */
+    check(*state, (conv2d_case){.shape = {1, 211, 137, 32, 32, 3, 3, 1, 1, 1, 1, 1}, .over_x = true});
+    for (int w = BR_F32; w <= BR_F16; w++)
+        check(*state, (conv2d_case){.shape = {2, 83, 19, 48, 24, 3, 3, 1, 1, 1, 1, 1},
+                                    .bias = true,
+                                    .x_dtype = BR_F16,
+                                    .w_dtype = (br_dtype)w,
+                                    .over_x = true});
+    br_test_device gpu = *(br_test_device *)*state;
+    br_vk_caps caps = *gpu.caps;
+    gpu.caps = &caps;
+    caps.type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    check(&gpu, (conv2d_case){.shape = {3, 61, 59, 66, 33, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .over_x = true});
+    br_test_device *low = br_test_device_open(
+        &(br_vk_device_params){.max_storage_range = 4096, .max_groups = 5, .max_invocations = 128, .max_shared = 16384});
+    check(low, (conv2d_case){.shape = {2, 113, 11, 20, 10, 3, 3, 1, 1, 1, 1, 1}, .bias_rows = true, .over_x = true});
+    check(low, (conv2d_case){.shape = {3, 43, 7, 16, 13, 3, 3, 1, 1, 1, 1, 1}, .x_dtype = BR_F16, .over_x = true});
+    br_test_device_close(low);
 }
 
 static void test_storage(void **state)
@@ -319,6 +364,10 @@ static void test_errors(void **state)
     expect_error(&bad, "conv2d x is [2, 8, 8, 9], read as 16 × 0");
     bad = good, bad.residual = 4;
     expect_error(&bad, "conv2d residual is f32 [2, 8, 8, 320], expected f32 [2, 6, 6, 320]");
+    bad.over_x = true, bad.residual = 0;
+    expect_error(&bad, "conv2d residual is");
+    bad = good, bad.over_x = true;
+    expect_error(&bad, "conv2d of [2, 6, 6, 320] over its x, [2, 8, 8, 9]");
     bad = good, bad.stride = 0;
     expect_error(&bad, "conv2d stride is 0");
     bad = good, bad.weight = 4; /* an 8 × 8 kernel of 320 channels */
@@ -332,7 +381,7 @@ int main(void)
         cmocka_unit_test(test_storage),   cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_line_too_long),
         cmocka_unit_test(test_errors),    cmocka_unit_test(test_gpu_tiles),      cmocka_unit_test(test_bias_columns),
         cmocka_unit_test(test_upsampled), cmocka_unit_test(test_winograd),       cmocka_unit_test(test_matrix),
-        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_parts),     cmocka_unit_test(test_over_x),
     };
     return cmocka_run_group_tests_name("ops/conv2d", tests, br_test_device_setup, br_test_device_teardown);
 }

@@ -107,6 +107,55 @@ static void conv2d_of_a_gibibyte(void **state)
     check_emission(&graph, br_op_conv2d(&graph, "up", &params), 9);
 }
 
+/* y in the place of x, in this many slabs: no dispatch writes what it or a later one reads. Lines are whole multiples of the alignment, so operands begin where the
+ * first line does. */
+static void check_over_x(br_shape shape, int64_t out_channels, int pieces_expected)
+{
+    br_graph graph;
+    br_graph_init(&graph);
+    br_conv2d_params params = {.x = input(&graph, "x", shape),
+                               .weight = input(&graph, "w", br_shape_of(out_channels, 3, 3, shape.dim[3])),
+                               .bias = BR_NONE,
+                               .residual = BR_NONE,
+                               .stride = 1,
+                               .pad_top = 1,
+                               .pad_left = 1,
+                               .pad_bottom = 1,
+                               .pad_right = 1,
+                               .over_x = true};
+    br_value y = br_op_conv2d(&graph, "narrow", &params);
+    br_emitter emitter;
+    br_emitter_init(&emitter, &graph, &minimum);
+    assert_status_ok(br_emitter_run(&emitter));
+    check_coverage(&emitter, y, pieces_expected);
+    uint64_t lead = (uint64_t)graph.nodes[0].in_place_lead, unread = UINT64_MAX; /* where what later dispatches read begins */
+    assert_true(lead <= (uint64_t)br_graph_bytes(&graph, y) / 4);
+    for (int i = emitter.count - 1; i >= 0; i--) {
+        const br_operand *reads = NULL, *writes = NULL;
+        for (uint32_t j = 0; j < emitter.dispatches[i].operand_count; j++) {
+            const br_operand *operand = &emitter.dispatches[i].operands[j];
+            reads = operand->value == params.x ? operand : reads;
+            writes = operand->value == y ? operand : writes;
+        }
+        assert_true(reads && writes);
+        if (lead + reads->offset < unread)
+            unread = lead + reads->offset;
+        assert_true(writes->offset + writes->size <= unread);
+    }
+    br_emitter_finish(&emitter);
+    br_graph_finish(&graph);
+}
+
+static void conv2d_over_x(void **state)
+{
+    (void)state;
+    check_over_x(br_shape_of(1, 512, 512, 64), 32, 5);
+    check_over_x(br_shape_of(1, 1024, 1024, 256), 128, 9); /* 1 GiB: some slabs are as long as a binding is */
+    check_over_x(br_shape_of(3, 113, 64, 64), 32, 5);      /* the first picture in three, the others as wholes */
+    check_over_x(br_shape_of(16, 7, 64, 64), 64, 16);      /* none that grows */
+    check_over_x(br_shape_of(1, 89, 64, 64), 4, 2);
+}
+
 /* SDXL's feed-forward at 1024 x 1024, guided: [2, 4096, 5120] is 160 MiB. */
 static void geglu_of_sdxl(void **state)
 {
@@ -159,7 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(group_norm_of_a_gibibyte), cmocka_unit_test(elementwise_of_a_gibibyte),
         cmocka_unit_test(conv2d_of_a_gibibyte),     cmocka_unit_test(geglu_of_sdxl),
-        cmocka_unit_test(embedding_of_clip),
+        cmocka_unit_test(embedding_of_clip),        cmocka_unit_test(conv2d_over_x),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
