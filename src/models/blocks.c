@@ -14,6 +14,8 @@ static_assert(BR_Q6_K - BR_Q4_0 == BR_WEIGHT_Q6_K - BR_WEIGHT_Q4_0,
 
 /* maxStorageBufferRange of the minimum device (docs/DESIGN.md, decision 6). */
 #define MINIMUM_BINDING_BYTES ((uint64_t)128 << 20)
+/* Of a smaller input too little memory is gained for the dispatches, short ones, that it costs. */
+#define THRIFTY_BYTES ((int64_t)16 << 20)
 /* Where a matrix of blocks may be cut between columns: see br_linear_params. */
 #define QUANT_CUT 32
 
@@ -237,7 +239,8 @@ br_value br_layer_conv(br_builder *builder, const br_layer_conv_params *params)
                                             .pad_right = params->pad_after,
                                             .activation = params->activation,
                                             .upsampled_height = params->upsampled_height,
-                                            .upsampled_width = params->upsampled_width});
+                                            .upsampled_width = params->upsampled_width,
+                                            .over_x = params->over_x});
 }
 
 /* 3×3 of the input's size. */
@@ -319,6 +322,12 @@ static bool resnet_needs_concat(const br_builder *builder, const br_resnet_param
     return in == params->out || (br_dtype_block(dtype) > 1 && (first % QUANT_CUT || (in - first) % QUANT_CUT));
 }
 
+static bool conv1_over_x(const br_builder *builder, const br_resnet_params *params, br_value h)
+{
+    return params->thrifty && h != BR_NONE && br_shape_last(br_graph_shape(builder->graph, h)) > params->out &&
+           br_graph_bytes(builder->graph, h) >= THRIFTY_BYTES;
+}
+
 br_value br_block_resnet(br_builder *builder, const br_resnet_params *given)
 {
     if (given->x == BR_NONE || br_graph_failed(builder->graph))
@@ -346,7 +355,8 @@ br_value br_block_resnet(br_builder *builder, const br_resnet_params *given)
                                                  .out = params.out,
                                                  .bias = params.temb,
                                                  .bias_column = params.temb_column,
-                                                 .residual = BR_NONE});
+                                                 .residual = BR_NONE,
+                                                 .over_x = conv1_over_x(builder, &params, h)});
     h = br_layer_group_norm(builder, "norm2", h, params.groups, params.eps, BR_ACTIVATION_SILU);
     if (in < params.out)
         shortcut = resnet_shortcut(builder, &params);

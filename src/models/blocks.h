@@ -79,6 +79,7 @@ typedef struct br_layer_conv_params {
     bool without_bias;                         /* the file has no NAME.bias */
     br_activation activation;                  /* of the sum with bias and residual */
     int64_t upsampled_height, upsampled_width; /* see br_conv2d_params */
+    bool over_x;                               /* likewise */
 } br_layer_conv_params;
 br_value br_layer_conv(br_builder *builder, const br_layer_conv_params *params);
 /* The usual one: 3×3, stride 1, same size. */
@@ -96,6 +97,7 @@ typedef struct br_resnet_params {
     int64_t temb_column, out;
     int groups;
     float eps;
+    bool thrifty; /* memory before dispatches: conv1 of a large block that narrows takes the place of its input */
 } br_resnet_params;
 br_value br_block_resnet(br_builder *builder, const br_resnet_params *params);
 

@@ -59,10 +59,13 @@ static br_value resnets(br_builder *builder, const br_vae_config *config, br_val
 {
     for (int i = 0; i < count; i++) {
         size_t mark = br_builder_enter(builder, "resnets.%d", "res.%d", i);
-        x = br_block_resnet(
-            builder,
-            &(br_resnet_params){
-                .x = x, .beside = BR_NONE, .temb = BR_NONE, .out = out, .groups = config->norm_num_groups, .eps = VAE_NORM_EPS});
+        x = br_block_resnet(builder, &(br_resnet_params){.x = x,
+                                                         .beside = BR_NONE,
+                                                         .temb = BR_NONE,
+                                                         .out = out,
+                                                         .groups = config->norm_num_groups,
+                                                         .eps = VAE_NORM_EPS,
+                                                         .thrifty = true});
         br_builder_leave(builder, mark);
     }
     return x;

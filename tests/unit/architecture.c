@@ -68,6 +68,8 @@ static br_program *plan(br_graph *graph, const char *name, const br_vk_caps *cap
 #define UNET_FLOPS 0.803e12
 #define DECODER_FLOPS 2.51e12
 #define FLOPS_TOLERANCE 0.02
+/* Activations of the decoder: what is asked of a device, and x and the shortcut of the block that narrows, 128 and 64 MiB, hold most of it. */
+#define DECODER_F16_BYTES 256000000
 
 static void check_all(const br_vk_caps *caps, br_graph_dtypes dtypes)
 {
@@ -100,6 +102,8 @@ static void check_all(const br_vk_caps *caps, br_graph_dtypes dtypes)
     br_graph_build_decode(&graph, (br_graph_vae){.config = &vae}, dtypes, 64, 64, &decode);
     program = plan(&graph, "decoder", caps);
     assert_true(fabs((double)program->flops / DECODER_FLOPS - 1) < FLOPS_TOLERANCE);
+    assert_int_equal(program->plan.arena_bytes, program->plan.lower_bound_bytes);
+    assert_true(program->plan.arena_bytes <= (dtypes.activations == BR_F16 ? DECODER_F16_BYTES : 2 * DECODER_F16_BYTES));
     br_program_destroy(program);
 
     br_clip_text_config clip;
@@ -135,6 +139,17 @@ static void test_large_device(void **state)
     check_all(&caps, (br_graph_dtypes){BR_F16, BR_F16});
 }
 
+/* Where large pictures are convolved by Winograd's algorithm, which wants scratch memory. */
+static void test_cpu_device(void **state)
+{
+    (void)state;
+    br_vk_caps caps = device((uint64_t)128 << 20, 32 << 10, 1024);
+    caps.type = VK_PHYSICAL_DEVICE_TYPE_CPU;
+    caps.subgroup_size = caps.subgroup_min = caps.subgroup_max = 8;
+    caps.subgroup_shuffle = true;
+    check_all(&caps, (br_graph_dtypes){BR_F16, BR_F16});
+}
+
 /* The shapes that ship by name are those of the published files. */
 static void test_named(void **state)
 {
@@ -167,10 +182,8 @@ static void test_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_minimum_device),
-        cmocka_unit_test(test_small_ranges),
-        cmocka_unit_test(test_large_device),
-        cmocka_unit_test(test_named),
+        cmocka_unit_test(test_minimum_device), cmocka_unit_test(test_small_ranges), cmocka_unit_test(test_large_device),
+        cmocka_unit_test(test_cpu_device),     cmocka_unit_test(test_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
