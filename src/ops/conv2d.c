@@ -332,7 +332,8 @@ br_status br_emit_conv2d(br_emitter *emitter, const br_node *node)
                              .pad_left = attrs->pad_left,
                              .activation = attrs->activation,
                              .slabs = br_winograd_cut(weight, attrs->stride, y)};
-    if (node->in_place_lead == 0 && br_winograd_wins(emitter, &conv)) {
+    /* Over x, too: a slab of it is transformed as a whole before any of y is written, and the next one lies the lead behind that. */
+    if (br_winograd_wins(emitter, &conv)) {
         BR_TRY(br_emit_scratch(emitter, "winograd", BR_F32, br_shape_of(conv.slabs.count), &conv.scratch));
         return br_winograd_emit(emitter, &conv);
     }

@@ -198,7 +198,7 @@ static void test_over_x(void **state)
     check(*state, (conv2d_case){.shape = {2, 37, 11, 24, 11, 5, 5, 1, 2, 2, 2, 2}, .over_x = true});
     check(*state, (conv2d_case){.shape = {5, 13, 11, 40, 20, 1, 1, 1}, .bias = true, .over_x = true});
     check(*state, (conv2d_case){.shape = {1, 1, 1, 8, 4, 3, 3, 1, 1, 1, 1, 1}, .over_x = true});
-    /* CPU devices would else make this one by Winograd's algorithm, in several slabs of its own. */
+    /* CPU devices make this one by Winograd's algorithm, in two slabs of its own. */
     check(*state, (conv2d_case){.shape = {1, 211, 137, 32, 32, 3, 3, 1, 1, 1, 1, 1}, .over_x = true});
     for (int w = BR_F32; w <= BR_F16; w++)
         check(*state, (conv2d_case){.shape = {2, 83, 19, 48, 24, 3, 3, 1, 1, 1, 1, 1},
