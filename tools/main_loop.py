@@ -20,7 +20,7 @@ FORMS = {
                      r"ffma", r"hmma"),
     "IR3 Assembly": (r"(l\d+:|.*\b(br|jump)\b)", r"^(?:\(\w+\))*([a-z][\w.]*) ", r"(ld|st|bar|nop|br|jump|end|isam)", r"mad\.f32", r"$."),
 }
-MATRIX_SLOTS = 16
+MATRIX_SLOTS = 32
 
 
 def count(text, form):
