@@ -49,6 +49,7 @@ LEFT query[DEPTH];
 SUMS products[KEY_COLUMNS];
 SUMS sums[COLUMNS];
 float maximum, total; // of products in this invocation's row, as it lags; of its weights
+uint strip, weight_row; // the first quads of this invocation's row in `strips` and `weights` that are its own
 
 // q_head: the first element of the head in row 0; row0: the subgroup's first one. Rows past the last one repeat it.
 void load_query(uint q_head, uint row0)
@@ -80,12 +81,6 @@ void multiply_q_k()
     }
 }
 
-// Of the subgroup's strip, what this invocation owns: quads lane % LANES, + LANES, … of its row.
-uint strip_quad(uint i)
-{
-    return (gl_SubgroupID * MATRIX_M + gl_SubgroupInvocationID / LANES) * STRIP_STRIDE + gl_SubgroupInvocationID % LANES + i * LANES;
-}
-
 // Turns the products into weights, which lie in shared memory at the next barrier. True: maxima rose, and the subgroup's strip has what the sums of each row are
 // to be multiplied by. p.scale is positive.
 bool update_softmax(uint row, uint key0)
@@ -96,13 +91,13 @@ bool update_softmax(uint row, uint key0)
         coopMatStore(products[c], strips, gl_SubgroupID * MATRIX_M * STRIP_STRIDE, STRIP_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
         subgroupBarrier();
         [[unroll]] for (uint i = 0; i < STRIP_QUADS; i++)
-            score[c * STRIP_QUADS + i] = strips[strip_quad(i)];
+            score[c * STRIP_QUADS + i] = strips[strip + i * LANES];
     }
-    uint seen = CAUSAL ? min(p.keys, p.first_row + row + 1) : p.keys, lane = gl_SubgroupInvocationID % LANES;
     if (CAUSAL || key0 + KEYS > p.keys) {
+        uint seen = CAUSAL ? min(p.keys, p.first_row + row + 1) : p.keys, lane = gl_SubgroupInvocationID % LANES;
         [[unroll]] for (uint i = 0; i < SCORES; i++) {
-            uint key = key0 + i / STRIP_QUADS * MATRIX_N + (lane + i % STRIP_QUADS * LANES) * 4;
-            score[i] = mix(vec4(UNSEEN), score[i], lessThan(uvec4(key, key + 1, key + 2, key + 3), uvec4(seen)));
+            uvec4 key = block_first(key0) + i / STRIP_QUADS * MATRIX_N + (lane + i % STRIP_QUADS * LANES) * 4 + uvec4(0, 1, 2, 3);
+            score[i] = mix(vec4(UNSEEN), score[i], lessThan(key - key0, uvec4(seen - key0)));
         }
     }
     vec4 high = vec4(maximum);
@@ -117,15 +112,14 @@ bool update_softmax(uint row, uint key0)
         maximum = higher;
         total *= decay;
         [[unroll]] for (uint i = 0; i < STRIP_QUADS; i++)
-            strips[strip_quad(i)] = vec4(decay);
+            strips[strip + i * LANES] = vec4(decay);
     }
     float shift = WEIGHT_BITS - maximum * p.scale;
-    uint weight_row = (gl_SubgroupID * MATRIX_M + gl_SubgroupInvocationID / LANES) * KEY_STRIDE;
     vec4 sum = vec4(0.0);
     [[unroll]] for (uint i = 0; i < SCORES; i++) {
         vec4 weight = exp2(fma(score[i], vec4(p.scale), vec4(shift)));
         sum += weight;
-        weights[weight_row + i / STRIP_QUADS * MATRIX_N / 4 + lane + i % STRIP_QUADS * LANES] = f16vec4(weight);
+        weights[weight_row + i / STRIP_QUADS * MATRIX_N / 4 + i % STRIP_QUADS * LANES] = f16vec4(weight);
     }
     total += sum.x + sum.y + sum.z + sum.w;
     return rises;
@@ -164,8 +158,11 @@ void main()
     uint v_head = p.v_first + picture * p.keys * p.v_stride + head * p.head_width;
     uint key_end = CAUSAL ? min(p.keys, p.first_row + group_row + ROWS) : p.keys;
 
-    fetch_block(k_head, v_head, 0);
+    find_keys(k_head, v_head);
+    fetch_block(0);
     load_query(p.q_first + picture * p.rows * p.q_stride + head * p.head_width, row0);
+    strip = (row - group_row) * STRIP_STRIDE + gl_SubgroupInvocationID % LANES;
+    weight_row = (row - group_row) * KEY_STRIDE + gl_SubgroupInvocationID % LANES;
     maximum = LOWEST;
     total = 0.0;
     [[unroll]] for (uint c = 0; c < COLUMNS; c++)
@@ -175,7 +172,7 @@ void main()
         share_block();
         barrier();
         if (key0 + KEYS < key_end)
-            fetch_block(k_head, v_head, key0 + KEYS);
+            fetch_block(key0 + KEYS);
         multiply_q_k();
         bool rises = update_softmax(row, key0);
         subgroupBarrier(); // in no branch: lavapipe has the whole workgroup wait there
@@ -194,7 +191,7 @@ void main()
         [[unroll]] for (uint i = 0; i < STRIP_QUADS; i++) {
             uint column = c * MATRIX_N + (gl_SubgroupInvocationID % LANES + i * LANES) * 4;
             if (row < p.rows && column < p.head_width)
-                store_y(y_row, column, strips[strip_quad(i)] / total);
+                store_y(y_row, column, strips[strip + i * LANES] / total);
         }
     }
 }

@@ -173,10 +173,10 @@ static attention_rows rows_make(const br_emitter *emitter, br_value value, uint6
     };
 }
 
-/* Whether four neighbouring elements can be loaded at once. */
-static bool rows_aligned(const attention_rows *rows)
+/* Whether `count` neighbouring elements can be loaded at once. */
+static bool rows_aligned(const attention_rows *rows, uint32_t count)
 {
-    return rows->slice.skip % 4 == 0 && rows->stride % 4 == 0;
+    return rows->slice.skip % count == 0 && rows->stride % count == 0;
 }
 
 /* What is left is `quads`, of `columns` columns each over a workgroup. */
@@ -321,12 +321,13 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
     y.slice.operand.access = BR_VK_WRITE;
 
     uint32_t head_width = attrs->width / (uint32_t)attrs->heads;
-    bool vec = head_width % 4 == 0 && rows_aligned(&q) && rows_aligned(&k) && rows_aligned(&v) && rows_aligned(&y);
+    bool vec = head_width % 4 == 0 && rows_aligned(&q, 4) && rows_aligned(&k, 4) && rows_aligned(&v, 4) && rows_aligned(&y, 4);
     bool lanes = br_gemm_has_lanes(emitter->caps) && emitter->caps->subgroup_size <= LANES_ROWS_FEW;
     br_dtype dtype = br_graph_dtype(graph, node->outputs[0]);
     uint64_t work = flops(attrs, piece, keys);
     attention_tile tile;
-    bool matrix = dtype == BR_F16 && vec && attrs->scale >= MATRIX_SCALE_MIN &&
+    bool matrix = dtype == BR_F16 && vec && head_width % 8 == 0 && rows_aligned(&k, 8) && keys >= BR_ATTENTION_MATRIX_KEYS &&
+                  attrs->scale >= MATRIX_SCALE_MIN &&
                   choose_matrix_tile(emitter->caps, rows, (uint64_t)attrs->heads, head_width, &tile);
     if (vec && dtype == BR_F32 && br_gemm_unrolls(emitter->caps))
         tile = choose_unrolled_tile(head_width);
