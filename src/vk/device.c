@@ -72,6 +72,9 @@ static br_status create_handle(br_vk_device *device)
         extensions[extension_count++] = VK_KHR_PERFORMANCE_QUERY_EXTENSION_NAME;
     if (caps->cooperative_matrix)
         extensions[extension_count++] = BR_VK_MATRIX_EXTENSION;
+    bool matrix_reduce = caps->cooperative_matrix && caps->matrix_reduce;
+    if (matrix_reduce)
+        extensions[extension_count++] = BR_VK_MATRIX_REDUCE_EXTENSION;
 
     /* A structure goes into the chain only for a feature that is there: a driver without it does not know the structure. */
     VkPhysicalDeviceFeatures2 features = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
@@ -114,6 +117,13 @@ static br_status create_handle(br_vk_device *device)
                                                               &matrix, .vulkanMemoryModel = VK_TRUE};
     if (caps->cooperative_matrix)
         features.pNext = &memory_model;
+    VkPhysicalDeviceCooperativeMatrix2FeaturesNV matrix2 = {
+        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_FEATURES_NV, features.pNext, .cooperativeMatrixReductions = VK_TRUE,
+        .cooperativeMatrixConversions = VK_TRUE, .cooperativeMatrixPerElementOperations = VK_TRUE};
+    VkPhysicalDeviceMaintenance4Features maintenance4 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_FEATURES, &matrix2,
+                                                         .maintenance4 = VK_TRUE};
+    if (matrix_reduce)
+        features.pNext = &maintenance4;
 
     VkDeviceQueueCreateInfo queue = {VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueFamilyIndex = physical->queue_family,
                                      .queueCount = physical->caps.side_queue ? 2 : 1, .pQueuePriorities = (const float[]){1, 0.5f}};
