@@ -34,6 +34,9 @@ static void apply_params(br_vk_device *device, const br_vk_device_params *params
     device->dot_told = params->integer_dot != BR_VK_AUTO;
     if (device->dot_told)
         caps->integer_dot_fast = caps->integer_dot && params->integer_dot == BR_VK_ON;
+    device->matrix_told = params->matrix_units != BR_VK_AUTO;
+    if (device->matrix_told)
+        caps->prefer_matrix = params->matrix_units == BR_VK_ON;
     device->capture_representations = caps->executable_properties && params->capture_representations;
     device->capture_statistics = caps->executable_properties && (params->capture_statistics || params->capture_representations);
     device->want_gauges = params->gauges;
@@ -166,6 +169,8 @@ br_status br_vk_device_create(const br_vk_device_params *params, br_vk_device **
     apply_params(device, params);
     if (params->integer_dot == BR_VK_ON && !device->caps.integer_dot)
         BR_FAIL_GOTO(BR_ERROR_UNSUPPORTED, "no integer dot products, or none to be trusted");
+    if (params->matrix_units == BR_VK_ON && !device->caps.cooperative_matrix)
+        BR_FAIL_GOTO(BR_ERROR_UNSUPPORTED, "no matrix units for f16 (VK_KHR_cooperative_matrix), or none to be trusted");
     if (params->gauges && !physical->caps.performance_query)
         BR_FAIL_GOTO(BR_ERROR_UNSUPPORTED, "no hardware counters: the driver lacks VK_KHR_performance_query");
     BR_TRY_GOTO(create_handle(device));

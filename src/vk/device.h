@@ -133,8 +133,9 @@ typedef struct br_vk_device_params {
     uint32_t max_shared, max_invocations, max_groups; /* likewise */
     bool gauges;                                      /* hardware counters, see gauges.h; BR_ERROR_UNSUPPORTED without them */
     bool no_f16;                                      /* pretend that there is no 16-bit storage or arithmetic */
-    br_vk_choice
-        integer_dot; /* overrides caps.integer_dot_fast and what was measured; BR_ERROR_UNSUPPORTED for ON without caps.integer_dot */
+    /* Override caps.integer_dot_fast and caps.prefer_matrix, and what was measured; BR_ERROR_UNSUPPORTED for ON without caps.integer_dot and
+     * caps.cooperative_matrix. */
+    br_vk_choice integer_dot, matrix_units;
     bool force_staging; /* pretend that the host does not see device memory */
     bool capture_statistics,
         capture_representations; /* keep for vk/executable.h what the compiler says, where the device can; no cache then */
