@@ -1,6 +1,7 @@
 // What the workgroups of ops/attention_matrix.comp share: a block of KEYS keys, k as it is and v transposed, while the next block is on its way.
 // There are at least KEYS of them. The last block begins earlier where it would not be full, and keys that it repeats weigh nothing. Columns past the head's width
-// repeat its last ones: q has zeros there, and y no column. So loads need neither branches nor choices, and follow one another. Halves move as words: drivers take them apart one by one otherwise.
+// repeat its last ones: q has zeros there, and y no column. So loads need neither branches nor choices, and follow one another. Halves move as words: drivers take
+// them apart one by one otherwise.
 //
 // Strides are an odd number of 16 bytes, so that eight rows begin in different groups of banks.
 #ifndef BR_ATTENTION_BLOCK_GLSL
