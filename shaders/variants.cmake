@@ -52,6 +52,7 @@ br_shader(conv2d_winograd_output_f16 ops/conv2d_winograd_output.comp BR_LANES=1 
 br_shader(attention_f32 ops/attention.comp X_F16=0)
 br_shader(attention_f16 ops/attention.comp X_F16=1)
 br_shader(attention_matrix_f16 ops/attention_matrix.comp X_F16=1 MATRIX)
+br_shader(attention_reduce_f16 ops/attention_matrix.comp BR_REDUCE=1 X_F16=1 MATRIX)
 br_shader(attention_lanes_f32 ops/attention_lanes.comp BR_LANES=1 X_F16=0)
 br_shader(attention_lanes_f16 ops/attention_lanes.comp BR_LANES=1 X_F16=1)
 foreach(QUADS 1 3 5 8)

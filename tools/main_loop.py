@@ -4,9 +4,10 @@
     tools/device-lab run radv-navi31 -- brume shaders --disassemble --json … > shaders.json
     tools/main_loop.py shaders.json
 
-The main loop is the block with the most multiply-adds. Counted are vector instructions in slots of issue: one each (two in a VOPD pair of RDNA 3), 16 for a matrix
-instruction, which keeps its unit busy that long on RDNA 3 (v_wmma) as on Ampere (hmma.16816). Loads, stores, barriers, branches and scalar instructions
-are not counted. Drivers: RADV, NVK, Turnip; the others show no disassembly."""
+The main loop is the block with the most multiply-adds. Counted are vector instructions in slots of issue: one each (two in a VOPD pair of RDNA 3), 32 for a matrix
+instruction. v_wmma of RDNA 3 has 16³ multiply-adds, of which a SIMD makes 128 a cycle (512 f16 FLOP a cycle and CU by AMD's figures; Mesa's compiler counts 32 too);
+hmma.16816 has half of them, of which a quarter of GA102's SM makes 64 with sums of 32 bits (NVIDIA's GA102 whitepaper: 71 TFLOPS beside 35.6 of f32). Loads, stores,
+barriers, branches and scalar instructions are not counted. Drivers: RADV, NVK, Turnip; the others show no disassembly."""
 
 import argparse
 import json
@@ -16,11 +17,11 @@ import sys
 # Of a representation: where a block begins, an instruction (group 1: its name), those that are no vector arithmetic, multiply-adds, matrix instructions.
 FORMS = {
     "Assembly": (r"BB\d+:", r"(?:^\s*|::\s*)(v_\w+)", r"$.", r"v_(dual_)?(fma|fmac|mad|pk_fma|dot2)", r"v_wmma"),
-    "NAK assembly": (r"block \d+", r"^(?:@!?u?p\d+)?\s+(?!u)(?:\S+\s+=\s+)?([a-z][\w.]*)", r"(ld|st|bar|bra|bsync|bssy|bclear|nop|exit|warpsync)",
+    "NAK assembly": (r"block \d+", r"^(?:@!?u?p\d+)?\s+(?!u)(?:\S+\s+=\s+)?([a-z][\w.]*)", r"(ld|st|bar|membar|bra|bsync|bssy|bclear|nop|exit|warpsync)",
                      r"ffma", r"hmma"),
     "IR3 Assembly": (r"(l\d+:|.*\b(br|jump)\b)", r"^(?:\(\w+\))*([a-z][\w.]*) ", r"(ld|st|bar|nop|br|jump|end|isam)", r"mad\.f32", r"$."),
 }
-MATRIX_SLOTS = 16
+MATRIX_SLOTS = 32
 
 
 def count(text, form):

@@ -18,7 +18,9 @@ import sys
 SHADERS = pathlib.Path(__file__).resolve().parent.parent / "shaders"
 PREBUILT = SHADERS / "prebuilt"
 SUMS = PREBUILT / "SHA256SUMS"
-TARGET = "vulkan1.1"
+# What a shader is made for, and what SPIRV-Tools checks it against: matrices came with the memory model of Vulkan 1.2, VK_NV_cooperative_matrix2 wants SPIR-V 1.6.
+TARGETS = ("vulkan1.1", "vulkan1.2")
+REDUCE_TARGETS = ("vulkan1.3", "vulkan1.3")
 MAGIC = b"\x03\x02\x23\x07"
 
 
@@ -65,17 +67,21 @@ def seen(path, defines, included):
     return lines
 
 
+def targets(words):
+    return REDUCE_TARGETS if "BR_REDUCE=1" in words else TARGETS
+
+
 def digest(name, source, words):
     defines = dict(word.split("=") for word in words)
-    text = "\n".join([name, source, TARGET, *sorted(words), *seen(SHADERS / source, defines, set())])
+    text = "\n".join([name, source, targets(words)[0], *sorted(words), *seen(SHADERS / source, defines, set())])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def make(name, source, words, glslang, validator):
     out = PREBUILT / f"{name}.spv"
-    subprocess.run([*glslang, "--quiet", "-V", "--target-env", TARGET, f"-I{SHADERS}", *(f"-D{word}" for word in words), "-o", str(out),
+    subprocess.run([*glslang, "--quiet", "-V", "--target-env", targets(words)[0], f"-I{SHADERS}", *(f"-D{word}" for word in words), "-o", str(out),
                     str(SHADERS / source)], check=True)
-    subprocess.run([*validator, "--target-env", "vulkan1.2", str(out)], check=True)
+    subprocess.run([*validator, "--target-env", targets(words)[1], str(out)], check=True)
     print(f"{out.relative_to(SHADERS.parent)}: {out.stat().st_size} bytes")
 
 

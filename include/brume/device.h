@@ -52,19 +52,21 @@ BR_API BR_MUST_CHECK br_status br_context_device_info(const br_context *context,
 
 typedef struct br_device br_device;
 
-/* Matrices in GGUF's blocks by integer dot products: several times the speed where a device has an instruction for it, for activations rounded to 8 bits
- * (docs/performance.md says what that costs). */
-typedef enum br_integer_dot {
-    BR_INTEGER_DOT_AUTO, /* where it is fast */
-    BR_INTEGER_DOT_ON,   /* BR_ERROR_UNSUPPORTED where the device has none, or none that is believed */
-    BR_INTEGER_DOT_OFF,
-} br_integer_dot;
+/* Whether to use what a device may have. */
+typedef enum br_choice {
+    BR_CHOICE_AUTO, /* where it is fast */
+    BR_CHOICE_ON,   /* BR_ERROR_UNSUPPORTED where the device has none, or none that is believed */
+    BR_CHOICE_OFF,
+} br_choice;
 
 typedef struct br_device_params {
     br_context *context;   /* borrowed; outlives the device */
     const char *selector;  /* index, part of the name, or NULL for the preferred device */
     const char *cache_dir; /* folder of the pipeline cache; NULL: the user's cache folder; "": none */
-    br_integer_dot integer_dot;
+    /* Matrices in GGUF's blocks by integer dot products: several times the speed where a device has an instruction for it, for activations rounded to 8 bits
+     * (docs/performance.md says what that costs). */
+    br_choice integer_dot;
+    br_choice matrix_units; /* matrix products, convolutions and attention in f16 by VK_KHR_cooperative_matrix */
     bool hardware_counters; /* what profiles read of them; BR_ERROR_UNSUPPORTED where the driver has none */
 } br_device_params;
 

@@ -81,10 +81,10 @@ typedef struct br_shader_info {
 BR_API const char *br_shader_stage_name(int stage);
 
 typedef struct br_shader_list_params {
-    br_context *context;  /* borrowed during the call */
-    const char *selector; /* as for br_device_open */
-    br_integer_dot integer_dot;
-    const br_model *model; /* borrowed during the call */
+    br_context *context;                 /* borrowed during the call */
+    const char *selector;                /* as for br_device_open */
+    br_choice integer_dot, matrix_units; /* as for br_device_open */
+    const br_model *model;               /* borrowed during the call */
     br_precision precision;
     int width, height, batch_size; /* 0: the model's defaults, 1 */
     bool statistics;               /* ask the driver */

@@ -1,22 +1,29 @@
 // What the workgroups of ops/attention_matrix.comp share: a block of KEYS keys, k as it is and v transposed, while the next block is on its way.
-// Keys past the last one repeat it, for they weigh nothing, and so do columns past the head's width: q has zeros there, and y no column. So loads need neither
-// branches nor choices, and follow one another.
+// There are at least KEYS of them. The last block begins earlier where it would not be full, and keys that it repeats weigh nothing. Columns past the head's width
+// repeat its last ones: q has zeros there, and y no column. So loads need neither branches nor choices, and follow one another. Halves move as words: drivers take
+// them apart one by one otherwise.
 //
 // Strides are an odd number of 16 bytes, so that eight rows begin in different groups of banks.
 #ifndef BR_ATTENTION_BLOCK_GLSL
 #define BR_ATTENTION_BLOCK_GLSL
 
+layout(set = 0, binding = BR_ATTENTION_K) readonly buffer br_k8 { uvec4 k8[]; };
+layout(set = 0, binding = BR_ATTENTION_V) readonly buffer br_v_words { uvec2 v_words[]; };
+
 const uint KEYS = BR_ATTENTION_MATRIX_KEYS;
 const uint STRIDE = QUADS + 2;        // of k
 const uint KEY_STRIDE = KEYS / 4 + 2; // of v, and of weights
 const uint K_SIZE = KEYS * STRIDE;
+const uint K_UNITS = KEYS * QUADS / 2; // of eight columns
 const uint V_UNITS = KEYS / 4 * QUADS; // of four keys and four columns
-const uint K_PASSES = (KEYS * QUADS + THREADS - 1) / THREADS;
+const uint K_PASSES = (K_UNITS + THREADS - 1) / THREADS;
 const uint V_PASSES = (V_UNITS + THREADS - 1) / THREADS;
 
-shared f16vec4 slab[K_SIZE + QUADS * 4 * KEY_STRIDE];
+shared uvec2 slab[K_SIZE + QUADS * 4 * KEY_STRIDE];
 
-f16vec4 k_next[K_PASSES], v_next[V_PASSES * 4];
+uint k_at[K_PASSES], v_at[V_PASSES * 4]; // where this invocation loads the first block, in eights and fours
+uvec4 k_next[K_PASSES];
+uvec2 v_next[V_PASSES * 4];
 
 // Of a unit of v: four neighbouring invocations load 32 bytes of a row, every fourth of them stores to the same columns.
 uint unit_quad(uint unit)
@@ -29,34 +36,62 @@ uint unit_keys(uint unit)
     return unit / 4 % (KEYS / 4);
 }
 
-void fetch_block(uint k_head, uint v_head, uint key0)
+void find_keys(uint k_head, uint v_head)
 {
     [[unroll]] for (uint i = 0; i < K_PASSES; i++) {
-        uint at = gl_LocalInvocationIndex + i * THREADS, key = key0 + at / QUADS;
-        k_next[i] = k4[(k_head + min(key, p.keys - 1) * p.k_stride + min(at % QUADS * 4, p.head_width - 4)) >> 2];
+        uint at = gl_LocalInvocationIndex + i * THREADS, key = min(at / (QUADS / 2), KEYS - 1);
+        k_at[i] = (k_head + key * p.k_stride + min(at % (QUADS / 2) * 8, p.head_width - 8)) / 8;
     }
     [[unroll]] for (uint i = 0; i < V_PASSES * 4; i++) {
-        uint unit = gl_LocalInvocationIndex + i / 4 * THREADS, key = key0 + unit_keys(unit) * 4 + i % 4;
-        v_next[i] = v4[(v_head + min(key, p.keys - 1) * p.v_stride + min(unit_quad(unit) * 4, p.head_width - 4)) >> 2];
+        uint unit = gl_LocalInvocationIndex + i / 4 * THREADS;
+        v_at[i] = (v_head + (unit_keys(unit) * 4 + i % 4) * p.v_stride + min(unit_quad(unit) * 4, p.head_width - 4)) / 4;
     }
+}
+
+// The first key of the block that is responsible for the keys from key0 on.
+uint block_first(uint key0)
+{
+    return min(key0, p.keys - KEYS);
+}
+
+void fetch_block(uint key0)
+{
+    uint first = block_first(key0);
+    [[unroll]] for (uint i = 0; i < K_PASSES; i++)
+        k_next[i] = k8[k_at[i] + first * (p.k_stride / 8)];
+    [[unroll]] for (uint i = 0; i < V_PASSES * 4; i++)
+        v_next[i] = v_words[v_at[i] + first * (p.v_stride / 4)];
+}
+
+// Of two words each the lower halves, or the upper ones.
+uint lower_halves(uint a, uint b)
+{
+    return a & 0xffffu | b << 16;
+}
+
+uint upper_halves(uint a, uint b)
+{
+    return a >> 16 | b & 0xffff0000u;
 }
 
 void share_block()
 {
     [[unroll]] for (uint i = 0; i < K_PASSES; i++) {
-        uint at = gl_LocalInvocationIndex + i * THREADS;
-        if (KEYS * QUADS % THREADS == 0 || at < KEYS * QUADS)
-            slab[at / QUADS * STRIDE + at % QUADS] = k_next[i];
+        uint at = gl_LocalInvocationIndex + i * THREADS, first = at / (QUADS / 2) * STRIDE + at % (QUADS / 2) * 2;
+        if (K_UNITS % THREADS == 0 || at < K_UNITS) {
+            slab[first] = k_next[i].xy;
+            slab[first + 1] = k_next[i].zw;
+        }
     }
     [[unroll]] for (uint i = 0; i < V_PASSES; i++) {
         uint unit = gl_LocalInvocationIndex + i * THREADS;
         if (V_UNITS % THREADS == 0 || unit < V_UNITS) {
             uint at = K_SIZE + unit_quad(unit) * 4 * KEY_STRIDE + unit_keys(unit);
-            f16vec4 a = v_next[i * 4], b = v_next[i * 4 + 1], c = v_next[i * 4 + 2], d = v_next[i * 4 + 3];
-            slab[at] = f16vec4(a.x, b.x, c.x, d.x);
-            slab[at + KEY_STRIDE] = f16vec4(a.y, b.y, c.y, d.y);
-            slab[at + 2 * KEY_STRIDE] = f16vec4(a.z, b.z, c.z, d.z);
-            slab[at + 3 * KEY_STRIDE] = f16vec4(a.w, b.w, c.w, d.w);
+            uvec2 a = v_next[i * 4], b = v_next[i * 4 + 1], c = v_next[i * 4 + 2], d = v_next[i * 4 + 3];
+            slab[at] = uvec2(lower_halves(a.x, b.x), lower_halves(c.x, d.x));
+            slab[at + KEY_STRIDE] = uvec2(upper_halves(a.x, b.x), upper_halves(c.x, d.x));
+            slab[at + 2 * KEY_STRIDE] = uvec2(lower_halves(a.y, b.y), lower_halves(c.y, d.y));
+            slab[at + 3 * KEY_STRIDE] = uvec2(upper_halves(a.y, b.y), upper_halves(c.y, d.y));
         }
     }
 }

@@ -20,8 +20,8 @@ const uint GEMM_SUMS = MATRIX_M * MATRIX_N; // of a matrix
 
 shared uvec4 gemm_x_tile[STAGES * GEMM_BM * GEMM_STRIDE];
 shared uvec4 gemm_w_tile[STAGES * GEMM_BN * GEMM_STRIDE];
-// For each subgroup a matrix of sums, with GEGLU that of the gates behind it, on their way from the matrix units to gemm_store.
-shared float gemm_sums[WX * WY * GEMM_HALVES * GEMM_SUMS];
+// For each subgroup a matrix of sums on their way from the matrix units to gemm_store.
+shared float gemm_sums[WX * WY * GEMM_SUMS];
 
 uint gemm_x_at[GEMM_X_PASSES], gemm_w_at[GEMM_W_PASSES];
 uvec4 gemm_x_next[GEMM_X_PASSES], gemm_w_next[GEMM_W_PASSES];
@@ -97,12 +97,21 @@ void gemm_share(uint stage)
     }
 }
 
-// Sums `at` to at + 3 of the matrix whose first row and slot are (m, n), from there in gemm_sums, with those of their gates.
-void gemm_store_four(uint m, uint n, uint at, uint sums, uint gates)
+// This invocation's fours of a matrix of sums, and in GEGLU of one of their gates behind them.
+const uint GEMM_FOURS = (GEMM_SUMS / 4 + SUBGROUP - 1) / SUBGROUP;
+vec4 gemm_fours[GEMM_HALVES * GEMM_FOURS];
+
+void gemm_read_fours(uint half_first, coopmat<float, gl_ScopeSubgroup, MATRIX_M, MATRIX_N, gl_MatrixUseAccumulator> sums)
 {
-    vec4 value = vec4(gemm_sums[sums], gemm_sums[sums + 1], gemm_sums[sums + 2], gemm_sums[sums + 3]);
-    vec4 gate = vec4(gemm_sums[gates], gemm_sums[gates + 1], gemm_sums[gates + 2], gemm_sums[gates + 3]);
-    gemm_store(m + at / MATRIX_N, gemm_column(n) + at % MATRIX_N, value, gate);
+    uint first = gl_SubgroupID * GEMM_SUMS;
+    subgroupBarrier();
+    coopMatStore(sums, gemm_sums, first, MATRIX_N, gl_CooperativeMatrixLayoutRowMajor);
+    subgroupBarrier();
+    [[unroll]] for (uint i = 0; i < GEMM_FOURS; i++) {
+        uint at = (gl_SubgroupInvocationID + i * SUBGROUP) * 4;
+        if (GEMM_SUMS / 4 % SUBGROUP == 0 || at < GEMM_SUMS)
+            gemm_fours[half_first + i] = vec4(gemm_sums[first + at], gemm_sums[first + at + 1], gemm_sums[first + at + 2], gemm_sums[first + at + 3]);
+    }
 }
 
 // Computes the tile whose first row and slot are (m0, n0), and stores it.
@@ -153,15 +162,16 @@ void gemm_run(uint m0, uint n0, uint taps, uint depth)
         stage = (stage + 1) % STAGES;
     }
 
-    uint first = gl_SubgroupID * GEMM_HALVES * GEMM_SUMS, gates = first + (GEMM_HALVES - 1) * GEMM_SUMS;
     [[unroll]] for (uint r = 0; r < TM; r++) {
         [[unroll]] for (uint c = 0; c < TN; c += GEMM_HALVES) {
-            subgroupBarrier();
             [[unroll]] for (uint h = 0; h < GEMM_HALVES; h++)
-                coopMatStore(sum[r * TN + c + h], gemm_sums, first + h * GEMM_SUMS, MATRIX_N, gl_CooperativeMatrixLayoutRowMajor);
-            subgroupBarrier();
-            [[unroll]] for (uint at = gl_SubgroupInvocationID * 4; at < GEMM_SUMS; at += SUBGROUP * 4)
-                gemm_store_four(m0 + group_m + r * MATRIX_M, n0 + group_n + c * MATRIX_N, at, first + at, gates + at);
+                gemm_read_fours(h * GEMM_FOURS, sum[r * TN + c + h]);
+            [[unroll]] for (uint i = 0; i < GEMM_FOURS; i++) {
+                uint at = (gl_SubgroupInvocationID + i * SUBGROUP) * 4;
+                if (GEMM_SUMS / 4 % SUBGROUP == 0 || at < GEMM_SUMS)
+                    gemm_store(m0 + group_m + r * MATRIX_M + at / MATRIX_N, gemm_column(n0 + group_n + c * MATRIX_N) + at % MATRIX_N, gemm_fours[i],
+                               gemm_fours[(GEMM_HALVES - 1) * GEMM_FOURS + i]);
+            }
         }
     }
 }

@@ -41,7 +41,7 @@ int br_context_device_count(const br_context *context)
     return br_vk_instance_device_count(context->instance);
 }
 
-static_assert(BR_INTEGER_DOT_AUTO == (int)BR_VK_AUTO && BR_INTEGER_DOT_ON == (int)BR_VK_ON && BR_INTEGER_DOT_OFF == (int)BR_VK_OFF,
+static_assert(BR_CHOICE_AUTO == (int)BR_VK_AUTO && BR_CHOICE_ON == (int)BR_VK_ON && BR_CHOICE_OFF == (int)BR_VK_OFF,
               "the library's choices are the device's");
 
 static const char *kind_name(VkPhysicalDeviceType type)
@@ -112,6 +112,7 @@ br_status br_device_open(const br_device_params *params, br_device **out_device)
             .cache_dir = cache && cache[0] ? cache : NULL,
             .gauges = params->hardware_counters,
             .integer_dot = (br_vk_choice)params->integer_dot,
+            .matrix_units = (br_vk_choice)params->matrix_units,
         },
         &device->device);
     free(user_cache);

@@ -13,6 +13,7 @@ br_status br_shader_list_create(const br_shader_list_params *params, br_shader_l
     BR_TRY(br_vk_device_create(&(br_vk_device_params){.instance = instance,
                                                       .index = index,
                                                       .integer_dot = (br_vk_choice)params->integer_dot,
+                                                      .matrix_units = (br_vk_choice)params->matrix_units,
                                                       .capture_statistics = params->statistics,
                                                       .capture_representations = params->representations},
                                &device));

@@ -64,7 +64,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
          "noise for weights, made on the device, with a model's shape too; as --arch"},
         BR_ROW_DEVICE(a->session),
         BR_ROW_DTYPE(a->session),
-        BR_ROW_INTEGER_DOT(a->session),
+        BR_ROWS_UNITS(a->session),
         BR_ROWS_MEMORY(a->session),
         BR_ROW_JSON(a->session),
         BR_ROW_QUIET(a->session),

@@ -60,7 +60,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
         {"no-roof", 0, BR_OPTION_FLAG, &a->no_roof, NULL, "do not measure what the device can do"},
         BR_ROW_DEVICE(a->session),
         BR_ROW_DTYPE(a->session),
-        BR_ROW_INTEGER_DOT(a->session),
+        BR_ROWS_UNITS(a->session),
         BR_ROWS_MEMORY(a->session),
         BR_ROW_QUIET(a->session),
         BR_ROW_VERBOSE(a->session),

@@ -30,7 +30,7 @@ static br_status parse(br_call *call, arguments *a, bool *out_help)
         {"batch-size", 0, BR_OPTION_INT, &a->batch_size, "N", "pictures at once", NULL, 1, INT_MAX},
         BR_ROW_DEVICE(a->session),
         BR_ROW_DTYPE(a->session),
-        BR_ROW_INTEGER_DOT(a->session),
+        BR_ROWS_UNITS(a->session),
         BR_ROW_JSON(a->session),
         BR_ROW_QUIET(a->session),
         BR_ROW_VERBOSE(a->session),
@@ -187,7 +187,8 @@ static br_status list_shaders(br_session *session, const arguments *a)
     const br_shader_list_params params = {
         .context = session->context,
         .selector = a->session.device,
-        .integer_dot = br_integer_dot_named(a->session.integer_dot),
+        .integer_dot = br_choice_named(a->session.integer_dot),
+        .matrix_units = br_choice_named(a->session.matrix_units),
         .model = session->model,
         .precision = br_precision_named(a->session.dtype),
         .width = (int)a->size.width,

@@ -99,8 +99,8 @@ const br_command br_cmd_tune = {
                "\n"
                "Each candidate is first held against the host's own arithmetic; one whose numbers are wrong is not used. The\n"
                "first drawing on a GPU does the same within two seconds, so this is for looking, and for after a change of\n"
-               "cooling or power. What is remembered belongs to the device and the version of its driver. --integer-dot of\n"
-               "other commands goes before what was measured.\n",
+               "cooling or power. What is remembered belongs to the device and the version of its driver. --integer-dot and\n"
+               "--matrix-units of other commands go before what was measured.\n",
     .examples = "brume tune\n"
                 "brume tune -d 1 --seconds 10 --json\n"
                 "brume tune --reset\n",

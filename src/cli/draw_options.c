@@ -109,7 +109,7 @@ br_status br_draw_options_parse(br_call *call, const br_draw_rows *own, br_draw_
         {"grid", 0, BR_OPTION_FLAG, &o->grid, NULL, "also write all pictures on one sheet, NAME-grid.png"},
         BR_ROW_DEVICE(o->session),
         BR_ROW_DTYPE(o->session),
-        BR_ROW_INTEGER_DOT(o->session),
+        BR_ROWS_UNITS(o->session),
         BR_ROWS_MEMORY(o->session),
         {"init-noise", 0, BR_OPTION_TEXT, &o->init_noise, "FILE.npy",
          "begin with this standard normal noise, float32 [C, h, w] or [B, C, h, w]"},

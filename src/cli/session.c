@@ -15,15 +15,15 @@ const char *br_precision_list(int index)
     return index >= 0 && index < 3 ? names[index] : NULL;
 }
 
-const char *br_integer_dot_list(int index)
+const char *br_choice_list(int index)
 {
     static const char *const names[] = {"on", "off"};
     return index >= 0 && index < 2 ? names[index] : NULL;
 }
 
-br_integer_dot br_integer_dot_named(const char *name)
+br_choice br_choice_named(const char *name)
 {
-    return !name ? BR_INTEGER_DOT_AUTO : strcmp(name, "on") == 0 ? BR_INTEGER_DOT_ON : BR_INTEGER_DOT_OFF;
+    return !name ? BR_CHOICE_AUTO : strcmp(name, "on") == 0 ? BR_CHOICE_ON : BR_CHOICE_OFF;
 }
 
 br_precision br_precision_named(const char *name)
@@ -125,7 +125,8 @@ br_status br_session_open_device(br_session *session)
         BR_TRY(br_session_open_context(session));
     const br_device_params params = {.context = session->context,
                                      .selector = session->options.device,
-                                     .integer_dot = br_integer_dot_named(session->options.integer_dot),
+                                     .integer_dot = br_choice_named(session->options.integer_dot),
+                                     .matrix_units = br_choice_named(session->options.matrix_units),
                                      .hardware_counters = session->options.hardware_counters};
     return br_device_open(&params, &session->device);
 }

@@ -12,17 +12,17 @@
 #define BR_PROFILE_ROWS 12
 
 typedef struct br_session_options {
-    const char *model, *device; /* NULL: the default ones */
-    const char *config;         /* of a model in a single file; NULL: from its tensors */
-    const char *vae;            /* in place of the model's; NULL: none */
-    const char *prediction;     /* NULL: the model's */
-    const char *refiner;        /* a second model; NULL: none */
-    const char *arch;           /* instead of a model; NULL: none */
-    const char *dtype;          /* of br_precision_list */
-    const char *integer_dot;    /* of br_integer_dot_list; NULL: where it is fast */
-    uint64_t memory_budget;     /* bytes; 0: as many as it takes */
-    int64_t vae_tile;           /* pixels; 0: none unless the budget asks for it */
-    bool vae_tiling;            /* tiles of a usual size */
+    const char *model, *device;             /* NULL: the default ones */
+    const char *config;                     /* of a model in a single file; NULL: from its tensors */
+    const char *vae;                        /* in place of the model's; NULL: none */
+    const char *prediction;                 /* NULL: the model's */
+    const char *refiner;                    /* a second model; NULL: none */
+    const char *arch;                       /* instead of a model; NULL: none */
+    const char *dtype;                      /* of br_precision_list */
+    const char *integer_dot, *matrix_units; /* of br_choice_list; NULL: where it is fast */
+    uint64_t memory_budget;                 /* bytes; 0: as many as it takes */
+    int64_t vae_tile;                       /* pixels; 0: none unless the budget asks for it */
+    bool vae_tiling;                        /* tiles of a usual size */
     bool quiet, verbose, json;
     const char *profile; /* where it goes, "": to the terminal only, NULL: nothing is timed */
     br_profile_mode profile_mode;
@@ -71,11 +71,18 @@ typedef struct br_session_options {
         .name = "dtype", .type = BR_OPTION_CHOICE, .value = &(session).dtype, .meta = "DTYPE", \
         .help = "how weights and activations are stored", .choices = br_precision_list         \
     }
-#define BR_ROW_INTEGER_DOT(session)                                                                                       \
-    {                                                                                                                     \
-        .name = "integer-dot", .type = BR_OPTION_CHOICE, .value = &(session).integer_dot, .meta = "WHEN",                 \
-        .help = "multiply a GGUF file's quantized matrices by integer dot products,\nwith activations of 8 bits: one of", \
-        .choices = br_integer_dot_list, .fallback = "where the device has instructions for it"                            \
+#define BR_ROWS_UNITS(session)                                                                                                  \
+    {.name = "integer-dot",                                                                                                     \
+     .type = BR_OPTION_CHOICE,                                                                                                  \
+     .value = &(session).integer_dot,                                                                                           \
+     .meta = "WHEN",                                                                                                            \
+     .help = "multiply a GGUF file's quantized matrices by integer dot products,\nwith activations of 8 bits: one of",          \
+     .choices = br_choice_list,                                                                                                 \
+     .fallback = "where the device has instructions for it"},                                                                   \
+    {                                                                                                                           \
+        .name = "matrix-units", .type = BR_OPTION_CHOICE, .value = &(session).matrix_units, .meta = "WHEN",                     \
+        .help = "multiply and convolve in f16 by matrix units (VK_KHR_cooperative_matrix):\none of", .choices = br_choice_list, \
+        .fallback = "where they are fast"                                                                                       \
     }
 #define BR_ROWS_MEMORY(session)                                                                                            \
     {.name = "memory-budget",                                                                                              \
@@ -150,8 +157,9 @@ BR_MUST_CHECK br_status br_size_options_check(br_call *call, br_size_options *si
 const char *br_stage_list(int index);
 /* "auto", "f32", "f16" */
 const char *br_precision_list(int index);
-const char *br_integer_dot_list(int index);
-br_integer_dot br_integer_dot_named(const char *name);
+/* "on", "off" */
+const char *br_choice_list(int index);
+br_choice br_choice_named(const char *name);
 br_precision br_precision_named(const char *name);
 
 typedef struct br_session {

@@ -30,6 +30,7 @@ typedef struct attention_tile {
     uint32_t parts;    /* workgroups among which a head's columns are split, each of which repeats the scores */
     /* attention_matrix.comp, where `quads` are those of a head's width, padded */
     br_vk_matrix_shape shape;
+    bool reduce; /* common/attention_reduce.glsl */
     uint32_t subgroup;
     bool subgroup_asked; /* its size is not the only one */
 } attention_tile;
@@ -173,10 +174,10 @@ static attention_rows rows_make(const br_emitter *emitter, br_value value, uint6
     };
 }
 
-/* Whether four neighbouring elements can be loaded at once. */
-static bool rows_aligned(const attention_rows *rows)
+/* Whether `count` neighbouring elements can be loaded at once. */
+static bool rows_aligned(const attention_rows *rows, uint32_t count)
 {
-    return rows->slice.skip % 4 == 0 && rows->stride % 4 == 0;
+    return rows->slice.skip % count == 0 && rows->stride % count == 0;
 }
 
 /* What is left is `quads`, of `columns` columns each over a workgroup. */
@@ -247,7 +248,8 @@ static uint64_t matrix_shared(const attention_tile *tile)
 {
     uint64_t k_stride = tile->quads + 2, key_stride = BR_ATTENTION_MATRIX_KEYS / 4 + 2;
     uint64_t block = BR_ATTENTION_MATRIX_KEYS * k_stride + tile->quads * 4 * key_stride;
-    return (block + tile->rows * key_stride) * 8 + tile->rows * (tile->shape.n / 4 + 1) * 16;
+    uint64_t weights = tile->reduce ? 0 : tile->rows * key_stride;
+    return (block + weights) * 8 + tile->rows * (tile->shape.n / 4 + 1) * 16;
 }
 
 static bool divides(uint32_t part, uint32_t whole)
@@ -272,6 +274,7 @@ static bool choose_matrix_tile(const br_vk_caps *caps, uint64_t rows, uint64_t h
         .quads = (head_width + MATRIX_SIDE_MAX - 1) / MATRIX_SIDE_MAX * MATRIX_SIDE_MAX / 4,
         .parts = 1,
         .shape = shape,
+        .reduce = caps->matrix_reduce && caps->prefer_reduce && shape.n == shape.k,
         .subgroup = gemm.subgroup,
         .subgroup_asked = gemm.subgroup_asked,
     };
@@ -299,7 +302,9 @@ static void specialize(br_op_dispatch *dispatch, const attention_tile *tile, br_
                                  {tile->rows, tile->key_sets, tile->rest},
                                  {tile->shape.m, tile->shape.n, tile->shape.k, tile->subgroup}};
     const uint32_t common[4] = {tile->threads, tile->quads, vec, causal};
-    dispatch->shader = tile->unrolled ? unrolled_ids[tile->unrolled - 1] : ids[tile->form][dtype == BR_F16];
+    dispatch->shader = tile->unrolled ? unrolled_ids[tile->unrolled - 1]
+                       : tile->reduce ? BR_SHADER_ATTENTION_REDUCE_F16
+                                      : ids[tile->form][dtype == BR_F16];
     dispatch->spec_count = counts[tile->form];
     for (uint32_t i = 0; i < dispatch->spec_count; i++)
         dispatch->spec[i] = i < 4 ? common[i] : spec[tile->form][i - 4];
@@ -321,12 +326,13 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
     y.slice.operand.access = BR_VK_WRITE;
 
     uint32_t head_width = attrs->width / (uint32_t)attrs->heads;
-    bool vec = head_width % 4 == 0 && rows_aligned(&q) && rows_aligned(&k) && rows_aligned(&v) && rows_aligned(&y);
+    bool vec = head_width % 4 == 0 && rows_aligned(&q, 4) && rows_aligned(&k, 4) && rows_aligned(&v, 4) && rows_aligned(&y, 4);
     bool lanes = br_gemm_has_lanes(emitter->caps) && emitter->caps->subgroup_size <= LANES_ROWS_FEW;
     br_dtype dtype = br_graph_dtype(graph, node->outputs[0]);
     uint64_t work = flops(attrs, piece, keys);
     attention_tile tile;
-    bool matrix = dtype == BR_F16 && vec && attrs->scale >= MATRIX_SCALE_MIN &&
+    bool matrix = dtype == BR_F16 && vec && head_width % 8 == 0 && rows_aligned(&k, 8) && keys >= BR_ATTENTION_MATRIX_KEYS &&
+                  attrs->scale >= MATRIX_SCALE_MIN &&
                   choose_matrix_tile(emitter->caps, rows, (uint64_t)attrs->heads, head_width, &tile);
     if (vec && dtype == BR_F32 && br_gemm_unrolls(emitter->caps))
         tile = choose_unrolled_tile(head_width);

@@ -187,10 +187,10 @@ typedef struct matrix_plan {
     uint64_t min_groups;         /* workgroups from which on it is used */
 } matrix_plan;
 
-/* Bytes of common/gemm_matrix.glsl, with the gates of GEGLU. */
+/* Bytes of common/gemm_matrix.glsl. */
 static uint64_t matrix_shared(br_gemm_tile tile)
 {
-    uint64_t row = (tile.quads + 2) * 8, sums = tile.threads / tile.subgroup * 2 * tile.shape.m * tile.shape.n * 4;
+    uint64_t row = (tile.quads + 2) * 8, sums = tile.threads / tile.subgroup * tile.shape.m * tile.shape.n * 4;
     return tile.stages * (br_gemm_tile_m(tile) + br_gemm_tile_n(tile)) * row + sums;
 }
 
@@ -214,9 +214,9 @@ static bool matrix_tile(const br_vk_caps *caps, const matrix_plan *plan, br_gemm
 bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, uint64_t depth, br_gemm_tile *out_tile)
 {
     static const matrix_plan plans[] = {
-        {4, 2, 32, 64, LARGE_TILE_MIN_GROUPS},  /* 128 × 128, 36 KiB with one stage and matrices of 16 × 16 */
-        {4, 1, 16, 64, MEDIUM_TILE_MIN_GROUPS}, /* 64 × 64, 18 KiB */
-        {2, 1, 16, 32, 0},                      /* 32 × 32, 9 KiB */
+        {4, 2, 32, 64, LARGE_TILE_MIN_GROUPS},  /* 128 × 128, 28 KiB with one stage and matrices of 16 × 16 */
+        {4, 1, 16, 64, MEDIUM_TILE_MIN_GROUPS}, /* 64 × 64, 14 KiB */
+        {2, 1, 16, 32, 0},                      /* 32 × 32, 7 KiB */
     };
     if (!caps->cooperative_matrix || !br_vk_chosen(caps->tuned.matrix[shape_of(m, n)], caps->prefer_matrix))
         return false;

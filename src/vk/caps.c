@@ -166,6 +166,8 @@ static void query_features(br_vk_physical *physical, const extension_list *exten
      * older validation layer takes for an error. */
     if (has(extensions, BR_VK_MATRIX_EXTENSION))
         br_vk_matrix_query(physical->handle, caps);
+    if (has(extensions, BR_VK_MATRIX_REDUCE_EXTENSION))
+        br_vk_matrix_reduce_query(physical->handle, caps);
     caps->performance_query = has(extensions, VK_KHR_PERFORMANCE_QUERY_EXTENSION_NAME);
     caps->executable_properties = has(extensions, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
     physical->ext_calibrated_timestamps = has(extensions, CALIBRATED_TIMESTAMPS) ? CALIBRATED_TIMESTAMPS
@@ -249,7 +251,7 @@ br_status br_vk_physical_query(VkPhysicalDevice handle, br_vk_physical *out_phys
     query_properties(out_physical, &extensions);
     query_features(out_physical, &extensions);
     br_vk_caps_distrust(caps, out_physical->driver_id);
-    caps->prefer_matrix = br_vk_matrix_believed_fast(caps);
+    br_vk_matrix_believe(caps);
     if (!compute)
         out_physical->unusable = "it has no queue for compute";
     else if (caps->max_storage_buffers < 6)

@@ -34,6 +34,9 @@ static void apply_params(br_vk_device *device, const br_vk_device_params *params
     device->dot_told = params->integer_dot != BR_VK_AUTO;
     if (device->dot_told)
         caps->integer_dot_fast = caps->integer_dot && params->integer_dot == BR_VK_ON;
+    device->matrix_told = params->matrix_units != BR_VK_AUTO;
+    if (device->matrix_told)
+        caps->prefer_matrix = params->matrix_units == BR_VK_ON;
     device->capture_representations = caps->executable_properties && params->capture_representations;
     device->capture_statistics = caps->executable_properties && (params->capture_statistics || params->capture_representations);
     device->want_gauges = params->gauges;
@@ -72,6 +75,9 @@ static br_status create_handle(br_vk_device *device)
         extensions[extension_count++] = VK_KHR_PERFORMANCE_QUERY_EXTENSION_NAME;
     if (caps->cooperative_matrix)
         extensions[extension_count++] = BR_VK_MATRIX_EXTENSION;
+    bool matrix_reduce = caps->cooperative_matrix && caps->matrix_reduce;
+    if (matrix_reduce)
+        extensions[extension_count++] = BR_VK_MATRIX_REDUCE_EXTENSION;
 
     /* A structure goes into the chain only for a feature that is there: a driver without it does not know the structure. */
     VkPhysicalDeviceFeatures2 features = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
@@ -114,6 +120,13 @@ static br_status create_handle(br_vk_device *device)
                                                               &matrix, .vulkanMemoryModel = VK_TRUE};
     if (caps->cooperative_matrix)
         features.pNext = &memory_model;
+    VkPhysicalDeviceCooperativeMatrix2FeaturesNV matrix2 = {
+        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_FEATURES_NV, features.pNext, .cooperativeMatrixReductions = VK_TRUE,
+        .cooperativeMatrixConversions = VK_TRUE, .cooperativeMatrixPerElementOperations = VK_TRUE};
+    VkPhysicalDeviceMaintenance4Features maintenance4 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_FEATURES, &matrix2,
+                                                         .maintenance4 = VK_TRUE};
+    if (matrix_reduce)
+        features.pNext = &maintenance4;
 
     VkDeviceQueueCreateInfo queue = {VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueFamilyIndex = physical->queue_family,
                                      .queueCount = physical->caps.side_queue ? 2 : 1, .pQueuePriorities = (const float[]){1, 0.5f}};
@@ -156,6 +169,8 @@ br_status br_vk_device_create(const br_vk_device_params *params, br_vk_device **
     apply_params(device, params);
     if (params->integer_dot == BR_VK_ON && !device->caps.integer_dot)
         BR_FAIL_GOTO(BR_ERROR_UNSUPPORTED, "no integer dot products, or none to be trusted");
+    if (params->matrix_units == BR_VK_ON && !device->caps.cooperative_matrix)
+        BR_FAIL_GOTO(BR_ERROR_UNSUPPORTED, "no matrix units for f16 (VK_KHR_cooperative_matrix), or none to be trusted");
     if (params->gauges && !physical->caps.performance_query)
         BR_FAIL_GOTO(BR_ERROR_UNSUPPORTED, "no hardware counters: the driver lacks VK_KHR_performance_query");
     BR_TRY_GOTO(create_handle(device));

@@ -72,8 +72,10 @@ typedef struct br_vk_caps {
     bool cooperative_matrix;
     uint32_t matrix_count;
     br_vk_matrix_shape matrix[BR_VK_MATRIX_SHAPES];
-    /* Whether ops choose it where nothing was measured: from what is believed of the driver. It means nothing without cooperative_matrix. */
-    bool prefer_matrix;
+    /* VK_NV_cooperative_matrix2: sums over rows, operations by element, and sums that become factors. It means nothing without cooperative_matrix. */
+    bool matrix_reduce;
+    /* Whether ops choose them where nothing was measured: from what is believed of the driver. They mean nothing without cooperative_matrix. */
+    bool prefer_matrix, prefer_reduce;
     bool side_queue;            /* a second queue like the first: what is recorded for it runs beside the first one's work */
     bool performance_query;     /* VK_KHR_performance_query: hardware counters */
     bool executable_properties; /* VK_KHR_pipeline_executable_properties */
@@ -131,8 +133,9 @@ typedef struct br_vk_device_params {
     uint32_t max_shared, max_invocations, max_groups; /* likewise */
     bool gauges;                                      /* hardware counters, see gauges.h; BR_ERROR_UNSUPPORTED without them */
     bool no_f16;                                      /* pretend that there is no 16-bit storage or arithmetic */
-    br_vk_choice
-        integer_dot; /* overrides caps.integer_dot_fast and what was measured; BR_ERROR_UNSUPPORTED for ON without caps.integer_dot */
+    /* Override caps.integer_dot_fast and caps.prefer_matrix, and what was measured; BR_ERROR_UNSUPPORTED for ON without caps.integer_dot and
+     * caps.cooperative_matrix. */
+    br_vk_choice integer_dot, matrix_units;
     bool force_staging; /* pretend that the host does not see device memory */
     bool capture_statistics,
         capture_representations; /* keep for vk/executable.h what the compiler says, where the device can; no cache then */

@@ -52,7 +52,8 @@ struct br_vk_device {
     br_vk_pipelines *pipelines; /* owned */
     char *tuning_path;          /* owned; NULL: what is measured is not kept */
     bool tuned;
-    bool dot_told; /* the user chose about integer dot products: what was measured of them does not count */
+    /* The user chose about integer dot products, and about matrix units: what was measured of them does not count. */
+    bool dot_told, matrix_told;
 };
 
 /* Fills device->calibrated_timestamps. */

@@ -67,7 +67,21 @@ void br_vk_matrix_query(VkPhysicalDevice handle, br_vk_caps *caps)
     caps->cooperative_matrix = caps->matrix_count > 0;
 }
 
-bool br_vk_matrix_believed_fast(const br_vk_caps *caps)
+void br_vk_matrix_reduce_query(VkPhysicalDevice handle, br_vk_caps *caps)
 {
-    return caps->cooperative_matrix && (caps->vendor_id == VENDOR_AMD || caps->vendor_id == VENDOR_NVIDIA);
+    /* The extension's SPIR-V is of version 1.6, where a workgroup's size is specialized as VK_KHR_maintenance4 has it; Vulkan 1.3 has both. */
+    if (!caps->cooperative_matrix || caps->api_version < VK_API_VERSION_1_3)
+        return;
+    VkPhysicalDeviceCooperativeMatrix2FeaturesNV matrix = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_FEATURES_NV};
+    VkPhysicalDeviceFeatures2 features = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, &matrix};
+    vkGetPhysicalDeviceFeatures2(handle, &features);
+    caps->matrix_reduce =
+        matrix.cooperativeMatrixReductions && matrix.cooperativeMatrixConversions && matrix.cooperativeMatrixPerElementOperations;
+}
+
+void br_vk_matrix_believe(br_vk_caps *caps)
+{
+    caps->prefer_matrix = caps->cooperative_matrix && (caps->vendor_id == VENDOR_AMD || caps->vendor_id == VENDOR_NVIDIA);
+    /* NVIDIA's units take sums as factors as they lie in registers; RADV, which has the extension on demand, moves them between lanes (docs/performance.md). */
+    caps->prefer_reduce = caps->matrix_reduce && caps->vendor_id == VENDOR_NVIDIA;
 }

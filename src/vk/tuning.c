@@ -68,6 +68,8 @@ static void use(br_vk_device *device, const br_vk_tuned *tuned)
     device->caps.tuned = *tuned;
     if (device->dot_told)
         device->caps.tuned.dot = BR_VK_AUTO;
+    if (device->matrix_told)
+        memset(device->caps.tuned.matrix, BR_VK_AUTO, sizeof device->caps.tuned.matrix);
     device->tuned = true;
 }
 

@@ -397,10 +397,14 @@ static void remembered(void **state)
         free(copy);
     }
     assert_status_ok(br_file_write(path, data, size));
-    /* Who said how blocks are multiplied is heard, and the file keeps what was measured. */
+    /* Who said how blocks are multiplied, or whether by matrix units, is heard, and the file keeps what was measured. */
     assert_status_ok(br_vk_device_create(
-        &(br_vk_device_params){.instance = test->instance, .cache_dir = folder, .integer_dot = BR_VK_OFF}, &device));
+        &(br_vk_device_params){
+            .instance = test->instance, .cache_dir = folder, .integer_dot = BR_VK_OFF, .matrix_units = BR_VK_OFF},
+        &device));
     assert_int_equal(br_vk_device_caps(device)->tuned.dot, BR_VK_AUTO);
+    assert_int_equal(br_vk_device_caps(device)->tuned.matrix[0], BR_VK_AUTO);
+    assert_false(br_vk_device_caps(device)->prefer_matrix);
     assert_int_equal(br_vk_device_caps(device)->tuned.tile[0], 3);
     assert_false(br_vk_device_caps(device)->integer_dot_fast);
     assert_status_ok(br_vk_device_tune(device, &tuned));
@@ -419,6 +423,21 @@ static void remembered(void **state)
     br_vk_device_destroy(device);
     free(path);
     free(data);
+}
+
+/* Nobody gets something else than he asked for. */
+static void refused(void **state)
+{
+    const br_test_device *test = *state;
+    br_vk_device *device;
+    br_vk_device_params params = {.instance = test->instance, .matrix_units = BR_VK_ON};
+    if (test->caps->cooperative_matrix) {
+        assert_status_ok(br_vk_device_create(&params, &device));
+        assert_true(br_vk_device_caps(device)->prefer_matrix);
+        br_vk_device_destroy(device);
+    } else {
+        assert_status(br_vk_device_create(&params, &device), BR_ERROR_UNSUPPORTED, "matrix units");
+    }
 }
 
 static int setup(void **state)
@@ -446,6 +465,7 @@ int main(void)
         cmocka_unit_test(ops_follow),
         cmocka_unit_test(ops_follow_choices),
         cmocka_unit_test(remembered),
+        cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

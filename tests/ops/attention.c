@@ -69,15 +69,16 @@ static void expect_reference(const attention_case *c, const float *const inputs[
     free(q), free(k), free(v), free(expected);
 }
 
-/* Whether the device takes the form for matrix units. */
-static bool takes_matrix(br_graph *graph, const br_vk_caps *caps)
+/* Whether the device takes the form for matrix units, and which of the two. */
+static void expect_form(br_graph *graph, const br_vk_caps *caps, bool matrix)
 {
     br_emitter emitter;
     br_emitter_init(&emitter, graph, caps);
     assert_status_ok(br_emitter_run(&emitter));
-    bool matrix = emitter.dispatches[0].shader == BR_SHADER_ATTENTION_MATRIX_F16;
+    br_shader_id shader = emitter.dispatches[0].shader;
+    assert_int_equal(shader == BR_SHADER_ATTENTION_MATRIX_F16, matrix && !caps->prefer_reduce);
+    assert_int_equal(shader == BR_SHADER_ATTENTION_REDUCE_F16, matrix && caps->prefer_reduce);
     br_emitter_finish(&emitter);
-    return matrix;
 }
 
 static void check(br_test_device *device, const attention_case *c)
@@ -110,7 +111,7 @@ static void check(br_test_device *device, const attention_case *c)
     params.v = c->one_value ? params.q : br_graph_input(&graph, "v", c->dtype, br_shape_of(c->pictures, c->keys, v_row));
     br_value out = br_op_attention(&graph, "attn", &params);
     br_graph_output(&graph, out, "y");
-    assert_int_equal(takes_matrix(&graph, device->caps), c->matrix);
+    expect_form(&graph, device->caps, c->matrix);
     br_test_tensor inputs[] = {{params.q, q}, {params.k, k}, {params.v, v}}, output = {out, y};
     assert_status_ok(br_test_run(&(br_test_run_params){device, &graph, inputs, c->one_value ? 1 : 3, &output, 1, 0}));
     expect_reference(c, (const float *const[]){q, c->one_value ? q : k, c->one_value ? q : v}, y);
@@ -271,42 +272,62 @@ static void test_gpu(void **state)
 
 /* Matrix units, where there are any: heads that are and are not multiples of the matrices' sides, rows and keys that never are, columns of wider rows; the
  * softmax's maximum rising late, and scores so far apart that few weights count. Wider heads take lavapipe minutes to compile. */
-static void test_matrix(void **state)
+static void check_matrix(const br_test_device *real, bool reduce)
 {
-    br_test_device device = *(br_test_device *)*state;
+    br_test_device device = *real;
     br_vk_caps caps = *device.caps;
     device.caps = &caps;
-    if (!caps.cooperative_matrix) {
-        print_message("cooperative matrices: skipped, the device has none\n");
-        return;
-    }
     caps.prefer_matrix = true;
+    caps.prefer_reduce = reduce;
     const attention_case cases[] = {
         {.pictures = 2, .queries = 67, .keys = 77, .heads = 3, .head_width = 40},
         {.pictures = 2, .queries = 67, .keys = 67, .heads = 3, .head_width = 40, .causal = true},
         {.pictures = 1, .queries = 37, .keys = 401, .heads = 2, .head_width = 64, .q_scale = 8},
         {.pictures = 1, .queries = 37, .keys = 41, .heads = 1, .head_width = 64, .scale = 3},
-        {.pictures = 1, .queries = 1, .keys = 1, .heads = 1, .head_width = 36},
+        {.pictures = 1, .queries = 1, .keys = 32, .heads = 1, .head_width = 40},
         {.pictures = 2, .queries = 1031, .keys = 33, .heads = 4, .head_width = 40}, /* large workgroups */
         {.pictures = 2,
          .queries = 71,
          .keys = 71,
          .heads = 2,
          .head_width = 80,
-         .q_row = 488,
-         .k_row = 488,
-         .v_row = 488,
+         .q_row = 496,
+         .k_row = 496,
+         .v_row = 496,
          .q_column = 4,
-         .k_column = 164,
-         .v_column = 328,
+         .k_column = 168,
+         .v_column = 332,
          .one_value = true},
+        /* Fewer keys than a block; keys that cannot be loaded eight numbers at a time. */
+        {.pictures = 1, .queries = 37, .keys = 31, .heads = 1, .head_width = 40},
+        {.pictures = 1, .queries = 37, .keys = 41, .heads = 1, .head_width = 36},
+        {.pictures = 1, .queries = 37, .keys = 41, .heads = 1, .head_width = 40, .k_row = 84, .k_column = 44},
     };
+    const size_t others = 3; /* which take the ordinary form */
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         attention_case c = cases[i];
         c.dtype = BR_F16;
-        c.matrix = true;
+        c.matrix = i + others < sizeof cases / sizeof cases[0];
         check(&device, &c);
     }
+}
+
+static void test_matrix(void **state)
+{
+    const br_test_device *device = *state;
+    if (device->caps->cooperative_matrix)
+        check_matrix(device, false);
+    else
+        print_message("cooperative matrices: skipped, the device has none\n");
+}
+
+static void test_reduce(void **state)
+{
+    const br_test_device *device = *state;
+    if (device->caps->cooperative_matrix && device->caps->matrix_reduce)
+        check_matrix(device, true);
+    else
+        print_message("VK_NV_cooperative_matrix2: skipped, the device lacks it\n");
 }
 
 static void test_scale(void **state)
@@ -433,10 +454,9 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),  cmocka_unit_test(test_causal),
-        cmocka_unit_test(test_storage), cmocka_unit_test(test_columns),
-        cmocka_unit_test(test_gpu),     cmocka_unit_test(test_scale),
-        cmocka_unit_test(test_matrix),  cmocka_unit_test(test_lowered_limits),
+        cmocka_unit_test(test_shapes),  cmocka_unit_test(test_causal), cmocka_unit_test(test_storage),
+        cmocka_unit_test(test_columns), cmocka_unit_test(test_gpu),    cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_matrix),  cmocka_unit_test(test_reduce), cmocka_unit_test(test_lowered_limits),
         cmocka_unit_test(test_hard),    cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests_name("ops/attention", tests, br_test_device_setup, br_test_device_teardown);
