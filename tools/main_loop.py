@@ -4,7 +4,7 @@
     tools/device-lab run radv-navi31 -- brume shaders --disassemble --json … > shaders.json
     tools/main_loop.py shaders.json
 
-The main loop is the block with the most multiply-adds. Counted are vector instructions in slots of issue: one each (two in a VOPD pair of RDNA 3), 32 for a matrix
+The main loop is the block with the most multiply-adds; of attention that of the scores. Counted are vector instructions in slots of issue: one each (two in a VOPD pair of RDNA 3), 32 for a matrix
 instruction. v_wmma of RDNA 3 has 16³ multiply-adds, of which a SIMD makes 128 a cycle (512 f16 FLOP a cycle and CU by AMD's figures; Mesa's compiler counts 32 too);
 hmma.16816 has half of them, of which a quarter of GA102's SM makes 64 with sums of 32 bits (NVIDIA's GA102 whitepaper: 71 TFLOPS beside 35.6 of f32). Loads, stores,
 barriers, branches and scalar instructions are not counted. Drivers: RADV, NVK, Turnip; the others show no disassembly."""
@@ -24,6 +24,12 @@ FORMS = {
 MATRIX_SLOTS = 32
 
 
+def repeats(line):
+    """How often Adreno executes an instruction: (rptN) N times more."""
+    found = re.search(r"\(rpt(\d)\)", line)
+    return 1 + int(found[1]) if found else 1
+
+
 def count(text, form):
     """(slots of multiply-adds, slots of all vector arithmetic) of the main loop."""
     begins, instruction, other, mad, matrix = form
@@ -34,19 +40,20 @@ def count(text, form):
         for name in re.findall(instruction, line):
             if re.match(other, name):
                 continue
-            slots = MATRIX_SLOTS if re.match(matrix, name) else 1
-            blocks[-1][0] += slots if slots > 1 or re.match(mad, name) else 0
+            is_matrix = re.match(matrix, name)
+            slots = MATRIX_SLOTS if is_matrix else repeats(line)
+            blocks[-1][0] += slots if is_matrix or re.match(mad, name) else 0
             blocks[-1][1] += slots
     return max(blocks)
 
 
 def main_loops(report):
-    """(share of all work, shader, its constants, multiply-adds, vector arithmetic) of each linear and conv2d shader that shows its code."""
+    """(share of all work, shader, its constants, multiply-adds, vector arithmetic) of each linear, conv2d and ordinary attention shader that shows its code."""
     everything = sum(sum(shader["flops"].values()) for shader in report["shaders"])
     for shader in report["shaders"]:
         texts = [(text["text"], FORMS[text["name"]]) for executable in shader["executables"] for text in executable["representations"]
                  if text["name"] in FORMS]
-        if texts and re.match("linear|conv2d", shader["shader"]):
+        if texts and re.match("linear|conv2d|attention_f", shader["shader"]):
             yield (sum(shader["flops"].values()) / everything, shader["shader"], shader["constants"], *count(*texts[0]))
 
 

@@ -9,15 +9,20 @@
 
 layout(constant_id = 4) const uint TX = 16;      // a divisor of the workgroup
 layout(constant_id = 5) const uint KEY_SETS = 2; // 1, 2 or 4
+layout(constant_id = 6) const uint SLAB = 8;     // quads of q and k
 const uint TY = gl_WorkGroupSize.x / TX;
 const uint ROWS = 4 * TY;
 const uint KEYS = KEY_SETS * TX;
-const uint V_KEYS = 512 / TX;
-const uint SLAB = 8;
+const uint V_KEYS = KEYS % (512 / TX) == 0 ? 512 / TX : KEYS; // a multiple of 4
 // Odd strides keep neighbouring rows in different banks.
-const uint STRIDE = SLAB + 1;
+const uint STRIDE = SLAB | 1;
 const uint P_STRIDE = TY + 1;
 const uint R_STRIDE = TX + 1;
+
+// That a workgroup loads at once; where SLAB does not divide it, its last invocations load the beginning of the next one as well.
+const uint LOAD_ROWS = gl_WorkGroupSize.x / SLAB;
+const bool LOADS_ROWS = LOAD_ROWS * SLAB == gl_WorkGroupSize.x && ROWS % LOAD_ROWS == 0;
+const bool LOADS_KEYS = LOAD_ROWS * SLAB == gl_WorkGroupSize.x && KEYS % LOAD_ROWS == 0;
 
 const uint SLAB_SIZE = (ROWS + KEYS) * STRIDE;
 shared vec4 slab[SLAB_SIZE > V_KEYS * TX ? SLAB_SIZE : V_KEYS * TX];
@@ -34,19 +39,19 @@ vec4 sums[QUADS * 4];
 void multiply_q_k(head_place at, uint key0)
 {
     uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX;
+    // What this invocation loads: a quad of every LOAD_ROWS-th row.
+    uint row = lid / SLAB, quad = lid % SLAB, place = row * STRIDE + quad;
+    uint q_at = at.q_row + row * p.q_stride, k_at = at.k_row + (key0 + row) * p.k_stride;
     [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
         scores[c] = vec4(0.0);
     for (uint column = 0; column < p.head_width; column += SLAB * 4) {
         barrier();
-        for (uint i = lid; i < ROWS * SLAB; i += gl_WorkGroupSize.x) {
-            uint row = i / SLAB;
-            slab[row * STRIDE + i % SLAB] = load_q(at.row0 + row < p.rows, at.q_row + row * p.q_stride, column + i % SLAB * 4);
-        }
-        for (uint i = lid; i < KEYS * SLAB; i += gl_WorkGroupSize.x) {
-            uint key = i / SLAB;
-            slab[(ROWS + key) * STRIDE + i % SLAB] =
-                load_k(key0 + key < p.keys, at.k_row + (key0 + key) * p.k_stride, column + i % SLAB * 4);
-        }
+        [[unroll]] for (uint i = 0; i < ROWS; i += LOAD_ROWS)
+            if (LOADS_ROWS || row + i < ROWS)
+                slab[place + i * STRIDE] = load_q(at.row0 + row + i < p.rows, q_at + i * p.q_stride, column + quad * 4);
+        [[unroll]] for (uint i = 0; i < KEYS; i += LOAD_ROWS)
+            if (LOADS_KEYS || row + i < KEYS)
+                slab[place + (ROWS + i) * STRIDE] = load_k(key0 + row + i < p.keys, k_at + i * p.k_stride, column + quad * 4);
         barrier();
         [[unroll]] for (uint i = 0; i < SLAB; i++) {
             vec4 key[KEY_SETS];
@@ -94,16 +99,16 @@ void add_weighted_quad(head_place at, uint key0, uint column0, vec4 decay, uint 
         sums[c * 4 + r] *= decay[r];
     for (uint from = 0; from < KEYS; from += V_KEYS) {
         barrier();
-        for (uint i = lid; i < V_KEYS * TX; i += gl_WorkGroupSize.x) {
-            uint key = key0 + from + i / TX;
-            slab[i] = load_v(key < p.keys, at.v_row + key * p.v_stride, column0 + (c * TX + i % TX) * 4);
+        for (uint i = ty; i < V_KEYS; i += TY) {
+            uint key = key0 + from + i;
+            slab[i * TX + tx] = load_v(key < p.keys, at.v_row + key * p.v_stride, column0 + (c * TX + tx) * 4);
         }
         barrier();
-        // All keys at once cost Honeykrisp registers, then spills; four hide the loop.
-        [[dont_unroll]] for (uint first = 0; first < V_KEYS; first += 4)
+        // All keys at once cost Honeykrisp registers, then spills; four hide the loop. Adreno has no product of 32 bits for places.
+        uint weight_at = from * P_STRIDE + ty, value_at = tx;
+        [[dont_unroll]] for (uint first = 0; first < V_KEYS; first += 4, weight_at += 4 * P_STRIDE, value_at += 4 * TX)
             [[unroll]] for (uint i = 0; i < 4; i++) {
-                uint key = first + i;
-                vec4 w = weights[(from + key) * P_STRIDE + ty], value = slab[key * TX + tx];
+                vec4 w = weights[weight_at + i * P_STRIDE], value = slab[value_at + i * TX];
                 [[unroll]] for (uint r = 0; r < 4; r++)
                     sums[c * 4 + r] += w[r] * value;
             }

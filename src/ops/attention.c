@@ -24,7 +24,7 @@ typedef struct attention_tile {
     uint32_t threads, rows;
     uint32_t quads;    /* of sums a row that an invocation holds */
     uint32_t rest;     /* sums of attention_lanes.comp beside its quads */
-    uint32_t tx;       /* invocations of attention.comp along the columns */
+    uint32_t tx, slab; /* attention.comp: invocations along the columns, quads of q and k in shared memory */
     uint32_t key_sets; /* keys of a block by tx, or by the lanes */
     int unrolled;      /* 1 + index of unrolled_quads, or 0 */
     uint32_t parts;    /* workgroups among which a head's columns are split, each of which repeats the scores */
@@ -35,14 +35,11 @@ typedef struct attention_tile {
     bool subgroup_asked; /* its size is not the only one */
 } attention_tile;
 
-/* attention.comp: 32 rows a workgroup. With more than 4 quads the sums no longer fit in registers, so wide heads get more invocations. */
-#define GPU_ROWS 32
+/* attention.comp. With more than 4 quads the sums no longer fit in registers, so wide heads get more invocations. */
 #define GPU_THREADS 128
 #define GPU_WIDE_THREADS 256
 #define GPU_WIDE_HEAD 256 /* columns of 4 quads of 128 invocations */
 #define GPU_QUADS_MAX 4
-/* Shared memory of two workgroups with blocks of 64 keys: with one alone, a core would idle at every barrier. Blocks of 32 keys take 13,824 bytes. */
-#define GPU_SHARED_64_KEYS (2 * 23040)
 /* attention_lanes.comp. Every multiplication is written out: with more rows, quads or sets of keys compiling takes over a second. */
 #define LANES_ROWS 32
 #define LANES_ROWS_FEW 16 /* where there are no more, and beside more than LANES_QUADS quads */
@@ -229,17 +226,46 @@ static attention_tile choose_unrolled_tile(uint32_t head_width)
     return tile;
 }
 
-static attention_tile choose_tile(const br_vk_caps *caps, uint64_t keys, uint32_t head_width)
+static uint64_t padded(uint64_t count, uint64_t unit)
 {
-    attention_tile tile = {.threads = GPU_THREADS, .rows = GPU_ROWS};
+    return (count + unit - 1) / unit * unit;
+}
+
+/* Bytes of attention.comp. */
+static uint64_t gpu_shared(const attention_tile *tile)
+{
+    uint64_t keys = (uint64_t)tile->key_sets * tile->tx, slab = (tile->rows + keys) * (tile->slab | 1);
+    uint64_t v = keys % (512 / tile->tx) == 0 ? 512 : keys * tile->tx;
+    return ((slab > v ? slab : v) + keys * (tile->rows / 4 + 1)) * 16;
+}
+
+/* Heads of 40, 80 and 160 are 10, 20 and 40 quads: slabs of 5 and ten invocations along the columns have no padding there, 8 and sixteen do for the others. */
+static attention_tile choose_tile(const br_vk_caps *caps, uint64_t rows, uint64_t keys, uint32_t head_width)
+{
+    attention_tile tile = {.threads = GPU_THREADS, .rows = 32, .tx = 16, .slab = 8};
+    const attention_tile ten = {.threads = 120, .rows = 48, .tx = 10, .slab = 5};
+    uint32_t quads = (head_width + 3) / 4;
     bool few_registers = br_gemm_wants_small_tiles(caps);
-    if (!few_registers && head_width > GPU_WIDE_HEAD && caps->max_invocations >= GPU_WIDE_THREADS)
+    if (!few_registers && head_width > GPU_WIDE_HEAD && caps->max_invocations >= GPU_WIDE_THREADS) {
         tile.threads = GPU_WIDE_THREADS;
-    tile.tx = 4 * tile.threads / GPU_ROWS;
-    /* Blocks of 64 keys read less of q a product, but the last of 77 would be half empty. */
-    bool large = !few_registers && caps->max_shared >= GPU_SHARED_64_KEYS && (keys % 64 == 0 || keys % 64 > 32 || keys > 256);
-    tile.key_sets = (large ? 64 : 32) / tile.tx;
-    split_columns(&tile, (head_width + 4 * tile.tx - 1) / (4 * tile.tx), few_registers ? 1 : GPU_QUADS_MAX);
+        tile.tx = 32;
+    }
+    if (padded(quads, ten.slab) < padded(quads, tile.slab))
+        tile.slab = ten.slab;
+    /* 120 invocations leave 8 of 128 idle. */
+    uint64_t work = 15 * padded(rows, tile.rows) * (padded(quads, tile.slab) + padded(quads, tile.tx));
+    if (16 * padded(rows, ten.rows) * (padded(quads, tile.slab) + padded(quads, ten.tx)) < work) {
+        tile.threads = ten.threads;
+        tile.rows = ten.rows;
+        tile.tx = ten.tx;
+    }
+    /* Large blocks read less of q a product, but the last of 77 keys would be half empty with 64. Two workgroups are to fit: with one alone, a core would idle at
+     * every barrier. */
+    tile.key_sets = tile.tx > 16 ? 2 : 4;
+    uint64_t block = (uint64_t)tile.key_sets * tile.tx, last = keys % block;
+    if (few_registers || 2 * gpu_shared(&tile) > caps->max_shared || (last && last <= block / 2 && keys <= 256))
+        tile.key_sets /= 2;
+    split_columns(&tile, (quads + tile.tx - 1) / tile.tx, few_registers ? 1 : GPU_QUADS_MAX);
     return tile;
 }
 
@@ -297,8 +323,8 @@ static void specialize(br_op_dispatch *dispatch, const attention_tile *tile, br_
     static const br_shader_id ids[3][2] = {{BR_SHADER_ATTENTION_F32, BR_SHADER_ATTENTION_F16},
                                            {BR_SHADER_ATTENTION_LANES_F32, BR_SHADER_ATTENTION_LANES_F16},
                                            {0, BR_SHADER_ATTENTION_MATRIX_F16}};
-    static const uint32_t counts[3] = {6, 7, 8};
-    const uint32_t spec[3][4] = {{tile->tx, tile->key_sets},
+    static const uint32_t counts[3] = {7, 7, 8};
+    const uint32_t spec[3][4] = {{tile->tx, tile->key_sets, tile->slab},
                                  {tile->rows, tile->key_sets, tile->rest},
                                  {tile->shape.m, tile->shape.n, tile->shape.k, tile->subgroup}};
     const uint32_t common[4] = {tile->threads, tile->quads, vec, causal};
@@ -338,7 +364,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
         tile = choose_unrolled_tile(head_width);
     else if (!matrix)
         tile = lanes ? choose_lanes_tile(emitter->caps, piece.rows, head_width, vec, work)
-                     : choose_tile(emitter->caps, keys, head_width);
+                     : choose_tile(emitter->caps, piece.rows, keys, head_width);
     uint32_t row_blocks = (uint32_t)((piece.rows + tile.rows - 1) / tile.rows);
 
     br_attention_push push = {

@@ -131,6 +131,10 @@ static void check_shapes(br_test_device *device)
         {.pictures = 1, .queries = 37, .keys = 65, .heads = 2, .head_width = 80},
         {.pictures = 1, .queries = 35, .keys = 41, .heads = 2, .head_width = 97},
         {.pictures = 1, .queries = 7, .keys = 67, .heads = 2, .head_width = 160},
+        /* Ten invocations along the columns on GPUs: four quads each, blocks of 20 keys, fours that are not whole. */
+        {.pictures = 1, .queries = 97, .keys = 53, .heads = 1, .head_width = 160},
+        {.pictures = 2, .queries = 49, .keys = 21, .heads = 2, .head_width = 40},
+        {.pictures = 1, .queries = 50, .keys = 45, .heads = 2, .head_width = 39},
         {.pictures = 1, .queries = 39, .keys = 67, .heads = 1, .head_width = 257},
         {.pictures = 2, .queries = 41, .keys = 43, .heads = 1, .head_width = 512},
         {.pictures = 1, .queries = 35, .keys = 307, .heads = 1, .head_width = 44},
