@@ -79,6 +79,16 @@ class Ready(support.Case):
                     least = 0.69 if shader.startswith("attention") and constants["TX"] == 32 else 0.8
                     self.assertGreaterEqual(mads, least * vector, f"{shader} {constants}, {share:.3f} of the work")
 
+    def test_products_have_eight_waves(self):
+        """A SIMD of RDNA 3 holds 8 subgroups of each product and convolution, so that it has work while some of them wait."""
+        name = "radv-navi31"
+        if name not in self.ready():
+            self.skipTest(f"no {name} here")
+        waves = [(shader["numbers"]["waves"], shader["shader"]) for shader in self.shaders(name, "--stats")["shaders"]
+                 if shader["shader"].startswith(("linear", "conv2d"))]
+        self.assertGreater(len(waves), 4)
+        self.assertGreaterEqual(min(waves)[0], 8, min(waves))
+
     def test_hot_shaders_do_not_spill(self):
         """On every stubbed driver that needs no emulation, by the driver's own statistics."""
         for name in self.ready():
