@@ -91,11 +91,12 @@ static br_status run(br_call *call)
 
 const br_command br_cmd_tune = {
     .name = "tune",
-    .summary = "measure which form of the matrix products a device is fastest with, and remember it",
+    .summary = "measure which forms of matrix products and attention a device is fastest with, and remember them",
     .synopsis = "[options]",
     .details = "Three kinds of products (with many, some and few workgroups) are tried with tiles of three sizes and, where the\n"
-               "device has them, with matrix units; a product with Q8_0 plainly and by integer dot products. What is chosen is\n"
-               "used whatever the device claims of itself; matrix units only for products in f16, the chosen tile for all others.\n"
+               "device has them, with matrix units; then attention by them, and a product with Q8_0 plainly and by integer dot\n"
+               "products. What is chosen is used whatever the device claims of itself; matrix units only in f16, the chosen tile\n"
+               "for all other products.\n"
                "\n"
                "Each candidate is first held against the host's own arithmetic; one whose numbers are wrong is not used. The\n"
                "first drawing on a GPU does the same within two seconds, so this is for looking, and for after a change of\n"

@@ -1,6 +1,7 @@
 #include "exec/tune.h"
 
 #include "base/clock.h"
+#include "exec/attention_trial.h"
 #include "exec/trial.h"
 #include "ops/gemm.h"
 
@@ -13,6 +14,11 @@ static const struct {
     int m, n, k, repeats;
 } shapes[BR_TUNING_BLOCKS + 1] = {
     {"large", 4095, 640, 640, 4}, {"medium", 511, 640, 1280, 8}, {"small", 127, 640, 2560, 16}, {"q8_0", 1023, 640, 1280, 4}};
+/* Of BR_TUNING_ATTENTION: a UNet's at 32 × 32 latents, with rows and keys that are no whole blocks. */
+#define ATTENTION_QUERIES 1151
+#define ATTENTION_KEYS 980
+#define ATTENTION_KEYS_MIN 43 /* more than a block of the form for matrix units */
+#define ATTENTION_REPEATS 4
 /* A block's numbers, which a depth of BR_TUNING_BLOCKS is a multiple of. */
 #define BLOCK 32
 
@@ -70,7 +76,7 @@ static void refuse_wrong_matrix(br_tuning *tuning)
         const br_tuning_row *row = &tuning->rows[i];
         bool matrix = row->kind < BR_TUNING_BLOCKS && row->form == BR_TUNING_MATRIX;
         wrong = wrong || (matrix && !row->right);
-        other_right = other_right || (!matrix && row->right);
+        other_right = other_right || (!matrix && row->right && row->kind != BR_TUNING_ATTENTION);
     }
     if (!wrong || !other_right)
         return;
@@ -81,12 +87,25 @@ static void refuse_wrong_matrix(br_tuning *tuning)
         tuning->tuned.matrix[shape] = BR_VK_OFF;
 }
 
+/* Where time was up before the last form, that one is not used. */
+static void decide_attention(br_tuning *tuning)
+{
+    int count;
+    br_tuning_row *rows = rows_of(tuning, BR_TUNING_ATTENTION, &count);
+    if (count < 2)
+        return;
+    int best = br_tuning_pick(rows, count);
+    if (rows[best].right)
+        tuning->tuned.attention = (uint8_t)(rows[best].form + 1);
+}
+
 void br_tuning_decide(br_tuning *tuning)
 {
     tuning->tuned = (br_vk_tuned){0};
     for (int shape = 0; shape < BR_VK_TUNED_SHAPES; shape++)
         decide_shape(tuning, shape);
     refuse_wrong_matrix(tuning);
+    decide_attention(tuning);
     int count;
     br_tuning_row *rows = rows_of(tuning, BR_TUNING_BLOCKS, &count);
     if (count < BR_TUNING_BLOCK_FORMS)
@@ -103,7 +122,21 @@ typedef struct search {
     br_tuning *tuning;
 } search;
 
-/* A candidate that cannot be built or that loses its way is one that is not chosen; a lost device is the end. */
+/* A candidate that cannot be built or that loses its way is one that is not chosen; a lost device is the end. Consumes `status`. */
+static br_status add_row(search *it, br_tuning_row row, const br_trial_result *result, br_status status)
+{
+    if (br_status_code(status) == BR_ERROR_DEVICE_LOST)
+        return status;
+    if (!status) {
+        row.error = result->error;
+        row.right = result->right;
+        row.gflops = result->gflops;
+    }
+    br_status_free(status);
+    it->tuning->rows[it->tuning->count++] = row;
+    return NULL;
+}
+
 static br_status try_candidate(search *it, const br_vk_caps *caps, br_tuning_row row)
 {
     bool blocks = row.kind == BR_TUNING_BLOCKS;
@@ -128,16 +161,7 @@ static br_status try_candidate(search *it, const br_vk_caps *caps, br_tuning_row
                                                        .w = blocks ? BR_Q8_0 : dtype,
                                                        .packs = blocks && row.form == BR_TUNING_DOT},
                                     &result);
-    if (br_status_code(status) == BR_ERROR_DEVICE_LOST)
-        return status;
-    if (!status) {
-        row.error = result.error;
-        row.right = result.right;
-        row.gflops = result.gflops;
-    }
-    br_status_free(status);
-    it->tuning->rows[it->tuning->count++] = row;
-    return NULL;
+    return add_row(it, row, &result, status);
 }
 
 static br_status search_shape(search *it, int shape)
@@ -186,6 +210,49 @@ static br_status search_blocks(search *it)
     return NULL;
 }
 
+static br_status search_attention(search *it)
+{
+    static const struct {
+        const char *name;
+        br_shader_id shader;
+    } forms[BR_TUNING_ATTENTION_FORMS] = {{"ordinary", BR_SHADER_ATTENTION_F16},
+                                          {"matrix", BR_SHADER_ATTENTION_MATRIX_F16},
+                                          {"reduce", BR_SHADER_ATTENTION_REDUCE_F16}};
+    br_vk_caps caps = it->untuned;
+    if (!caps.cooperative_matrix || !caps.f16_storage)
+        return NULL;
+    for (int shape = 0; shape < BR_VK_TUNED_SHAPES; shape++)
+        caps.tuned.matrix[shape] = BR_VK_ON;
+    bool reduce = caps.matrix_reduce && caps.prefer_reduce;
+    int usual = !caps.prefer_matrix ? BR_VK_ATTENTION_ORDINARY : reduce ? BR_VK_ATTENTION_REDUCE : BR_VK_ATTENTION_MATRIX;
+    for (int form = 0; form < BR_TUNING_ATTENTION_FORMS && br_clock_seconds() - it->began < it->params->seconds; form++) {
+        caps.tuned.attention = (uint8_t)(form + 1);
+        br_tuning_row row = {.kind = BR_TUNING_ATTENTION,
+                             .form = form,
+                             .shape = "attention",
+                             .candidate = forms[form].name,
+                             .is_default = form + 1 == usual,
+                             .m = ATTENTION_QUERIES,
+                             .n = BR_ATTENTION_TRIAL_WIDTH,
+                             .k = ATTENTION_KEYS / it->params->divisor + ATTENTION_KEYS_MIN,
+                             .error = -1};
+        br_trial_result result = {0};
+        br_status status =
+            br_attention_trial_run(&(br_attention_trial_params){.device = it->params->device,
+                                                                .caps = &caps,
+                                                                .shader = forms[form].shader,
+                                                                .queries = row.m,
+                                                                .keys = row.k,
+                                                                .repeats = ATTENTION_REPEATS / it->params->divisor + 1},
+                                   &result);
+        if (br_status_code(status) == BR_ERROR_UNSUPPORTED)
+            br_status_free(status);
+        else
+            BR_TRY(add_row(it, row, &result, status));
+    }
+    return NULL;
+}
+
 br_status br_tuning_search(const br_tuning_params *params, br_tuning *out_tuning)
 {
     search it = {.params = params, .untuned = *params->caps, .began = br_clock_seconds(), .tuning = out_tuning};
@@ -193,6 +260,7 @@ br_status br_tuning_search(const br_tuning_params *params, br_tuning *out_tuning
     it.untuned.tuned = (br_vk_tuned){0};
     for (int shape = 0; shape < BR_VK_TUNED_SHAPES; shape++)
         BR_TRY(search_shape(&it, shape));
+    BR_TRY(search_attention(&it));
     BR_TRY(search_blocks(&it));
     br_tuning_decide(out_tuning);
     out_tuning->seconds = br_clock_seconds() - it.began;

@@ -284,12 +284,13 @@ static bool divides(uint32_t part, uint32_t whole)
 }
 
 /* The matrix units' tile for `rows` rows of `heads` heads in all pictures together; false where they are not to be used or do not suit. What was measured of a
- * matrix product with as many outputs decides. */
+ * matrix product with as many outputs decides, and of attention itself. */
 static bool choose_matrix_tile(const br_vk_caps *caps, uint64_t rows, uint64_t heads, uint32_t head_width, attention_tile *out_tile)
 {
     br_gemm_tile gemm;
-    if (head_width < MATRIX_HEAD_MIN || head_width > MATRIX_HEAD_MAX || !caps->subgroup_shuffle || !caps->subgroup_vote ||
-        !br_gemm_tile_choose_matrix(caps, rows, heads * head_width, 0, &gemm))
+    br_vk_attention tuned = (br_vk_attention)caps->tuned.attention;
+    if (tuned == BR_VK_ATTENTION_ORDINARY || head_width < MATRIX_HEAD_MIN || head_width > MATRIX_HEAD_MAX ||
+        !caps->subgroup_shuffle || !caps->subgroup_vote || !br_gemm_tile_choose_matrix(caps, rows, heads * head_width, 0, &gemm))
         return false;
     br_vk_matrix_shape shape = gemm.shape;
     if (!divides(shape.n, MATRIX_SIDE_MAX) || !divides(shape.k, MATRIX_SIDE_MAX) || !divides(shape.m, gemm.subgroup) ||
@@ -300,7 +301,8 @@ static bool choose_matrix_tile(const br_vk_caps *caps, uint64_t rows, uint64_t h
         .quads = (head_width + MATRIX_SIDE_MAX - 1) / MATRIX_SIDE_MAX * MATRIX_SIDE_MAX / 4,
         .parts = 1,
         .shape = shape,
-        .reduce = caps->matrix_reduce && caps->prefer_reduce && shape.n == shape.k,
+        .reduce = caps->matrix_reduce && shape.n == shape.k &&
+                  (tuned == BR_VK_ATTENTION_AUTO ? caps->prefer_reduce : tuned == BR_VK_ATTENTION_REDUCE),
         .subgroup = gemm.subgroup,
         .subgroup_asked = gemm.subgroup_asked,
     };

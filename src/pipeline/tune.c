@@ -43,9 +43,8 @@ void br_tune_first_start(br_vk_device *device, const br_log *log)
     br_status status = br_tune_device(device, 0, &result);
     for (int i = 0; i < result.count; i++)
         if (!result.rows[i].right)
-            br_log_printf(log, BR_LOG_INFO, "%s: the form %s of %s matrix products is not used: %s", caps->name,
-                          result.rows[i].candidate, result.rows[i].shape,
-                          result.rows[i].error < 0 ? "it could not be run" : "its numbers are wrong");
+            br_log_printf(log, BR_LOG_INFO, "%s: the form %s of %s products is not used: %s", caps->name, result.rows[i].candidate,
+                          result.rows[i].shape, result.rows[i].error < 0 ? "it could not be run" : "its numbers are wrong");
     if (status)
         br_log_printf(log, BR_LOG_WARNING, "%s was not tuned: %s", caps->name, br_status_message(status));
     br_status_free(status);

@@ -21,6 +21,14 @@ typedef struct br_vk_matrix_shape {
 /* What the engine decides from the device's capabilities unless it is told. */
 typedef enum br_vk_choice { BR_VK_AUTO, BR_VK_ON, BR_VK_OFF } br_vk_choice;
 
+/* shaders/ops/attention.comp; attention_matrix.comp; the same with common/attention_reduce.glsl */
+typedef enum br_vk_attention {
+    BR_VK_ATTENTION_AUTO,
+    BR_VK_ATTENTION_ORDINARY,
+    BR_VK_ATTENTION_MATRIX,
+    BR_VK_ATTENTION_REDUCE
+} br_vk_attention;
+
 /* Kinds of shapes and tiles, as ops/gemm.h has them. */
 #define BR_VK_TUNED_SHAPES 3
 #define BR_VK_TUNED_TILES 3
@@ -29,7 +37,8 @@ typedef enum br_vk_choice { BR_VK_AUTO, BR_VK_ON, BR_VK_OFF } br_vk_choice;
 typedef struct br_vk_tuned {
     uint8_t tile[BR_VK_TUNED_SHAPES];   /* for each kind of shape, counted from 1; 0: what the class of device suggests */
     uint8_t matrix[BR_VK_TUNED_SHAPES]; /* br_vk_choice: whether matrix units take those in f16; AUTO: prefer_matrix */
-    uint8_t dot; /* br_vk_choice: whether integer dot products take matrices in blocks; AUTO: integer_dot_fast */
+    uint8_t dot;       /* br_vk_choice: whether integer dot products take matrices in blocks; AUTO: integer_dot_fast */
+    uint8_t attention; /* br_vk_attention, of heads that matrix units can take; AUTO: prefer_matrix and prefer_reduce */
 } br_vk_tuned;
 
 /* What was measured, or else what is believed. */

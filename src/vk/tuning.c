@@ -11,18 +11,18 @@
 
 #define MAGIC UINT32_C(0x4e545242) /* "BRTN" */
 /* One more whenever candidates or what they are measured with change: what was chosen among others means nothing. */
-#define VERSION 2
+#define VERSION 3
 
 typedef struct tuning_file {
     uint32_t magic, version;
     uint32_t vendor_id, device_id, driver_version;
     br_vk_tuned tuned;
-    uint8_t reserved[5];
+    uint8_t reserved[4];
     uint8_t cache_uuid[16], driver_uuid[16];
     uint64_t hash; /* of all that is before it */
 } tuning_file;
 
-static_assert(sizeof(tuning_file) == 72 && sizeof(br_vk_tuned) == 7, "written to disk as it is");
+static_assert(sizeof(tuning_file) == 72 && sizeof(br_vk_tuned) == 8, "written to disk as it is");
 
 /* FNV-1a, 64 bits. */
 static uint64_t hash_of(const tuning_file *file)
@@ -57,7 +57,7 @@ static bool is_good(const br_vk_caps *caps, const char *data, size_t size, tunin
     for (int i = 0; i < BR_VK_TUNED_SHAPES; i++)
         if (tuned->tile[i] > BR_VK_TUNED_TILES || tuned->matrix[i] > BR_VK_OFF)
             return false;
-    if (tuned->dot > BR_VK_OFF)
+    if (tuned->dot > BR_VK_OFF || tuned->attention > BR_VK_ATTENTION_REDUCE)
         return false;
     tuning_file expected = file_of(caps, tuned);
     return memcmp(out_file, &expected, sizeof expected) == 0;
@@ -68,8 +68,10 @@ static void use(br_vk_device *device, const br_vk_tuned *tuned)
     device->caps.tuned = *tuned;
     if (device->dot_told)
         device->caps.tuned.dot = BR_VK_AUTO;
-    if (device->matrix_told)
+    if (device->matrix_told) {
         memset(device->caps.tuned.matrix, BR_VK_AUTO, sizeof device->caps.tuned.matrix);
+        device->caps.tuned.attention = BR_VK_ATTENTION_AUTO;
+    }
     device->tuned = true;
 }
 

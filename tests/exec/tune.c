@@ -49,7 +49,7 @@ static void every_candidate_is_right(void **state)
     const br_test_device *test = *state;
     br_tuning result;
     assert_status_ok(search(test, &result));
-    int tiles = 0, matrices = 0, blocks = 0;
+    int tiles = 0, matrices = 0, blocks = 0, attentions = 0;
     for (int i = 0; i < result.count; i++) {
         const br_tuning_row *row = &result.rows[i];
         print_message("%s %s: error %.1e\n", row->shape, row->candidate, row->error);
@@ -62,6 +62,9 @@ static void every_candidate_is_right(void **state)
             blocks++;
             if (row->form == BR_TUNING_DOT)
                 assert_int_equal(result.tuned.dot, row->chosen ? BR_VK_ON : BR_VK_OFF);
+        } else if (row->kind == BR_TUNING_ATTENTION) {
+            attentions++;
+            assert_true(row->chosen == (result.tuned.attention == row->form + 1));
         } else {
             tiles++;
             assert_true(row->chosen == (result.tuned.tile[row->kind] == row->form + 1));
@@ -70,6 +73,7 @@ static void every_candidate_is_right(void **state)
     assert_int_equal(tiles, BR_VK_TUNED_SHAPES * BR_VK_TUNED_TILES);
     assert_int_equal(matrices, test->caps->cooperative_matrix ? BR_VK_TUNED_SHAPES : 0);
     assert_int_equal(blocks, test->caps->integer_dot ? BR_TUNING_BLOCK_FORMS : 0);
+    assert_int_equal(attentions, test->caps->cooperative_matrix ? 2 + test->caps->matrix_reduce : 0);
 }
 
 static PFN_vkCmdDispatch real_dispatch;
@@ -135,6 +139,39 @@ static void broken_matrix(void **state)
     }
 }
 
+/* Attention as exec/tune.c measures it, by the form that these caps choose. */
+static br_op_dispatch attention_by(const br_vk_caps *caps)
+{
+    br_graph graph;
+    br_program *program;
+    br_graph_init(&graph);
+    br_value x = br_graph_input(&graph, "x", BR_F16, br_shape_of(1, 1151, 320));
+    br_graph_output(&graph, br_op_attention(&graph, "y", &(br_attention_params){.q = x, .k = x, .v = x, .heads = 8}), "y");
+    assert_status_ok(br_program_create(&graph, "y", caps, &program));
+    br_op_dispatch dispatch = program->dispatches[0];
+    br_program_destroy(program);
+    return dispatch;
+}
+
+/* Attention by matrix units that lacks a workgroup is not used, with or without reductions. */
+static void broken_attention(void **state)
+{
+    br_test_device *test = *state;
+    if (!test->caps->cooperative_matrix) {
+        print_message("cooperative matrices: skipped, the device has none\n");
+        return;
+    }
+    br_vk_caps caps = gpu_caps(test);
+    caps.integer_dot = false;
+    caps.prefer_matrix = caps.prefer_reduce = true;
+    matrix_groups = attention_by(&caps).groups[0];
+    br_tuning result = search_with(test, dispatch_matrix_short, &caps, 600);
+    for (int i = 0; i < result.count; i++)
+        if (result.rows[i].kind == BR_TUNING_ATTENTION)
+            assert_true(result.rows[i].right == (result.rows[i].form == 0));
+    assert_int_equal(result.tuned.attention, BR_VK_ATTENTION_ORDINARY);
+}
+
 /* The last candidate of a search begins with packing x, in as many workgroups as nothing else has: 1023 rows of 32 numbers, 128 quads each. All that
  * follows are products of what was packed. */
 #define PACK_GROUPS 64
@@ -156,6 +193,7 @@ static void broken_dot(void **state)
     packed = false;
     br_vk_caps caps = gpu_caps(test);
     caps.vendor_id = 0x13b5; /* Arm: its tiles are fixed */
+    caps.cooperative_matrix = false;
     br_tuning result = search_with(test, dispatch_dot_short, &caps, 600);
     assert_true(packed);
     assert_int_equal(result.count, BR_TUNING_BLOCK_FORMS);
@@ -355,7 +393,17 @@ static void ops_follow_choices(void **state)
                                 (other == shape ? expected : believed));
                 assert_true(program_has(&caps, BR_Q8_0, m[shape], BR_SHADER_LINEAR_DOT_F16_QUANT) == expected);
             }
+    static const br_shader_id attentions[] = {BR_SHADER_ATTENTION_F16, BR_SHADER_ATTENTION_MATRIX_F16,
+                                              BR_SHADER_ATTENTION_REDUCE_F16};
+    caps.subgroup_shuffle = caps.subgroup_vote = caps.matrix_reduce = caps.prefer_matrix = true;
+    for (int believed = 0; believed < 2; believed++)
+        for (int choice = BR_VK_ATTENTION_AUTO; choice <= BR_VK_ATTENTION_REDUCE; choice++) {
+            caps.prefer_reduce = believed;
+            caps.tuned = (br_vk_tuned){.attention = (uint8_t)choice};
+            assert_int_equal(attention_by(&caps).shader, attentions[choice ? choice - 1 : 1 + believed]);
+        }
     caps.cooperative_matrix = caps.integer_dot = false;
+    assert_int_equal(attention_by(&caps).shader, BR_SHADER_ATTENTION_F16);
     caps.tuned = (br_vk_tuned){.matrix = {BR_VK_ON, BR_VK_ON, BR_VK_ON}, .dot = BR_VK_ON};
     assert_false(program_has(&caps, BR_F16, 512, BR_SHADER_LINEAR_MATRIX_F16));
     assert_false(program_has(&caps, BR_Q8_0, 512, BR_SHADER_LINEAR_DOT_F16_QUANT));
@@ -371,7 +419,11 @@ static br_vk_device *open_device(br_vk_instance *instance, const char *folder)
 static void remembered(void **state)
 {
     br_test_device *test = *state;
-    const br_vk_tuned tuned = {.tile = {3, 1, 2}, .matrix = {BR_VK_ON, BR_VK_OFF, BR_VK_AUTO}, .dot = BR_VK_OFF}, none = {0};
+    const br_vk_tuned tuned = {.tile = {3, 1, 2},
+                               .matrix = {BR_VK_ON, BR_VK_OFF, BR_VK_AUTO},
+                               .dot = BR_VK_OFF,
+                               .attention = BR_VK_ATTENTION_MATRIX},
+                      none = {0};
     char folder[4096];
     snprintf(folder, sizeof folder, "%s", br_scratch_path("cache"));
     assert_status_ok(br_dir_create(folder));
@@ -404,6 +456,7 @@ static void remembered(void **state)
         &device));
     assert_int_equal(br_vk_device_caps(device)->tuned.dot, BR_VK_AUTO);
     assert_int_equal(br_vk_device_caps(device)->tuned.matrix[0], BR_VK_AUTO);
+    assert_int_equal(br_vk_device_caps(device)->tuned.attention, BR_VK_ATTENTION_AUTO);
     assert_false(br_vk_device_caps(device)->prefer_matrix);
     assert_int_equal(br_vk_device_caps(device)->tuned.tile[0], 3);
     assert_false(br_vk_device_caps(device)->integer_dot_fast);
@@ -456,6 +509,7 @@ int main(void)
         cmocka_unit_test(every_candidate_is_right),
         cmocka_unit_test(lying_driver),
         cmocka_unit_test(broken_matrix),
+        cmocka_unit_test(broken_attention),
         cmocka_unit_test(broken_dot),
         cmocka_unit_test(time_is_up),
         cmocka_unit_test(picks),
