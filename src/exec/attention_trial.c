@@ -3,11 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
-#include "exec/stage.h"
 #include "ops/op.h"
 
-#define RUNS 5
 #define WIDTH BR_ATTENTION_TRIAL_WIDTH
 #define HEADS 8
 #define HEAD (WIDTH / HEADS)
@@ -113,20 +110,13 @@ static double expected(const attention *it, int64_t row, int64_t column)
     return sum / total;
 }
 
-/* With NAN in y: memory that is used again may still hold the right result of the trial before. */
-static br_status run_and_compare(attention *it, br_trial_result *result)
+static br_status compare(attention *it, br_trial_result *result)
 {
     int64_t count = count_of(it, Q), rows = it->params->queries;
     float *y = malloc((size_t)count * sizeof *y);
     if (!y)
         return br_fail(BR_ERROR_OUT_OF_HOST_MEMORY, "out of host memory for tuning");
-    for (int64_t i = 0; i < count; i++)
-        y[i] = NAN;
-    br_status status = br_stage_write_floats(&it->stage, it->y, y, count);
-    if (!status)
-        status = br_stage_run(&it->stage);
-    if (!status)
-        status = br_stage_read_floats(&it->stage, it->y, y, count);
+    br_status status = br_stage_read_floats(&it->stage, it->y, y, count);
     double wrong = 0, norm = 0;
     for (int64_t s = 0; s < SAMPLES && !status; s++) {
         int64_t row = s * (rows - 1) / (SAMPLES - 1), column = (int64_t)((uint64_t)((uint32_t)s * GOLDEN) * WIDTH >> 32);
@@ -143,20 +133,19 @@ static br_status run_and_compare(attention *it, br_trial_result *result)
 br_status br_attention_trial_run(const br_attention_trial_params *params, br_trial_result *out_result)
 {
     attention it;
-    double best = INFINITY;
+    double seconds;
     *out_result = (br_trial_result){0};
     br_status status = begin(params, &it);
     if (status)
         goto fail;
     BR_TRY_GOTO(write_inputs(&it));
-    BR_TRY_GOTO(run_and_compare(&it, out_result));
-    for (int i = 0; i < RUNS && out_result->right; i++) {
-        double began = br_clock_seconds();
-        BR_TRY_GOTO(br_stage_run(&it.stage));
-        best = fmin(best, br_clock_seconds() - began);
+    BR_TRY_GOTO(br_trial_poison(&it.stage, it.y, count_of(&it, Q)));
+    BR_TRY_GOTO(br_stage_run(&it.stage));
+    BR_TRY_GOTO(compare(&it, out_result));
+    if (out_result->right) {
+        BR_TRY_GOTO(br_trial_time(&it.stage, &seconds));
+        out_result->gflops = 4e-9 * params->queries * params->keys * WIDTH * params->repeats / seconds;
     }
-    if (out_result->right)
-        out_result->gflops = 4e-9 * params->queries * params->keys * WIDTH * params->repeats / best;
 fail:
     finish(&it);
     return status;

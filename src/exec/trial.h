@@ -2,8 +2,7 @@
 #ifndef BR_EXEC_TRIAL_H
 #define BR_EXEC_TRIAL_H
 
-#include "graph/tensor.h"
-#include "vk/device.h"
+#include "exec/stage.h"
 
 typedef struct br_trial_params {
     br_vk_device *device;   /* borrowed; nothing of it is changed */
@@ -22,5 +21,10 @@ typedef struct br_trial_result {
 
 /* Fails as what it uses does: the form cannot be built, memory, the device is lost. */
 BR_MUST_CHECK br_status br_trial_run(const br_trial_params *params, br_trial_result *out_result);
+
+/* What every trial does: fills y, of `count` elements, with NAN, since memory that is used again may still hold the right result of the trial before; the quickest
+ * of five runs. */
+BR_MUST_CHECK br_status br_trial_poison(br_stage *stage, br_value y, int64_t count);
+BR_MUST_CHECK br_status br_trial_time(br_stage *stage, double *out_seconds);
 
 #endif
