@@ -4,8 +4,8 @@
     tools/device-lab run radv-navi31 -- brume shaders --disassemble --json … > shaders.json
     tools/main_loop.py shaders.json
 
-The main loop is the block with the most multiply-adds; of attention that of the scores. Counted are vector instructions in slots of issue: one each (two in a VOPD pair of RDNA 3), 32 for a matrix
-instruction. v_wmma of RDNA 3 has 16³ multiply-adds, of which a SIMD makes 128 a cycle (512 f16 FLOP a cycle and CU by AMD's figures; Mesa's compiler counts 32 too);
+The main loop is the block with the most multiply-adds; of attention that of the scores. Counted are vector instructions in slots of issue: one each (two in a
+VOPD pair of RDNA 3), 32 for a matrix instruction. v_wmma of RDNA 3 has 16³ multiply-adds, of which a SIMD makes 128 a cycle (512 f16 FLOP a cycle and CU by AMD's figures; Mesa's compiler counts 32 too);
 hmma.16816 has half of them, of which a quarter of GA102's SM makes 64 with sums of 32 bits (NVIDIA's GA102 whitepaper: 71 TFLOPS beside 35.6 of f32). Loads, stores,
 barriers, branches and scalar instructions are not counted. Drivers: RADV, NVK, Turnip; the others show no disassembly."""
 
