@@ -1,4 +1,4 @@
-// What the forms of attention share: bindings, loads of four neighbours, the masked score.
+// What the forms of attention share: bindings, loads and stores of four neighbours, the masked score.
 #ifndef BR_ATTENTION_GLSL
 #define BR_ATTENTION_GLSL
 
@@ -27,30 +27,30 @@ layout(set = 0, binding = BR_ATTENTION_Y) writeonly buffer br_y4 { X_QUAD y4[]; 
 // Stands for minus infinity: a masked score, and the running maximum before the first one. Finite, so that no driver makes NaN of it.
 const float LOWEST = -3.0e38;
 
-// Columns column .. column + 3 of a head that begins at element `row`; zeros past its width and where `row_ok` is false. In fours without a branch, so that loads
-// follow one another: NVK makes one of every `&&` and `?:`.
-#define ATTENTION_LOAD(NAME, BUFFER)                                       \
-    vec4 NAME(bool row_ok, uint row, uint column)                          \
+// Elements at + 4 · quad .. at + 4 · quad + 3, a head's columns from number `column` on; zeros past its width. In fours without a branch, so that loads follow
+// one another: NVK makes one of every `&&` and `?:`. EXISTS: VEC, and there is no quad past the width.
+#define ATTENTION_LOAD(NAME, BUFFER, EXISTS)                               \
+    vec4 NAME(uint at, uint quad, uint column)                             \
     {                                                                      \
-        bool ok = all(bvec2(row_ok, column < p.head_width));               \
+        if (EXISTS)                                                        \
+            return X_T_VALUE(BUFFER##4[(at >> 2) + quad]);                 \
+        bool ok = column < p.head_width;                                   \
         if (VEC) {                                                         \
-            uint at = mix(0u, (row + column) >> 2, ok);                    \
-            return mix(vec4(0.0), X_T_VALUE(BUFFER##4[at]), bvec4(ok));    \
+            uint found = mix(0u, (at >> 2) + quad, ok);                    \
+            return mix(vec4(0.0), X_T_VALUE(BUFFER##4[found]), bvec4(ok)); \
         }                                                                  \
         if (!ok)                                                           \
             return vec4(0.0);                                              \
-        vec4 result = vec4(float(BUFFER[row + column]), 0.0, 0.0, 0.0);    \
+        uint first = at + quad * 4;                                        \
+        vec4 result = vec4(float(BUFFER[first]), 0.0, 0.0, 0.0);           \
         if (column + 1 < p.head_width)                                     \
-            result.y = float(BUFFER[row + column + 1]);                    \
+            result.y = float(BUFFER[first + 1]);                           \
         if (column + 2 < p.head_width)                                     \
-            result.z = float(BUFFER[row + column + 2]);                    \
+            result.z = float(BUFFER[first + 2]);                           \
         if (column + 3 < p.head_width)                                     \
-            result.w = float(BUFFER[row + column + 3]);                    \
+            result.w = float(BUFFER[first + 3]);                           \
         return result;                                                     \
     }
-ATTENTION_LOAD(load_q, q)
-ATTENTION_LOAD(load_k, k)
-ATTENTION_LOAD(load_v, v)
 
 void store_y(uint row, uint column, vec4 value)
 {

@@ -1,7 +1,7 @@
 // What the workgroups of ops/attention_matrix.comp share: a block of KEYS keys, k as it is and v transposed, while the next block is on its way.
 // There are at least KEYS of them. The last block begins earlier where it would not be full, and keys that it repeats weigh nothing. Columns past the head's width
-// repeat its last ones: q has zeros there, and y no column. So loads need neither branches nor choices, and follow one another. Halves move as words: drivers take
-// them apart one by one otherwise.
+// repeat its last ones in k, where q has zeros; in v they are ones, so that the sums there are those of the weights. So loads need neither branches nor choices, and
+// follow one another. Halves move as words: drivers take them apart one by one otherwise.
 //
 // Strides are an odd number of 16 bytes, so that eight rows begin in different groups of banks.
 #ifndef BR_ATTENTION_BLOCK_GLSL
@@ -25,15 +25,15 @@ uint k_at[K_PASSES], v_at[V_PASSES * 4]; // where this invocation loads the firs
 uvec4 k_next[K_PASSES];
 uvec2 v_next[V_PASSES * 4];
 
-// Of a unit of v: four neighbouring invocations load 32 bytes of a row, every fourth of them stores to the same columns.
+// Of a unit of v: two neighbouring invocations load 16 bytes of a row, every second of them stores to the same columns.
 uint unit_quad(uint unit)
 {
-    return unit / KEYS * 4 + unit % 4;
+    return unit / (KEYS / 2) * 2 + unit % 2;
 }
 
 uint unit_keys(uint unit)
 {
-    return unit / 4 % (KEYS / 4);
+    return unit / 2 % (KEYS / 4);
 }
 
 void find_keys(uint k_head, uint v_head)
@@ -63,6 +63,18 @@ void fetch_block(uint key0)
         v_next[i] = v_words[v_at[i] + first * (p.v_stride / 4)];
 }
 
+// Before the first block: ones, of which blocks leave those past the head's width.
+void begin_block()
+{
+    const uint V_SIZE = QUADS * 4 * KEY_STRIDE, LAST_SIZE = 16 * KEY_STRIDE; // of the columns that may be past it
+    if (PADDED) {
+        [[unroll]] for (uint i = 0; i < LAST_SIZE; i += THREADS) {
+            if (LAST_SIZE % THREADS == 0 || i + gl_LocalInvocationIndex < LAST_SIZE)
+                slab[K_SIZE + V_SIZE - LAST_SIZE + i + gl_LocalInvocationIndex] = uvec2(packHalf2x16(vec2(1.0)));
+        }
+    }
+}
+
 // Of two words each the lower halves, or the upper ones.
 uint lower_halves(uint a, uint b)
 {
@@ -83,9 +95,10 @@ void share_block()
             slab[first + 1] = k_next[i].zw;
         }
     }
+    uint units = PADDED ? KEYS / 4 * (p.head_width / 4) : V_UNITS;
     [[unroll]] for (uint i = 0; i < V_PASSES; i++) {
         uint unit = gl_LocalInvocationIndex + i * THREADS;
-        if (V_UNITS % THREADS == 0 || unit < V_UNITS) {
+        if ((V_UNITS % THREADS == 0 && !PADDED) || unit < units) {
             uint at = K_SIZE + unit_quad(unit) * 4 * KEY_STRIDE + unit_keys(unit);
             uvec2 a = v_next[i * 4], b = v_next[i * 4 + 1], c = v_next[i * 4 + 2], d = v_next[i * 4 + 3];
             slab[at] = uvec2(lower_halves(a.x, b.x), lower_halves(c.x, d.x));

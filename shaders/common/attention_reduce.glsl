@@ -42,15 +42,17 @@ void begin_softmax()
     total = SUMS(0.0);
 }
 
-// What the products of a block of keys from key0 on, for the rows from row0 on, add to the sums.
+// What a block of keys from key0 on adds to the sums, for the rows from row0 on.
 void add_block(uint row0, uint key0)
 {
+    SUMS products[TEAM]; // of all keys
+    multiply_q_k(0, products);
     if (CAUSAL || key0 + KEYS > p.keys) {
-        [[unroll]] for (uint c = 0; c < KEY_COLUMNS; c++)
+        [[unroll]] for (uint c = 0; c < TEAM; c++)
             coopMatPerElementNV(products[c], products[c], masked, row0, key0, block_first(key0) + c * MATRIX_N);
     }
     SUMS high = products[0], higher;
-    [[unroll]] for (uint c = 1; c < KEY_COLUMNS; c++)
+    [[unroll]] for (uint c = 1; c < TEAM; c++)
         coopMatPerElementNV(high, high, larger_element, products[c]);
     coopMatReduceNV(higher, high, gl_CooperativeMatrixReduceRowNV, larger);
     coopMatPerElementNV(higher, higher, larger_element, maximum);
@@ -65,7 +67,7 @@ void add_block(uint row0, uint key0)
         [[unroll]] for (uint c = 0; c < COLUMNS; c++)
             sums[c] *= decay;
     }
-    [[unroll]] for (uint c = 0; c < KEY_COLUMNS; c++) {
+    [[unroll]] for (uint c = 0; c < TEAM; c++) {
         coopMatPerElementNV(products[c], products[c], weigh, maximum);
         total += products[c];
         add_weighted_v(LEFT(products[c]), c * MATRIX_N);

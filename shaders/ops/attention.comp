@@ -2,7 +2,7 @@
 // A workgroup takes 4 · TY rows of one head and walks over its keys in blocks of KEYS. An invocation owns rows 4·ty .. 4·ty + 3: of the scores the keys tx,
 // tx + TX, …, KEY_SETS of them, of the output QUADS quads of columns, TX apart. q and k pass through shared memory in slabs of SLAB quads, v in slabs of V_KEYS
 // keys and TX quads, so any head width fits; heads wider than QUADS · TX quads are split among `parts` workgroups that each repeat the scores. That keeps the
-// sums in registers.
+// sums in registers. Rows, keys and quads of v past the last one repeat it: those rows and quads are not stored, and what those keys score is not seen.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "common/attention.glsl"
@@ -10,6 +10,7 @@
 layout(constant_id = 4) const uint TX = 16;      // a divisor of the workgroup
 layout(constant_id = 5) const uint KEY_SETS = 2; // 1, 2 or 4
 layout(constant_id = 6) const uint SLAB = 8;     // quads of q and k
+layout(constant_id = 7) const bool WHOLE = false; // VEC, and a head's width is whole slabs
 const uint TY = gl_WorkGroupSize.x / TX;
 const uint ROWS = 4 * TY;
 const uint KEYS = KEY_SETS * TX;
@@ -21,6 +22,8 @@ const uint R_STRIDE = TX + 1;
 
 // That a workgroup loads at once; where SLAB does not divide it, its last invocations load the beginning of the next one as well.
 const uint LOAD_ROWS = gl_WorkGroupSize.x / SLAB;
+const uint ROW_LOADS = (ROWS + LOAD_ROWS - 1) / LOAD_ROWS;
+const uint KEY_LOADS = (KEYS + LOAD_ROWS - 1) / LOAD_ROWS;
 const bool LOADS_ROWS = LOAD_ROWS * SLAB == gl_WorkGroupSize.x && ROWS % LOAD_ROWS == 0;
 const bool LOADS_KEYS = LOAD_ROWS * SLAB == gl_WorkGroupSize.x && KEYS % LOAD_ROWS == 0;
 
@@ -35,23 +38,36 @@ struct head_place {
 
 vec4 scores[KEY_SETS]; // components are rows
 vec4 sums[QUADS * 4];
+uint q_at[ROW_LOADS], k_at[KEY_LOADS]; // where this invocation loads the first slab: a quad of every LOAD_ROWS-th row
+
+ATTENTION_LOAD(load_q, q, WHOLE)
+ATTENTION_LOAD(load_k, k, WHOLE)
+ATTENTION_LOAD(load_v, v, VEC)
+
+void find_rows(head_place at, uint key0)
+{
+    uint row = gl_LocalInvocationIndex / SLAB, own = gl_LocalInvocationIndex % SLAB * 4;
+    [[unroll]] for (uint i = 0; i < ROW_LOADS; i++)
+        q_at[i] = at.q_row + own + min(row + i * LOAD_ROWS, p.rows - 1 - at.row0) * p.q_stride;
+    [[unroll]] for (uint i = 0; i < KEY_LOADS; i++)
+        k_at[i] = at.k_row + own + min(key0 + row + i * LOAD_ROWS, p.keys - 1) * p.k_stride;
+}
 
 void multiply_q_k(head_place at, uint key0)
 {
     uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX;
-    // What this invocation loads: a quad of every LOAD_ROWS-th row.
     uint row = lid / SLAB, quad = lid % SLAB, place = row * STRIDE + quad;
-    uint q_at = at.q_row + row * p.q_stride, k_at = at.k_row + (key0 + row) * p.k_stride;
+    find_rows(at, key0);
     [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
         scores[c] = vec4(0.0);
-    for (uint column = 0; column < p.head_width; column += SLAB * 4) {
+    for (uint quad0 = 0; quad0 * 4 < p.head_width; quad0 += SLAB) {
         barrier();
-        [[unroll]] for (uint i = 0; i < ROWS; i += LOAD_ROWS)
-            if (LOADS_ROWS || row + i < ROWS)
-                slab[place + i * STRIDE] = load_q(at.row0 + row + i < p.rows, q_at + i * p.q_stride, column + quad * 4);
-        [[unroll]] for (uint i = 0; i < KEYS; i += LOAD_ROWS)
-            if (LOADS_KEYS || row + i < KEYS)
-                slab[place + (ROWS + i) * STRIDE] = load_k(key0 + row + i < p.keys, k_at + i * p.k_stride, column + quad * 4);
+        [[unroll]] for (uint i = 0; i < ROW_LOADS; i++)
+            if (LOADS_ROWS || row + i * LOAD_ROWS < ROWS)
+                slab[place + i * LOAD_ROWS * STRIDE] = load_q(q_at[i], quad0, (quad0 + quad) * 4);
+        [[unroll]] for (uint i = 0; i < KEY_LOADS; i++)
+            if (LOADS_KEYS || row + i * LOAD_ROWS < KEYS)
+                slab[place + (ROWS + i * LOAD_ROWS) * STRIDE] = load_k(k_at[i], quad0, (quad0 + quad) * 4);
         barrier();
         [[unroll]] for (uint i = 0; i < SLAB; i++) {
             vec4 key[KEY_SETS];
@@ -92,16 +108,18 @@ vec4 row_sum(vec4 value)
 
 // Quad c of the sums. `c` is written out by the caller: compilers do not unroll a loop around loops, and sums that are found by an index known
 // only when running live in memory (NVK) or cost a ladder of moves (Honeykrisp).
-void add_weighted_quad(head_place at, uint key0, uint column0, vec4 decay, uint c)
+void add_weighted_quad(head_place at, uint key0, uint quad0, vec4 decay, uint c)
 {
-    uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX;
+    uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX, quad = quad0 + c * TX + tx;
+    if (VEC)
+        quad = min(quad, p.head_width / 4 - 1);
     [[unroll]] for (uint r = 0; r < 4; r++)
         sums[c * 4 + r] *= decay[r];
     for (uint from = 0; from < KEYS; from += V_KEYS) {
         barrier();
         for (uint i = ty; i < V_KEYS; i += TY) {
-            uint key = key0 + from + i;
-            slab[i * TX + tx] = load_v(key < p.keys, at.v_row + key * p.v_stride, column0 + (c * TX + tx) * 4);
+            uint key = min(key0 + from + i, p.keys - 1);
+            slab[i * TX + tx] = load_v(at.v_row + key * p.v_stride, quad, quad * 4);
         }
         barrier();
         // All keys at once cost Honeykrisp registers, then spills; four hide the loop. Adreno has no product of 32 bits for places.
@@ -115,15 +133,15 @@ void add_weighted_quad(head_place at, uint key0, uint column0, vec4 decay, uint 
     }
 }
 
-void add_weighted_v(head_place at, uint key0, uint column0, vec4 decay)
+void add_weighted_v(head_place at, uint key0, uint quad0, vec4 decay)
 {
-    add_weighted_quad(at, key0, column0, decay, 0);
+    add_weighted_quad(at, key0, quad0, decay, 0);
     if (QUADS > 1)
-        add_weighted_quad(at, key0, column0, decay, min(1, QUADS - 1));
+        add_weighted_quad(at, key0, quad0, decay, min(1, QUADS - 1));
     if (QUADS > 2)
-        add_weighted_quad(at, key0, column0, decay, min(2, QUADS - 1));
+        add_weighted_quad(at, key0, quad0, decay, min(2, QUADS - 1));
     if (QUADS > 3)
-        add_weighted_quad(at, key0, column0, decay, min(3, QUADS - 1));
+        add_weighted_quad(at, key0, quad0, decay, min(3, QUADS - 1));
 }
 
 void main()
@@ -142,7 +160,7 @@ void main()
     at.q_row = p.q_first + (picture * p.rows + at.row0) * p.q_stride + head * p.head_width;
     at.k_row = p.k_first + picture * p.keys * p.k_stride + head * p.head_width;
     at.v_row = p.v_first + picture * p.keys * p.v_stride + head * p.head_width;
-    uint column0 = part * QUADS * TX * 4;
+    uint quad0 = part * QUADS * TX;
     uint key_end = CAUSAL ? min(p.keys, p.first_row + at.row0 + ROWS) : p.keys;
 
     vec4 maximum = vec4(LOWEST), total = vec4(0.0);
@@ -166,7 +184,7 @@ void main()
             total += scores[c];
             weights[(tx + c * TX) * P_STRIDE + ty] = scores[c];
         }
-        add_weighted_v(at, key0, column0, decay);
+        add_weighted_v(at, key0, quad0, decay);
     }
     total = row_sum(total);
 
@@ -178,7 +196,7 @@ void main()
         float scale = total[r] > 0.0 ? 1.0 / total[r] : 0.0;
         uint y_row = p.y_first + (picture * p.rows + row) * p.y_stride + head * p.head_width;
         [[unroll]] for (uint c = 0; c < QUADS; c++) {
-            uint column = column0 + (c * TX + tx) * 4;
+            uint column = (quad0 + c * TX + tx) * 4;
             if (column < p.head_width)
                 store_y(y_row, column, sums[c * 4 + r] * scale);
         }

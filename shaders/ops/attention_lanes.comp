@@ -54,8 +54,9 @@ layout(set = 0, binding = BR_ATTENTION_V) readonly buffer br_v_pairs { uint v_pa
 layout(set = 0, binding = BR_ATTENTION_V) readonly buffer br_v_pairs { vec2 v_pairs[]; };
 #define LANE_V_PAIR(AT) v_pairs[(AT) >> 1]
 #endif
-// Columns column .. column + 3 of a row that exists, and all of which exist where VEC.
-#define LANE_LOAD(NAME, ROW, COLUMN) (VEC ? X_T_VALUE(NAME##4[((ROW) + (COLUMN)) >> 2]) : load_##NAME(true, ROW, COLUMN))
+ATTENTION_LOAD(load_q, q, VEC)
+ATTENTION_LOAD(load_k, k, VEC)
+ATTENTION_LOAD(load_v, v, VEC)
 
 void multiply_q_k(uint q_head, uint row0, uint k_head, uint key0)
 {
@@ -65,9 +66,9 @@ void multiply_q_k(uint q_head, uint row0, uint k_head, uint key0)
     for (uint column = 0; column < p.head_width; column += 4) {
         vec4 key[KEY_SETS];
         [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
-            key[c] = LANE_LOAD(k, k_head + clamp_row(key0 + c * S + lane, p.keys) * p.k_stride, column);
+            key[c] = load_k(k_head + clamp_row(key0 + c * S + lane, p.keys) * p.k_stride, column / 4, column);
         [[unroll]] for (uint i = 0; i < ROWS / S; i++) {
-            vec4 mine = LANE_LOAD(q, q_head + clamp_row(row0 + i * S + lane, p.rows) * p.q_stride, column);
+            vec4 mine = load_q(q_head + clamp_row(row0 + i * S + lane, p.rows) * p.q_stride, column / 4, column);
             [[unroll]] for (uint r = 0; r < S; r++) {
                 vec4 a = br_lane_values(mine, r);
                 [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
@@ -104,8 +105,12 @@ void add_weighted_v(uint v_head, uint key0, uint column0, uint rest0)
         [[unroll]] for (uint set = 0; set < KEY_SETS; set++) {
             uint row = v_head + clamp_row(key0 + set * S + j, p.keys) * p.v_stride;
             vec4 value[QUADS > 0 ? QUADS : 1];
-            [[unroll]] for (uint c = 0; c < QUADS; c++)
-                value[c] = LANE_LOAD(v, row, VEC ? min(column0 + c * S * 4, p.head_width - 4) : column0 + c * S * 4);
+            [[unroll]] for (uint c = 0; c < QUADS; c++) {
+                uint column = column0 + c * S * 4;
+                if (VEC)
+                    column = min(column, p.head_width - 4);
+                value[c] = load_v(row, column / 4, column);
+            }
             vec2 last = vec2(0.0);
             if (REST == 1)
                 last.x = float(v[row + rest0]);

@@ -23,6 +23,8 @@ layout(constant_id = 4) const uint MATRIX_M = 16;
 layout(constant_id = 5) const uint MATRIX_N = 16;
 layout(constant_id = 6) const uint MATRIX_K = 16;
 layout(constant_id = 7) const uint SUBGROUP = 32; // a multiple of MATRIX_M
+layout(constant_id = 8) const uint KEYS_AT_ONCE = 32; // of a block: fewer take fewer registers
+layout(constant_id = 9) const bool PADDED = false;    // the head is narrower than QUADS
 
 const uint THREADS = gl_WorkGroupSize.x;
 const uint ROWS = THREADS / SUBGROUP * MATRIX_M;
@@ -36,6 +38,7 @@ const uint DEPTH = QUADS * 4 / MATRIX_K;       // matrices of q
 const uint QUERY_QUADS = MATRIX_M * MATRIX_K / 4; // of a matrix
 const uint COLUMNS = QUADS * 4 / MATRIX_N;     // of the sums
 const uint KEY_COLUMNS = KEYS / MATRIX_N;      // of the scores
+const uint TEAM = KEYS_AT_ONCE / MATRIX_N;     // of them that are made together
 
 layout(set = 0, binding = BR_ATTENTION_Q) readonly buffer br_q_words { uvec2 q_words[]; };
 
@@ -49,7 +52,6 @@ const float UNSEEN = 1.1 * LOWEST; // of a key that is not seen: less than any m
 #define RIGHT coopmat<float16_t, gl_ScopeSubgroup, MATRIX_K, MATRIX_N, gl_MatrixUseB>
 
 LEFT query[DEPTH];
-SUMS products[KEY_COLUMNS];
 SUMS sums[COLUMNS];
 uint strip; // the first quad of this invocation's row in `strips` that is its own: those with the numbers lane % LANES, + LANES, …
 
@@ -73,14 +75,15 @@ void load_query(uint q_head, uint row0)
     }
 }
 
-void multiply_q_k()
+// With the keys of the block in its matrices from number `first` on.
+void multiply_q_k(uint first, out SUMS products[TEAM])
 {
-    [[unroll]] for (uint c = 0; c < KEY_COLUMNS; c++)
+    [[unroll]] for (uint c = 0; c < TEAM; c++)
         products[c] = SUMS(0.0);
     [[unroll]] for (uint d = 0; d < DEPTH; d++) {
-        [[unroll]] for (uint c = 0; c < KEY_COLUMNS; c++) {
+        [[unroll]] for (uint c = 0; c < TEAM; c++) {
             RIGHT keys;
-            coopMatLoad(keys, slab, c * MATRIX_N * STRIDE + d * MATRIX_K / 4, STRIDE, gl_CooperativeMatrixLayoutColumnMajor);
+            coopMatLoad(keys, slab, (first + c) * MATRIX_N * STRIDE + d * MATRIX_K / 4, STRIDE, gl_CooperativeMatrixLayoutColumnMajor);
             products[c] = coopMatMulAdd(query[d], keys, products[c]);
         }
     }
@@ -133,13 +136,12 @@ void main()
     begin_softmax();
     [[unroll]] for (uint c = 0; c < COLUMNS; c++)
         sums[c] = SUMS(0.0);
+    begin_block();
     for (uint key0 = 0; key0 < key_end; key0 += KEYS) {
         barrier();
         share_block();
         barrier();
-        if (key0 + KEYS < key_end)
-            fetch_block(key0 + KEYS);
-        multiply_q_k();
+        fetch_block(key0 + KEYS);
         add_block(row0, key0);
     }
     end_softmax();

@@ -4,6 +4,7 @@
 #include "ops/attention.h"
 #include "ops/gemm.h"
 #include "ops/slice.h"
+#include "vk/vendor.h"
 
 #define LOG2_E 1.44269504088896340736
 
@@ -24,13 +25,17 @@ typedef struct attention_tile {
     uint32_t threads, rows;
     uint32_t quads;    /* of sums a row that an invocation holds */
     uint32_t rest;     /* sums of attention_lanes.comp beside its quads */
-    uint32_t tx, slab; /* attention.comp: invocations along the columns, quads of q and k in shared memory */
+    /* attention.comp: invocations along the columns, quads of q and k in shared memory, and whether a head is whole slabs of them */
+    uint32_t tx, slab;
+    bool whole;
     uint32_t key_sets; /* keys of a block by tx, or by the lanes */
     int unrolled;      /* 1 + index of unrolled_quads, or 0 */
     uint32_t parts;    /* workgroups among which a head's columns are split, each of which repeats the scores */
     /* attention_matrix.comp, where `quads` are those of a head's width, padded */
     br_vk_matrix_shape shape;
-    bool reduce; /* common/attention_reduce.glsl */
+    bool reduce;           /* common/attention_reduce.glsl */
+    uint32_t keys_at_once; /* of a block */
+    bool padded;           /* the head is narrower than its quads */
     uint32_t subgroup;
     bool subgroup_asked; /* its size is not the only one */
 } attention_tile;
@@ -54,6 +59,7 @@ typedef struct attention_tile {
 #define MATRIX_HEAD_MIN 32
 #define MATRIX_HEAD_MAX 128
 #define MATRIX_SIDE_MAX 16     /* to which heads are padded; of matrices */
+#define MATRIX_HEAD_AMD 64     /* with wider ones RADV loads so much ahead that a tenth of the instructions are moves between registers */
 #define MATRIX_SUBGROUPS 8     /* of a workgroup: they share the blocks of k and v */
 #define MATRIX_SUBGROUPS_FEW 4 /* where eight do not fit or there are too few rows for MATRIX_MIN_GROUPS workgroups */
 #define MATRIX_MIN_GROUPS 64
@@ -240,7 +246,7 @@ static uint64_t gpu_shared(const attention_tile *tile)
 }
 
 /* Heads of 40, 80 and 160 are 10, 20 and 40 quads: slabs of 5 and ten invocations along the columns have no padding there, 8 and sixteen do for the others. */
-static attention_tile choose_tile(const br_vk_caps *caps, uint64_t rows, uint64_t keys, uint32_t head_width)
+static attention_tile choose_tile(const br_vk_caps *caps, uint64_t rows, uint64_t keys, uint32_t head_width, bool vec)
 {
     attention_tile tile = {.threads = GPU_THREADS, .rows = 32, .tx = 16, .slab = 8};
     const attention_tile ten = {.threads = 120, .rows = 48, .tx = 10, .slab = 5};
@@ -266,6 +272,7 @@ static attention_tile choose_tile(const br_vk_caps *caps, uint64_t rows, uint64_
     if (few_registers || 2 * gpu_shared(&tile) > caps->max_shared || (last && last <= block / 2 && keys <= 256))
         tile.key_sets /= 2;
     split_columns(&tile, (quads + tile.tx - 1) / tile.tx, few_registers ? 1 : GPU_QUADS_MAX);
+    tile.whole = vec && quads % tile.slab == 0;
     return tile;
 }
 
@@ -306,6 +313,9 @@ static bool choose_matrix_tile(const br_vk_caps *caps, uint64_t rows, uint64_t h
         .subgroup = gemm.subgroup,
         .subgroup_asked = gemm.subgroup_asked,
     };
+    tile.padded = head_width < tile.quads * 4;
+    bool registers_full = caps->vendor_id == BR_VENDOR_AMD && head_width > MATRIX_HEAD_AMD;
+    tile.keys_at_once = !tile.reduce && registers_full ? MATRIX_SIDE_MAX : BR_ATTENTION_MATRIX_KEYS;
     for (uint32_t subgroups = MATRIX_SUBGROUPS; subgroups >= MATRIX_SUBGROUPS_FEW; subgroups /= 2) {
         tile.threads = subgroups * gemm.subgroup;
         tile.rows = subgroups * shape.m;
@@ -325,10 +335,10 @@ static void specialize(br_op_dispatch *dispatch, const attention_tile *tile, br_
     static const br_shader_id ids[3][2] = {{BR_SHADER_ATTENTION_F32, BR_SHADER_ATTENTION_F16},
                                            {BR_SHADER_ATTENTION_LANES_F32, BR_SHADER_ATTENTION_LANES_F16},
                                            {0, BR_SHADER_ATTENTION_MATRIX_F16}};
-    static const uint32_t counts[3] = {7, 7, 8};
-    const uint32_t spec[3][4] = {{tile->tx, tile->key_sets, tile->slab},
+    static const uint32_t counts[3] = {8, 7, 10};
+    const uint32_t spec[3][6] = {{tile->tx, tile->key_sets, tile->slab, tile->whole},
                                  {tile->rows, tile->key_sets, tile->rest},
-                                 {tile->shape.m, tile->shape.n, tile->shape.k, tile->subgroup}};
+                                 {tile->shape.m, tile->shape.n, tile->shape.k, tile->subgroup, tile->keys_at_once, tile->padded}};
     const uint32_t common[4] = {tile->threads, tile->quads, vec, causal};
     dispatch->shader = tile->unrolled ? unrolled_ids[tile->unrolled - 1]
                        : tile->reduce ? BR_SHADER_ATTENTION_REDUCE_F16
@@ -366,7 +376,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
         tile = choose_unrolled_tile(head_width);
     else if (!matrix)
         tile = lanes ? choose_lanes_tile(emitter->caps, piece.rows, head_width, vec, work)
-                     : choose_tile(emitter->caps, piece.rows, keys, head_width);
+                     : choose_tile(emitter->caps, piece.rows, keys, head_width, vec);
     uint32_t row_blocks = (uint32_t)((piece.rows + tile.rows - 1) / tile.rows);
 
     br_attention_push push = {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ops/slice.h"
+#include "vk/vendor.h"
 
 /* The kinds of shaders/common/activation.glsl. */
 static_assert(BR_ACTIVATION_SILU == 1 && BR_ACTIVATION_GELU == 2 && BR_ACTIVATION_GELU_TANH == 3 && BR_ACTIVATION_QUICK_GELU == 4 &&
@@ -56,22 +57,18 @@ bool br_gemm_unrolls(const br_vk_caps *caps)
     return br_gemm_has_lanes(caps) && caps->subgroup_size == 4 && strncmp(caps->name, "SwiftShader", 11) == 0;
 }
 
-#define VENDOR_AMD 0x1002
-#define VENDOR_ARM 0x13b5
-#define VENDOR_IMAGINATION 0x1010
-
 /* PACKED of shaders/common/gemm_spec.glsl: whether a multiply-add takes numbers of 16 bits as they are (v_fma_mix_f32; Apple's operands of 16 bits), so that
  * nothing is spent on unpacking what takes half of the shared memory and of its reads. Elsewhere a conversion is an instruction, or a slow one. AMD's chips with
  * matrix units (RDNA 3) do two v_fmac_f32 at a time, but no two v_fma_mix_f32; those before RDNA have no such instruction, or one that needs more registers. */
 static bool mixes_f16(const br_vk_caps *caps)
 {
     bool apple = strncmp(caps->name, "Apple", 5) == 0; /* Honeykrisp's vendor is Mesa */
-    return apple || (caps->vendor_id == VENDOR_AMD && !caps->cooperative_matrix && caps->subgroup_min < 64);
+    return apple || (caps->vendor_id == BR_VENDOR_AMD && !caps->cooperative_matrix && caps->subgroup_min < 64);
 }
 
 bool br_gemm_wants_small_tiles(const br_vk_caps *caps)
 {
-    return caps->vendor_id == VENDOR_ARM || caps->vendor_id == VENDOR_IMAGINATION;
+    return caps->vendor_id == BR_VENDOR_ARM || caps->vendor_id == BR_VENDOR_IMAGINATION;
 }
 
 /* PanVK's compiler spills 50 values of the `medium` below and 23 of the `narrow`, none of these; on Bifrost 2 of 4 × 4 outputs an invocation. Mali's shared
@@ -205,7 +202,7 @@ static bool matrix_tile(const br_vk_caps *caps, const matrix_plan *plan, br_gemm
     tile->rows = plan->m / tile->shape.m;
     tile->columns = plan->n / tile->shape.n;
     /* AMD's cores hide more with the subgroups that fit beside a single stage. */
-    for (tile->stages = caps->vendor_id == VENDOR_AMD ? 1 : 2; tile->stages > 0; tile->stages--)
+    for (tile->stages = caps->vendor_id == BR_VENDOR_AMD ? 1 : 2; tile->stages > 0; tile->stages--)
         if (matrix_shared(*tile) <= caps->max_shared)
             return tile->threads <= caps->max_invocations && tile->threads <= caps->max_group_size[0];
     return false;

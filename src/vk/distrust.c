@@ -2,10 +2,8 @@
 #include <string.h>
 
 #include "vk/caps.h"
+#include "vk/vendor.h"
 
-#define VENDOR_ARM 0x13B5u
-#define VENDOR_IMAGINATION 0x1010u
-#define VENDOR_NVIDIA 0x10DEu
 
 typedef enum distrust_what {
     DISTRUST_F16 = 1,
@@ -24,19 +22,19 @@ typedef struct distrust_rule {
 
 static const distrust_rule rules[] = {
     /* Tencent/ncnn#6818. ncnn distrusts all Mali below Vulkan 1.0.82 as well; those are refused here, 1.1 being the minimum. */
-    {VENDOR_ARM,
+    {BR_VENDOR_ARM,
      VK_DRIVER_ID_ARM_PROPRIETARY,
      {"G720", "G925"},
      DISTRUST_F16,
      "16-bit floats: wrong results on this Mali's driver"},
     /* ggml-org/llama.cpp#28502 */
-    {VENDOR_IMAGINATION,
+    {BR_VENDOR_IMAGINATION,
      0,
      {NULL},
      DISTRUST_MATRIX | DISTRUST_DOT,
      "cooperative matrix and integer dot product: wrong results on PowerVR drivers"},
     /* ggml-org/llama.cpp#19290 */
-    {VENDOR_NVIDIA,
+    {BR_VENDOR_NVIDIA,
      VK_DRIVER_ID_NVIDIA_PROPRIETARY,
      {"RTX 20", "GTX 16", "Quadro RTX", "TITAN RTX", "Tesla T4"},
      DISTRUST_MATRIX,

@@ -1,5 +1,7 @@
 #include "vk/matrix.h"
 
+#include "vk/vendor.h"
+
 /* As in matrix.h. */
 #ifndef VK_KHR_cooperative_matrix
 #define VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR ((VkStructureType)1000506001)
@@ -19,9 +21,6 @@ typedef struct VkCooperativeMatrixPropertiesKHR {
 typedef VkResult(VKAPI_PTR *PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR)(VkPhysicalDevice, uint32_t *,
                                                                                    VkCooperativeMatrixPropertiesKHR *);
 #endif
-
-#define VENDOR_AMD 0x1002
-#define VENDOR_NVIDIA 0x10de
 
 /* Devices list a shape for every combination of types: up to some forty. */
 #define PROPERTIES_MAX 64
@@ -81,7 +80,7 @@ void br_vk_matrix_reduce_query(VkPhysicalDevice handle, br_vk_caps *caps)
 
 void br_vk_matrix_believe(br_vk_caps *caps)
 {
-    caps->prefer_matrix = caps->cooperative_matrix && (caps->vendor_id == VENDOR_AMD || caps->vendor_id == VENDOR_NVIDIA);
+    caps->prefer_matrix = caps->cooperative_matrix && (caps->vendor_id == BR_VENDOR_AMD || caps->vendor_id == BR_VENDOR_NVIDIA);
     /* NVIDIA's units take sums as factors as they lie in registers; RADV, which has the extension on demand, moves them between lanes (docs/performance.md). */
-    caps->prefer_reduce = caps->matrix_reduce && caps->vendor_id == VENDOR_NVIDIA;
+    caps->prefer_reduce = caps->matrix_reduce && caps->vendor_id == BR_VENDOR_NVIDIA;
 }

@@ -13,6 +13,7 @@
 #include "support/case.h"
 #include "support/scratch.h"
 #include "vk/handles.h"
+#include "vk/vendor.h"
 
 /* As a discrete GPU would be: on CPU devices nothing is measured. */
 static br_vk_caps gpu_caps(const br_test_device *test)
@@ -192,7 +193,7 @@ static void broken_dot(void **state)
     }
     packed = false;
     br_vk_caps caps = gpu_caps(test);
-    caps.vendor_id = 0x13b5; /* Arm: its tiles are fixed */
+    caps.vendor_id = BR_VENDOR_ARM; /* its tiles are fixed */
     caps.cooperative_matrix = false;
     br_tuning result = search_with(test, dispatch_dot_short, &caps, 600);
     assert_true(packed);

@@ -12,6 +12,7 @@
 #include "ops/op.h"
 #include "ref/attention.h"
 #include "support/op.h"
+#include "vk/vendor.h"
 
 #define TOLERANCE_F32 1e-5
 #define TOLERANCE_F16 (0x1p-11 + 1e-5)
@@ -270,7 +271,7 @@ static void test_gpu(void **state)
     caps.max_invocations = 128;
     check_shapes(&device);
     check_causal(&device);
-    caps.vendor_id = 0x13b5;
+    caps.vendor_id = BR_VENDOR_ARM;
     check_shapes(&device);
 }
 
@@ -314,6 +315,11 @@ static void check_matrix(const br_test_device *real, bool reduce)
         c.matrix = i + others < sizeof cases / sizeof cases[0];
         check(&device, &c);
     }
+    /* AMD: half of a block's keys at once. */
+    caps.vendor_id = BR_VENDOR_AMD;
+    check(&device,
+          &(attention_case){
+              .dtype = BR_F16, .pictures = 1, .queries = 37, .keys = 77, .heads = 2, .head_width = 72, .q_scale = 8, .matrix = true});
 }
 
 static void test_matrix(void **state)

@@ -5,6 +5,7 @@
 #include "ops/op.h"
 #include "ref/conv2d.h"
 #include "support/op.h"
+#include "vk/vendor.h"
 
 #define TOLERANCE_F32 1e-5
 #define TOLERANCE_F16 (0x1p-11 + 1e-5)
@@ -243,7 +244,7 @@ static void test_gpu_tiles(void **state)
     check(&device, (conv2d_case){.shape = {1, 61, 59, 20, 65, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .residual = true}); /* medium */
     check(&device, (conv2d_case){.shape = {2, 11, 13, 19, 65, 3, 3, 2, 1, 1, 1, 1}, .bias = true});                   /* small */
     check(&device, (conv2d_case){.shape = upsampled((br_ref_conv2d_params){2, 7, 5, 19, 65, 3, 3, 1, 1, 1, 1, 1}, 13, 10)});
-    caps.vendor_id = 0x13b5;                                                                                           /* Arm */
+    caps.vendor_id = BR_VENDOR_ARM;
     check(&device, (conv2d_case){.shape = {1, 31, 29, 20, 113, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .residual = true}); /* square */
     check(&device, (conv2d_case){.shape = {1, 31, 29, 7, 3, 3, 3, 1, 1, 1, 1, 1}, .bias = true});                      /* slim */
     caps.max_invocations = 256;

@@ -10,6 +10,7 @@
 #include "ops/gemm.h"
 #include "ref/linear.h"
 #include "support/op.h"
+#include "vk/vendor.h"
 
 #define TOLERANCE_F32 1e-5
 #define TOLERANCE_F16 (0x1p-11 + 1e-5)
@@ -257,12 +258,12 @@ static void test_gpu_tiles(void **state)
     check(&device, &(linear_case){.m = 389, .n = 3, .k = 92, .bias = true});          /* narrow */
     check(&device, &(linear_case){.m = 89, .n = 8, .k = 31, .residual = true});
     check(&device, &(linear_case){.m = 89, .n = 113, .k = 91, .x_dtype = BR_F16, .w_dtype = BR_F16});
-    caps.vendor_id = 0x1002; /* AMD: numbers of 16 bits stay packed */
+    caps.vendor_id = BR_VENDOR_AMD; /* numbers of 16 bits stay packed */
     for (int w = BR_F32; w <= BR_F16; w++) {
         check(&device, &(linear_case){.m = 89, .n = 116, .k = 92, .bias = true, .x_dtype = BR_F16, .w_dtype = (br_dtype)w});
         check(&device, &(linear_case){.m = 89, .n = 113, .k = 91, .residual = true, .x_dtype = (br_dtype)w, .w_dtype = BR_F16});
     }
-    caps.vendor_id = 0x13b5;                                                   /* Arm */
+    caps.vendor_id = BR_VENDOR_ARM;
     check(&device, &(linear_case){.m = 389, .n = 233, .k = 36, .bias = true}); /* square */
     check(&device, &(linear_case){.m = 389, .n = 233, .k = 11, .residual = true});
     check(&device, &(linear_case){.m = 389, .n = 3, .k = 92, .bias = true}); /* slim */
@@ -320,7 +321,7 @@ static void test_geglu(void **state)
     check(&device, &(linear_case){.m = 509, .n = 229, .k = 7, .geglu = true});                 /* medium */
     check(&device, &(linear_case){.m = 1, .n = 113, .k = 89, .geglu = true, .bias = true});
     check(&device, &(linear_case){.m = 7, .n = 67, .k = 260, .geglu = true});
-    caps.vendor_id = 0x13b5;                                                                  /* Arm */
+    caps.vendor_id = BR_VENDOR_ARM;
     check(&device, &(linear_case){.m = 389, .n = 113, .k = 36, .geglu = true, .bias = true}); /* square */
     check(&device, &(linear_case){.m = 389, .n = 3, .k = 92, .geglu = true});                 /* slim */
 }
@@ -408,7 +409,7 @@ static void test_matrix(void **state)
         if (i == 0)
             assert_int_equal(tile.stages, 2);
     }
-    caps.vendor_id = 0x1002; /* AMD: one stage */
+    caps.vendor_id = BR_VENDOR_AMD; /* one stage */
     assert_true(br_gemm_tile_choose_matrix(&caps, 43, 37, 0, &tile));
     assert_int_equal(tile.stages, 1);
     check(&device, &(linear_case){.m = 43, .n = 37, .k = 100, .bias = true, .x_dtype = BR_F16, .w_dtype = BR_F16});

@@ -13,6 +13,7 @@
 #include "ref/linear.h"
 #include "support/case.h"
 #include "support/matrix.h"
+#include "vk/vendor.h"
 
 #define PACKING (0.5 / 127)
 #define CHANCE (9.0 / 8)
@@ -246,7 +247,7 @@ static void test_gpu_tiles(void **state)
     point(&devices);
     check(&devices.discrete, &(dot_case){.dtype = BR_Q8_0, .m = 1031, .n = 1009, .k = 96, .exact = true}); /* large */
     check(&devices.discrete, &(dot_case){.dtype = BR_Q5_1, .m = 509, .n = 449, .k = 32, .exact = true});   /* medium */
-    devices.discrete_caps.vendor_id = 0x13b5;                                                              /* Arm */
+    devices.discrete_caps.vendor_id = BR_VENDOR_ARM;
     check(&devices.discrete, &(dot_case){.dtype = BR_Q4_0, .m = 389, .n = 449, .k = 160, .exact = true});
 }
 

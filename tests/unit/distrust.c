@@ -3,6 +3,7 @@
 
 #include "support/test.h"
 #include "vk/caps.h"
+#include "vk/vendor.h"
 
 static br_vk_caps everything(const char *name, uint32_t vendor)
 {
@@ -24,19 +25,19 @@ static br_vk_caps everything(const char *name, uint32_t vendor)
 static void wrong_claims_are_taken_back(void **state)
 {
     (void)state;
-    br_vk_caps caps = everything("Immortalis-G720", 0x13B5);
+    br_vk_caps caps = everything("Immortalis-G720", BR_VENDOR_ARM);
     br_vk_caps_distrust(&caps, VK_DRIVER_ID_ARM_PROPRIETARY);
     assert_false(caps.f16_storage || caps.f16_arithmetic);
     assert_false(caps.cooperative_matrix); /* those are of 16-bit floats */
     assert_non_null(strstr(caps.distrusted[0], "16-bit floats"));
     assert_null(caps.distrusted[1]);
 
-    caps = everything("PowerVR BXS-4-64", 0x1010);
+    caps = everything("PowerVR BXS-4-64", BR_VENDOR_IMAGINATION);
     br_vk_caps_distrust(&caps, VK_DRIVER_ID_IMAGINATION_PROPRIETARY);
     assert_false(caps.integer_dot || caps.integer_dot_fast || caps.cooperative_matrix);
     assert_true(caps.f16_storage);
 
-    caps = everything("AMD Radeon Pro 5500M", 0x1002);
+    caps = everything("AMD Radeon Pro 5500M", BR_VENDOR_AMD);
     br_vk_caps_distrust(&caps, VK_DRIVER_ID_MOLTENVK);
     assert_false(caps.subgroup_arithmetic || caps.subgroup_shuffle || caps.subgroup_vote);
 }
@@ -49,10 +50,10 @@ static void the_others_keep_theirs(void **state)
         uint32_t vendor;
         VkDriverId driver;
     } devices[] = {
-        {"Mali-G610", 0x13B5, VK_DRIVER_ID_ARM_PROPRIETARY},
-        {"Mali-G720", 0x13B5, VK_DRIVER_ID_MESA_PANVK},
-        {"AMD Radeon RX 7900 XTX", 0x1002, VK_DRIVER_ID_MESA_RADV},
-        {"NVIDIA GeForce RTX 3090", 0x10DE, VK_DRIVER_ID_NVIDIA_PROPRIETARY},
+        {"Mali-G610", BR_VENDOR_ARM, VK_DRIVER_ID_ARM_PROPRIETARY},
+        {"Mali-G720", BR_VENDOR_ARM, VK_DRIVER_ID_MESA_PANVK},
+        {"AMD Radeon RX 7900 XTX", BR_VENDOR_AMD, VK_DRIVER_ID_MESA_RADV},
+        {"NVIDIA GeForce RTX 3090", BR_VENDOR_NVIDIA, VK_DRIVER_ID_NVIDIA_PROPRIETARY},
         {"Apple M1", 0x106B, VK_DRIVER_ID_MOLTENVK},
     };
     for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++) {
@@ -65,7 +66,7 @@ static void the_others_keep_theirs(void **state)
 static void a_reason_is_given_only_for_what_was_claimed(void **state)
 {
     (void)state;
-    br_vk_caps caps = everything("NVIDIA GeForce RTX 2080", 0x10DE);
+    br_vk_caps caps = everything("NVIDIA GeForce RTX 2080", BR_VENDOR_NVIDIA);
     caps.cooperative_matrix = false;
     br_vk_caps_distrust(&caps, VK_DRIVER_ID_NVIDIA_PROPRIETARY);
     assert_null(caps.distrusted[0]);
