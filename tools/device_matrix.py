@@ -6,7 +6,10 @@ import struct
 import subprocess
 import zlib
 
+import main_loop
+
 PICTURE = ["--steps", "4", "-s", "7", "a red apple"]
+SHADERS = ["brume", "shaders", "--stats", "--disassemble", "--json"]
 SD15 = ["--arch", "sd15", "--size", "512x512"]
 # More models, where looking at them is cheap: title, options.
 MORE_MODELS = {"radv-navi31": {"The model that ships, 64×64": [], "Stable Diffusion XL, 1024×1024": ["--arch", "sdxl", "--size", "1024x1024"]}}
@@ -18,6 +21,14 @@ def one_line(text):
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("qemu:")]
     errors = [line for line in lines if "error" in line.lower()]
     return (errors or lines or [""])[-1].strip()[:300]
+
+
+def count_main_loops(shaders):
+    """Puts what the code shows in the place of the code, which is megabytes."""
+    for shader in shaders:
+        if slots := main_loop.main_loop(shader):
+            shader["numbers"]["main_loop"] = slots[0] / max(slots[1], 1)
+        del shader["executables"]
 
 
 def check(lab, device, run_on, args):
@@ -33,10 +44,10 @@ def check(lab, device, run_on, args):
     checks = {
         "devices": ["brume", "devices", "--json"],
         "picture": ["brume", "txt2img", "-q", "-o", str(picture), *PICTURE],
-        "shaders": ["brume", "shaders", "--stats", "--json", *SD15],
+        "shaders": [*SHADERS, *SD15],
     }
     for title, model in MORE_MODELS.get(device.name, {}).items():
-        checks[title] = ["brume", "shaders", "--stats", "--json", *model]
+        checks[title] = [*SHADERS, *model]
     if not device.executes or args.slow:
         checks["sd15"] = ["brume", "bench", *SD15, "--stage", "all", "--runs", "1", "--json"]
     results = {"date": datetime.date.today().isoformat()}
@@ -48,6 +59,7 @@ def check(lab, device, run_on, args):
             del entry["error"]
             if words[-1] == "--json" or "--json" in words:
                 entry["json"] = json.loads(out)
+                count_main_loops(entry["json"].get("shaders", []))
         results[name] = entry
         said = "timed out" if code is None else "ok" if code == 0 else f"failed with {code}: {entry['error']}"
         print(f"{device.name}: {name}: {said}, {seconds:.1f} s", flush=True)
@@ -80,7 +92,8 @@ multiplications and additions; from 1 % on a shader is hot, and bold. A dash: th
 
 *registers* are of 32 bits an invocation (Adreno's vectors of 4 and Apple's halves are converted), *spills* what the driver calls so (Adreno: stores to private
 memory), *scratch* bytes of memory an invocation, *waves* the subgroups (Apple: invocations) that a core holds at once by the driver's estimate, *cycles* its
-static estimate, which counts loops in its own way: compare builds of one shader on one driver, not drivers.
+static estimate, which counts loops in its own way: compare builds of one shader on one driver, not drivers. *loop* is the share of multiply-adds and matrix
+instructions among the vector instructions of the main loop, where a driver shows its code (`tools/main_loop.py` says how they are counted).
 """
 
 
@@ -182,6 +195,10 @@ def number(shader, *names):
     return "–"
 
 
+def loop(shader):
+    return f"{shader['numbers']['main_loop']:.2f}" if "main_loop" in shader["numbers"] else "–"
+
+
 def work(report):
     """Of every shader of a report: its share of all multiplications and additions."""
     flops = [sum(shader["flops"].values()) for shader in report["shaders"]]
@@ -204,8 +221,8 @@ def scratching(report, least=0.0):
 
 def table(report, least):
     """Rows of the shaders with at least that share of the work."""
-    lines = ["| work | shader | constants | text, unet, vae, encode | registers | spills | scratch | waves | instructions | cycles | bytes |",
-             "|--:|---|---|---|--:|--:|--:|--:|--:|--:|--:|"]
+    lines = ["| work | shader | constants | text, unet, vae, encode | registers | spills | scratch | waves | loop | instructions | cycles | bytes |",
+             "|--:|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|"]
     for shader, share in zip(report["shaders"], work(report)):
         if share < least:
             continue
@@ -214,7 +231,7 @@ def table(report, least):
         name = f"**{shader['shader']}**" if share >= HOT else shader["shader"]
         lines.append(f"| {100 * share:.2f} % | {name} | {constants} | {uses} | " + " | ".join(
             [number(shader, "registers"), number(shader, "spills"), number(shader, "scratch_bytes"), number(shader, "waves", "threads"),
-             number(shader, "instructions"), number(shader, "cycles"), number(shader, "code_bytes")]) + " |")
+             loop(shader), number(shader, "instructions"), number(shader, "cycles"), number(shader, "code_bytes")]) + " |")
     return lines + [""]
 
 
