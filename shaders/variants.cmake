@@ -25,6 +25,9 @@ foreach(OP linear conv2d)
   br_shader(${OP}_parts_f32 ops/${OP}.comp BR_PARTS=1 X_F16=0)
   br_shader(${OP}_parts_f16 ops/${OP}.comp BR_PARTS=1 X_F16=1)
 endforeach()
+# The same with the layer norm of what it makes, see common/parts_norm.glsl
+br_shader(linear_parts_norm_f32 ops/linear.comp BR_PARTS=1 BR_NORM=1 X_F16=0)
+br_shader(linear_parts_norm_f16 ops/linear.comp BR_PARTS=1 BR_NORM=1 X_F16=1)
 # For matrix units, see common/gemm_matrix.glsl
 foreach(OP linear conv2d)
   br_shader(${OP}_matrix_f16 ops/${OP}.comp BR_MATRIX=1 X_F16=1 W_F16=1 MATRIX)

@@ -7,67 +7,41 @@
 #extension GL_EXT_control_flow_attributes : require
 #include "common/attention.glsl"
 
-layout(constant_id = 4) const uint TX = 16;      // a divisor of the workgroup
-layout(constant_id = 5) const uint KEY_SETS = 2; // 1, 2 or 4
-layout(constant_id = 6) const uint SLAB = 8;     // quads of q and k
+layout(constant_id = 4) const uint TX = 16;       // a divisor of the workgroup
+layout(constant_id = 5) const uint KEY_SETS = 2;  // 1, 2 or 4
+layout(constant_id = 6) const uint SLAB = 8;      // quads of q and k
 layout(constant_id = 7) const bool WHOLE = false; // VEC, and a head's width is whole slabs
 const uint TY = gl_WorkGroupSize.x / TX;
 const uint ROWS = 4 * TY;
 const uint KEYS = KEY_SETS * TX;
 const uint V_KEYS = KEYS % (512 / TX) == 0 ? 512 / TX : KEYS; // a multiple of 4
-// Odd strides keep neighbouring rows in different banks.
-const uint STRIDE = SLAB | 1;
+// Neighbouring rows are in different banks.
 const uint P_STRIDE = TY + 1;
 const uint R_STRIDE = TX + 1;
-
-// That a workgroup loads at once; where SLAB does not divide it, its last invocations load the beginning of the next one as well.
-const uint LOAD_ROWS = gl_WorkGroupSize.x / SLAB;
-const uint ROW_LOADS = (ROWS + LOAD_ROWS - 1) / LOAD_ROWS;
-const uint KEY_LOADS = (KEYS + LOAD_ROWS - 1) / LOAD_ROWS;
-const bool LOADS_ROWS = LOAD_ROWS * SLAB == gl_WorkGroupSize.x && ROWS % LOAD_ROWS == 0;
-const bool LOADS_KEYS = LOAD_ROWS * SLAB == gl_WorkGroupSize.x && KEYS % LOAD_ROWS == 0;
-
-const uint SLAB_SIZE = (ROWS + KEYS) * STRIDE;
-shared vec4 slab[SLAB_SIZE > V_KEYS * TX ? SLAB_SIZE : V_KEYS * TX];
-shared vec4 weights[KEYS * P_STRIDE]; // [key][ty]: of the four rows of ty
 
 struct head_place {
     uint q_row, k_row, v_row; // first element of the head in row row0 of q, in row 0 of k and of v
     uint row0;
 };
 
+#include "common/attention_slab.glsl"
+
+shared vec4 weights[KEYS * P_STRIDE]; // [key][ty]: of the four rows of ty
+
 vec4 scores[KEY_SETS]; // components are rows
 vec4 sums[QUADS * 4];
-uint q_at[ROW_LOADS], k_at[KEY_LOADS]; // where this invocation loads the first slab: a quad of every LOAD_ROWS-th row
 
-ATTENTION_LOAD(load_q, q, WHOLE)
-ATTENTION_LOAD(load_k, k, WHOLE)
 ATTENTION_LOAD(load_v, v, VEC)
-
-void find_rows(head_place at, uint key0)
-{
-    uint row = gl_LocalInvocationIndex / SLAB, own = gl_LocalInvocationIndex % SLAB * 4;
-    [[unroll]] for (uint i = 0; i < ROW_LOADS; i++)
-        q_at[i] = at.q_row + own + min(row + i * LOAD_ROWS, p.rows - 1 - at.row0) * p.q_stride;
-    [[unroll]] for (uint i = 0; i < KEY_LOADS; i++)
-        k_at[i] = at.k_row + own + min(key0 + row + i * LOAD_ROWS, p.keys - 1) * p.k_stride;
-}
 
 void multiply_q_k(head_place at, uint key0)
 {
     uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX;
-    uint row = lid / SLAB, quad = lid % SLAB, place = row * STRIDE + quad;
     find_rows(at, key0);
     [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
         scores[c] = vec4(0.0);
     for (uint quad0 = 0; quad0 * 4 < p.head_width; quad0 += SLAB) {
         barrier();
-        [[unroll]] for (uint i = 0; i < ROW_LOADS; i++)
-            if (LOADS_ROWS || row + i * LOAD_ROWS < ROWS)
-                slab[place + i * LOAD_ROWS * STRIDE] = load_q(q_at[i], quad0, (quad0 + quad) * 4);
-        [[unroll]] for (uint i = 0; i < KEY_LOADS; i++)
-            if (LOADS_KEYS || row + i * LOAD_ROWS < KEYS)
-                slab[place + (ROWS + i * LOAD_ROWS) * STRIDE] = load_k(k_at[i], quad0, (quad0 + quad) * 4);
+        load_slab(quad0);
         barrier();
         [[unroll]] for (uint i = 0; i < SLAB; i++) {
             vec4 key[KEY_SETS];
@@ -82,27 +56,30 @@ void multiply_q_k(head_place at, uint key0)
     }
 }
 
-// Reduces over the TX invocations of a row, in the slab's memory.
+// Hands a value to the TX invocations of its rows, in the slab's memory, where they find all of theirs from the returned place on.
+uint share_rows(vec4 value)
+{
+    uint lid = gl_LocalInvocationIndex, first = lid / TX * R_STRIDE;
+    barrier();
+    slab[first + lid % TX] = value;
+    barrier();
+    return first;
+}
+
 vec4 row_maximum(vec4 value)
 {
-    uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX;
-    barrier();
-    slab[ty * R_STRIDE + tx] = value;
-    barrier();
+    uint first = share_rows(value);
     for (uint i = 0; i < TX; i++)
-        value = max(value, slab[ty * R_STRIDE + i]);
+        value = max(value, slab[first + i]);
     return value;
 }
 
 vec4 row_sum(vec4 value)
 {
-    uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX;
-    barrier();
-    slab[ty * R_STRIDE + tx] = value;
-    barrier();
+    uint first = share_rows(value);
     vec4 sum = vec4(0.0);
     for (uint i = 0; i < TX; i++)
-        sum += slab[ty * R_STRIDE + i];
+        sum += slab[first + i];
     return sum;
 }
 
@@ -110,9 +87,7 @@ vec4 row_sum(vec4 value)
 // only when running live in memory (NVK) or cost a ladder of moves (Honeykrisp).
 void add_weighted_quad(head_place at, uint key0, uint quad0, vec4 decay, uint c)
 {
-    uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX, quad = quad0 + c * TX + tx;
-    if (VEC)
-        quad = min(quad, p.head_width / 4 - 1);
+    uint lid = gl_LocalInvocationIndex, tx = lid % TX, ty = lid / TX, quad = min(quad0 + c * TX + tx, VEC ? p.head_width / 4 - 1 : ~0u);
     [[unroll]] for (uint r = 0; r < 4; r++)
         sums[c * 4 + r] *= decay[r];
     for (uint from = 0; from < KEYS; from += V_KEYS) {

@@ -20,25 +20,12 @@ layout(std430, binding = BR_LAYER_NORM_BETA) readonly buffer Beta4 { vec4 beta4[
 layout(std430, binding = BR_LAYER_NORM_Y) writeonly buffer Y { X_T y[]; };
 layout(std430, binding = BR_LAYER_NORM_Y) writeonly buffer Y4 { X_QUAD y4[]; };
 
-shared float s_sum[gl_WorkGroupSize.x];
+#include "common/row_sum.glsl"
 
-// Over the lanes of each row; every invocation has to call it.
-float row_sum(vec4 value)
+// Of the vectors' elements.
+float vector_sum(vec4 value)
 {
-    uint id = gl_LocalInvocationID.x, lane = id % LANES;
-    float own = VECTOR == 4 ? value.x + value.y + (value.z + value.w) : value.x;
-    if (LANES == 1)
-        return own;
-    s_sum[id] = own;
-    barrier();
-    for (uint step = LANES / 2; step > 0; step /= 2) {
-        if (lane < step)
-            s_sum[id] += s_sum[id + step];
-        barrier();
-    }
-    float sum = s_sum[id - lane];
-    barrier();
-    return sum;
+    return VECTOR == 4 ? value.x + value.y + (value.z + value.w) : value.x;
 }
 
 vec4 read_x(uint i)
@@ -81,7 +68,7 @@ void main()
     }
     for (uint d = lane + REGISTERS * LANES; d < width; d += LANES)
         sum += read_x(begin + d) - near;
-    float mean = near + row_sum(sum) / float(p.width);
+    float mean = near + row_sum(vector_sum(sum)) / float(p.width);
 
     sum = vec4(0);
     for (uint k = 0; k < REGISTERS; k++)
@@ -91,7 +78,7 @@ void main()
         vec4 distance = read_x(begin + d) - mean;
         sum += distance * distance;
     }
-    float scale = inversesqrt(row_sum(sum) / float(p.width) + p.eps);
+    float scale = inversesqrt(row_sum(vector_sum(sum)) / float(p.width) + p.eps);
 
     for (uint k = 0; k < REGISTERS; k++)
         if (lane + k * LANES < width)

@@ -86,18 +86,10 @@ GEMM_LOAD_STORED(load_bias, bias, F32)
 GEMM_LOAD_STORED(load_residual, residual, X_T)
 GEMM_LOAD_STORED(load_residual_row, residual_row, F32)
 
-// Columns n .. n + GEMM_V - 1 of row m, from the sums of values and of gates.
-void gemm_store(uint m, uint n, vec4 v, vec4 gate)
+// Columns n .. n + GEMM_V - 1 of row m of y, from the sums of values and of gates.
+vec4 gemm_finish(uint m, uint n, vec4 v, vec4 gate)
 {
-    if (!WHOLE && (m >= p.m || n >= p.n))
-        return;
-#if !BR_PARTS
-    if (SPLIT) {
-        gemm_store_sums(m, n, v, gate);
-        return;
-    }
-#endif
-    uint count = p.n - n, at = p.y_first + m * p.y_stride + n, residual_at = p.residual_first + m * p.y_stride + n;
+    uint count = p.n - n, residual_at = p.residual_first + m * p.y_stride + n;
 #if BR_LANES
     const bool add_bias = false; // the sums began with it
 #else
@@ -114,8 +106,26 @@ void gemm_store(uint m, uint n, vec4 v, vec4 gate)
         v *= load_residual(residual_at, count);
     if (RESIDUAL == RESIDUAL_ROW)
         v += load_residual_row(p.residual_first + n, count);
-    GEMM_STORE(y, X_T, at, v, count);
+    return v;
 }
+
+void gemm_store(uint m, uint n, vec4 v, vec4 gate)
+{
+    if (!WHOLE && (m >= p.m || n >= p.n))
+        return;
+#if !BR_PARTS
+    if (SPLIT) {
+        gemm_store_sums(m, n, v, gate);
+        return;
+    }
+#endif
+    v = gemm_finish(m, n, v, gate);
+    GEMM_STORE(y, X_T, p.y_first + m * p.y_stride + n, v, p.n - n);
+}
+
+#if BR_NORM
+#include "common/parts_norm.glsl"
+#endif
 
 #if BR_MATRIX
 #include "common/gemm_matrix.glsl"
@@ -135,7 +145,9 @@ void main()
     uint group = BR_GROUP_INDEX;
     if (group >= p.total)
         return;
-#if BR_PARTS
+#if BR_NORM
+    add_parts_and_norm(group);
+#elif BR_PARTS
     gemm_add_parts(group);
 #else
     if (SPLIT)

@@ -13,6 +13,11 @@
 #define BR_LINEAR_RESIDUAL 4 /* X_T as y, or f32 [n] */
 #define BR_LINEAR_BINDINGS 5
 #define BR_LINEAR_X_SCALES 5 /* vec2 [m, k / 32], integer dot products only */
+/* The second stage with the layer norm of its result: y's rows are n elements long. */
+#define BR_LINEAR_GAMMA 1  /* f32 [n], in the place of w */
+#define BR_LINEAR_BETA 5   /* f32 [n] */
+#define BR_LINEAR_NORMED 6 /* X_T [m, n] */
+#define BR_LINEAR_NORM_BINDINGS 7
 
 /* The *_first are elements of the buffer between the start of a binding's range and the slice; of w, words where it has blocks. */
 BR_PUSH(br_linear_push,
@@ -33,6 +38,7 @@ BR_PUSH(br_linear_push,
     uint w_columns;
     uint scales_first; /* pairs of x_scales */
     uint parts;        /* of k, each a workgroup's: common/gemm_parts.glsl */
+    float eps;         /* of the layer norm */
 )
 
 #endif

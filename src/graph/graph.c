@@ -276,6 +276,22 @@ br_status br_graph_add_output(br_graph *graph, int node, const char *name, br_dt
     return NULL;
 }
 
+void br_graph_merge_next(br_graph *graph, int node, int first_input)
+{
+    br_node *into = &graph->nodes[node], *next = into + 1;
+    assert(node + 1 < graph->node_count && into->input_count + next->input_count - first_input <= BR_NODE_INPUT_MAX &&
+           into->output_count + next->output_count <= BR_NODE_OUTPUT_MAX);
+    for (int i = first_input; i < next->input_count; i++)
+        into->inputs[into->input_count++] = next->inputs[i];
+    for (int i = 0; i < next->output_count; i++)
+        into->outputs[into->output_count++] = next->outputs[i];
+    graph->node_count--;
+    memmove(next, next + 1, (size_t)(graph->node_count - node - 1) * sizeof *next);
+    for (br_value i = 0; i < graph->value_count; i++)
+        if (graph->values[i].producer > node)
+            graph->values[i].producer--;
+}
+
 static br_status verify_node(const br_graph *graph, int index)
 {
     const br_node *node = &graph->nodes[index];

@@ -122,6 +122,9 @@ typedef struct br_node_params {
 br_value br_graph_node(br_graph *graph, const br_node_params *params);
 /* Another output of a node that there is already: a TEMP "NODE/NAME". For what a device wants beside the model's values. */
 BR_MUST_CHECK br_status br_graph_add_output(br_graph *graph, int node, const char *name, br_dtype dtype, br_shape shape);
+/* Makes the node behind `node` a part of it, for a device that does both at once: its inputs from number `first_input` on and its outputs come after the node's
+ * own, for which there must be room. Nodes behind them move up by one. */
+void br_graph_merge_next(br_graph *graph, int node, int first_input);
 
 /* Reading. `value` must be valid. */
 const br_value_info *br_graph_value(const br_graph *graph, br_value value);

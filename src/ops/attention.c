@@ -23,8 +23,8 @@ typedef enum attention_form { FORM_GPU, FORM_LANES, FORM_MATRIX } attention_form
 typedef struct attention_tile {
     attention_form form;
     uint32_t threads, rows;
-    uint32_t quads;    /* of sums a row that an invocation holds */
-    uint32_t rest;     /* sums of attention_lanes.comp beside its quads */
+    uint32_t quads; /* of sums a row that an invocation holds */
+    uint32_t rest;  /* sums of attention_lanes.comp beside its quads */
     /* attention.comp: invocations along the columns, quads of q and k in shared memory, and whether a head is whole slabs of them */
     uint32_t tx, slab;
     bool whole;
@@ -59,7 +59,7 @@ typedef struct attention_tile {
 #define MATRIX_HEAD_MIN 32
 #define MATRIX_HEAD_MAX 128
 #define MATRIX_SIDE_MAX 16     /* to which heads are padded; of matrices */
-#define MATRIX_HEAD_AMD 64     /* with wider ones RADV loads so much ahead that a tenth of the instructions are moves between registers */
+#define MATRIX_HEAD_AMD 64     /* with wider ones RADV loads so much ahead that a tenth of the loop is moves between registers */
 #define MATRIX_SUBGROUPS 8     /* of a workgroup: they share the blocks of k and v */
 #define MATRIX_SUBGROUPS_FEW 4 /* where eight do not fit or there are too few rows for MATRIX_MIN_GROUPS workgroups */
 #define MATRIX_MIN_GROUPS 64

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "ops/linear.h"
+#include "ops/norm.h"
 #include "ops/slice.h"
 #include "vk/vendor.h"
 
@@ -29,6 +31,7 @@ static_assert(BR_ACTIVATION_SILU == 1 && BR_ACTIVATION_GELU == 2 && BR_ACTIVATIO
 #define DISCRETE_GROUPS 256
 #define INTEGRATED_GROUPS 64
 #define PARTS_THREADS 64
+#define NORM_QUADS_MAX 8 /* of an invocation, in registers, where a layer norm is made along with it */
 
 /* Values of k a step of the matrix units' tiles, and the size of subgroup that they are made for: devices with a choice have 32 among it. */
 #define MATRIX_DEPTH 32
@@ -318,6 +321,41 @@ static bool is_unrolled(const br_vk_caps *caps, const br_gemm_launch *launch)
            (launch->flags & wanted) == wanted && launch->epilogue.activation == BR_ACTIVATION_NONE;
 }
 
+/* The second stage: adds the parts up. */
+static br_status emit_parts(br_emitter *emitter, br_op_dispatch *dispatch, const br_gemm_launch *launch)
+{
+    br_gemm_tile quads = {
+        .threads = PARTS_THREADS, .threads_n = 1, .rows = 1, .columns = launch->epilogue.geglu ? 8 : 4, .quads = 1};
+    dispatch->shader = launch->parts;
+    dispatch->operand_count = BR_GEMM_RESIDUAL + 1;
+    dispatch->operands[BR_GEMM_W] = br_gemm_unused(emitter, dispatch->operands[BR_GEMM_X].value);
+    set_total(dispatch, emitter, (launch->m * ((launch->n + 3) / 4) + PARTS_THREADS - 1) / PARTS_THREADS);
+    br_gemm_specialize(dispatch, quads, launch->flags & BR_GEMM_VEC_STORE, launch->epilogue);
+    return br_emit_dispatch(emitter, dispatch);
+}
+
+bool br_gemm_takes_norm(const br_vk_caps *caps, br_gemm_tile tile, uint32_t flags, uint64_t n)
+{
+    return tile.parts > 1 && (flags & BR_GEMM_VEC_STORE) && n <= (uint64_t)PARTS_THREADS * 4 * NORM_QUADS_MAX &&
+           caps->max_storage_buffers >= BR_LINEAR_NORM_BINDINGS;
+}
+
+/* The second stage, a row a workgroup. */
+static br_status emit_parts_and_norm(br_emitter *emitter, br_op_dispatch *dispatch, const br_gemm_launch *launch)
+{
+    br_gemm_tile quads = {.threads = PARTS_THREADS, .threads_n = 1, .rows = 1, .columns = 4, .quads = 1};
+    dispatch->shader = launch->norm->shader;
+    dispatch->operand_count = BR_LINEAR_NORM_BINDINGS;
+    dispatch->operands[BR_LINEAR_GAMMA] = launch->norm->gamma;
+    dispatch->operands[BR_LINEAR_BETA] = launch->norm->beta;
+    dispatch->operands[BR_LINEAR_NORMED] = launch->norm->y;
+    dispatch->flops += BR_LAYER_NORM_FLOPS * launch->m * launch->n;
+    set_total(dispatch, emitter, launch->m);
+    br_gemm_specialize(dispatch, quads, BR_GEMM_VEC_STORE, launch->epilogue);
+    dispatch->spec[dispatch->spec_count++] = (uint32_t)((launch->n / 4 + PARTS_THREADS - 1) / PARTS_THREADS);
+    return br_emit_dispatch(emitter, dispatch);
+}
+
 br_status br_gemm_emit(br_emitter *emitter, const br_op_dispatch *dispatch, const br_gemm_launch *launch)
 {
     uint32_t total, parts = launch->tile.parts;
@@ -342,15 +380,9 @@ br_status br_gemm_emit(br_emitter *emitter, const br_op_dispatch *dispatch, cons
     first.operands[BR_GEMM_BIAS] = first.operands[BR_GEMM_RESIDUAL] = br_gemm_unused(emitter, first.operands[BR_GEMM_W].value);
     BR_TRY(emit_specialized(emitter, &first, launch, launch->flags | FLAG_SPLIT, (br_gemm_epilogue){.geglu = geglu}));
 
-    br_gemm_tile quads = {.threads = PARTS_THREADS, .threads_n = 1, .rows = 1, .columns = geglu ? 8 : 4, .quads = 1};
-    second.shader = launch->parts;
-    second.operand_count = BR_GEMM_RESIDUAL + 1;
-    second.operands[BR_GEMM_X] = br_emit_whole(emitter, sums, BR_VK_READ);
-    second.operands[BR_GEMM_W] = br_gemm_unused(emitter, sums);
     second.flops = parts * launch->m * columns;
-    set_total(&second, emitter, (launch->m * ((launch->n + 3) / 4) + PARTS_THREADS - 1) / PARTS_THREADS);
-    br_gemm_specialize(&second, quads, launch->flags & BR_GEMM_VEC_STORE, launch->epilogue);
-    return br_emit_dispatch(emitter, &second);
+    second.operands[BR_GEMM_X] = br_emit_whole(emitter, sums, BR_VK_READ);
+    return launch->norm ? emit_parts_and_norm(emitter, &second, launch) : emit_parts(emitter, &second, launch);
 }
 
 br_operand br_gemm_unused(const br_emitter *emitter, br_value value)

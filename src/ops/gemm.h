@@ -71,6 +71,14 @@ void br_gemm_specialize(br_op_dispatch *dispatch, br_gemm_tile tile, uint32_t fl
 /* The bindings of linear.h and conv2d.h. */
 enum { BR_GEMM_X, BR_GEMM_W, BR_GEMM_Y, BR_GEMM_BIAS, BR_GEMM_RESIDUAL };
 
+/* The layer norm of what a product in parts makes, by the dispatch that adds them up: shaders/common/parts_norm.glsl. */
+typedef struct br_gemm_norm {
+    br_shader_id shader;
+    br_operand gamma, beta, y;
+} br_gemm_norm;
+/* Whether a tile in parts, with these flags, can have one for rows of n. */
+bool br_gemm_takes_norm(const br_vk_caps *caps, br_gemm_tile tile, uint32_t flags, uint64_t n);
+
 typedef struct br_gemm_launch {
     br_gemm_tile tile;
     uint32_t flags;
@@ -78,6 +86,7 @@ typedef struct br_gemm_launch {
     uint64_t m, n;                   /* outputs of the dispatch */
     uint32_t op_spec_count, op_spec; /* the constant that an op adds, or none */
     br_shader_id parts;              /* the second stage */
+    const br_gemm_norm *norm;        /* or NULL */
     const br_shader_id *unrolled;    /* for br_gemm_unrolls and the same types: without an activation and with GEGLU; or NULL */
 } br_gemm_launch;
 

@@ -1,13 +1,12 @@
 #include "ops/layer_norm.h"
 
 #include "ops/elementwise.h"
+#include "ops/norm.h"
 
 /* Vectors of a row that one invocation aims to hold: enough work to hide latency, few registers. */
 #define VECTORS_WANTED 4
 /* Vectors it keeps in registers at the most: 32 floats. */
 #define REGISTERS_MAX 8
-/* mean: a sum; variance: difference, product, sum; result: difference, two products, sum */
-#define FLOPS_AN_ELEMENT 8
 
 typedef struct br_layer_norm_attrs {
     float eps;
@@ -34,13 +33,22 @@ br_value br_op_layer_norm(br_graph *graph, const char *name, const br_layer_norm
                                                   .outputs = {{br_graph_dtype(graph, params->x), shape, BR_NONE}}});
 }
 
+bool br_layer_norm_is_of(const br_graph *graph, int index, br_value x, float *out_eps)
+{
+    const br_node *node = &graph->nodes[index];
+    if (index >= graph->node_count || node->op != BR_OP_layer_norm || node->inputs[BR_LAYER_NORM_INPUT_X] != x)
+        return false;
+    *out_eps = ((const br_layer_norm_attrs *)node->attrs)->eps;
+    return true;
+}
+
 static br_status emit_rows(br_emitter *emitter, const br_node *node, const br_slices *slices, uint64_t width)
 {
     const br_layer_norm_attrs *attrs = node->attrs;
     br_slice pieces[] = {
         [BR_LAYER_NORM_X] = slices->piece[0],
-        [BR_LAYER_NORM_GAMMA] = {br_emit_whole(emitter, node->inputs[1], BR_VK_READ), 0},
-        [BR_LAYER_NORM_BETA] = {br_emit_whole(emitter, node->inputs[2], BR_VK_READ), 0},
+        [BR_LAYER_NORM_GAMMA] = {br_emit_whole(emitter, node->inputs[BR_LAYER_NORM_INPUT_GAMMA], BR_VK_READ), 0},
+        [BR_LAYER_NORM_BETA] = {br_emit_whole(emitter, node->inputs[BR_LAYER_NORM_INPUT_BETA], BR_VK_READ), 0},
         [BR_LAYER_NORM_Y] = slices->piece[1],
     };
     uint32_t vector = br_elementwise_vector(pieces, 4, width), vectors = (uint32_t)width / vector;
@@ -70,7 +78,7 @@ static br_status emit_rows(br_emitter *emitter, const br_node *node, const br_sl
                                                         .vector = vector,
                                                         .spec_count = 2,
                                                         .spec = {lanes, registers < REGISTERS_MAX ? registers : REGISTERS_MAX},
-                                                        .flops = FLOPS_AN_ELEMENT * slices->count * width});
+                                                        .flops = BR_LAYER_NORM_FLOPS * slices->count * width});
 }
 
 br_status br_emit_layer_norm(br_emitter *emitter, const br_node *node)

@@ -3,6 +3,7 @@
 #include "ops/gemm.h"
 #include "ops/linear.h"
 #include "ops/linear_dot.h"
+#include "ops/norm.h"
 #include "ops/quant.h"
 #include "ops/slice.h"
 
@@ -157,6 +158,24 @@ static br_linear_push shape_push(const br_emitter *emitter, const br_node *node,
     };
 }
 
+/* Makes the layer norm of y, if that is the node behind this one, a part of it. */
+static bool take_norm(br_emitter *emitter, const br_node *node, br_linear_push *push, br_gemm_norm *out_norm)
+{
+    br_graph *graph = emitter->graph;
+    if (!br_layer_norm_is_of(graph, emitter->node + 1, node->outputs[0], &push->eps))
+        return false;
+    int inputs = node->input_count, outputs = node->output_count;
+    br_graph_merge_next(graph, emitter->node, BR_LAYER_NORM_INPUT_GAMMA);
+    *out_norm = (br_gemm_norm){
+        .shader =
+            br_graph_dtype(graph, node->outputs[0]) == BR_F16 ? BR_SHADER_LINEAR_PARTS_NORM_F16 : BR_SHADER_LINEAR_PARTS_NORM_F32,
+        .gamma = br_emit_whole(emitter, node->inputs[inputs], BR_VK_READ),
+        .beta = br_emit_whole(emitter, node->inputs[inputs + 1], BR_VK_READ),
+        .y = br_emit_whole(emitter, node->outputs[outputs], BR_VK_WRITE),
+    };
+    return true;
+}
+
 static br_status emit_piece(br_emitter *emitter, const br_node *node, const linear_pass *pass, linear_piece piece)
 {
     br_value x = node->inputs[INPUT_X], weight = node->inputs[INPUT_WEIGHT], bias = node->inputs[INPUT_BIAS];
@@ -223,6 +242,12 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
         push.bias_first = BR_ABSENT;
     if (tile.lanes && residual == BR_GEMM_RESIDUAL_NONE)
         push.residual_first = BR_ABSENT;
+    /* The words of blocks are read one by one wherever they begin. */
+    bool load = k % 4 == 0 && x_slice.skip % 4 == 0 && (blocks || (push.w_first % 4 == 0 && push.w_stride % 4 == 0));
+    uint32_t flags = (load ? BR_GEMM_VEC_LOAD : 0) | (ends % 4 == 0 ? BR_GEMM_VEC_STORE : 0) |
+                     br_gemm_depth_flag(tile, k, k | x_slice.skip | push.w_first | push.w_stride);
+    br_gemm_norm norm;
+    bool normed = !geglu && br_gemm_takes_norm(emitter->caps, tile, flags, n) && take_norm(emitter, node, &push, &norm);
     br_op_dispatch dispatch = {
         .shader = tile.matrix ? BR_SHADER_LINEAR_MATRIX_F16
                               : pick_shader(emitter->graph, node,
@@ -237,10 +262,6 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
         .flops = piece.rows * (products * (2 * k + (bias != BR_NONE)) + (geglu || pass->residual != BR_NONE ? piece.columns : 0)),
     };
     memcpy(dispatch.push, &push, sizeof push);
-    /* The words of blocks are read one by one wherever they begin. */
-    bool load = k % 4 == 0 && x_slice.skip % 4 == 0 && (blocks || (push.w_first % 4 == 0 && push.w_stride % 4 == 0));
-    uint32_t flags = (load ? BR_GEMM_VEC_LOAD : 0) | (ends % 4 == 0 ? BR_GEMM_VEC_STORE : 0) |
-                     br_gemm_depth_flag(tile, k, k | x_slice.skip | push.w_first | push.w_stride);
     br_gemm_epilogue epilogue = pass->epilogue;
     epilogue.bias = epilogue.bias && !tile.lanes; /* which has it pushed */
     bool y_f16 = br_graph_dtype(emitter->graph, x) == BR_F16;
@@ -253,6 +274,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
                                           .n = piece.columns,
                                           .op_spec_count = blocks,
                                           .op_spec = blocks ? br_quant_kind(w_dtype) : 0,
+                                          .norm = normed ? &norm : NULL,
                                           .parts = y_f16 ? BR_SHADER_LINEAR_PARTS_F16 : BR_SHADER_LINEAR_PARTS_F32,
                                           .unrolled = !y_f16 && w_dtype == BR_F32 ? unrolled : NULL});
 }

@@ -4,7 +4,6 @@
 #include "vk/caps.h"
 #include "vk/vendor.h"
 
-
 typedef enum distrust_what {
     DISTRUST_F16 = 1,
     DISTRUST_MATRIX = 2,

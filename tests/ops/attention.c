@@ -317,9 +317,10 @@ static void check_matrix(const br_test_device *real, bool reduce)
     }
     /* AMD: half of a block's keys at once. */
     caps.vendor_id = BR_VENDOR_AMD;
-    check(&device,
-          &(attention_case){
-              .dtype = BR_F16, .pictures = 1, .queries = 37, .keys = 77, .heads = 2, .head_width = 72, .q_scale = 8, .matrix = true});
+    check(
+        &device,
+        &(attention_case){
+            .dtype = BR_F16, .pictures = 1, .queries = 37, .keys = 77, .heads = 2, .head_width = 72, .q_scale = 8, .matrix = true});
 }
 
 static void test_matrix(void **state)
