@@ -19,7 +19,7 @@ import sys
 # Of a representation: where a block begins (group 1: what jumps call it), an instruction (group 1: its name), those that are no vector arithmetic, multiply-adds,
 # matrix instructions, and jumps (groups: the condition, the block).
 FORMS = {
-    "Assembly": (r"(BB\d+):", r"(?:^\s*|::\s*)(v_\w+)", r"$.", r"v_(dual_)?(fma|fmac|mad|pk_fma|dot2)", r"v_wmma", r"\s*s_c?branch_?(\w*) (BB\d+)"),
+    "Assembly": (r"(BB\d+):", r"(?:^\s*|::\s*)(v_\w+)", r"$.", r"v_(dual_)?(fma|fmac|mac|mad|pk_fma|dot2)", r"v_wmma", r"\s*s_c?branch_?(\w*) (BB\d+)"),
     "NAK assembly": (r"block(?:\.u)? \d+ ?(L\d+)?", r"^(?:@!?u?p\d+)?\s+(?!u)(?:\S+\s+=\s+)?([a-z][\w.]*)",
                      r"(ld|st|bar|membar|bra|bsync|bssy|bclear|nop|exit|warpsync)", r"ffma", r"hmma", r"(\S*\s+)bra (?:!?\w+ )?(L\d+)"),
     "IR3 Assembly": (r"(l\d+:|.*\b(br|jump)\b)", r"^(?:\(\w+\) ?)*([a-z][\w.]*) ", r"(ld|st|bar|nop|br|jump|end|isam)", r"mad\.f32", r"$.", r"$."),
