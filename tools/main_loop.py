@@ -8,8 +8,8 @@ The main loop is the block with the most multiply-adds; of attention that of the
 a condition which is the same for the whole subgroup jumps over (the last keys' mask; maxima that rise). Counted are vector instructions in slots of issue: one each
 (two in a VOPD pair of RDNA 3), 32 for a matrix instruction. v_wmma of RDNA 3 has 16³ multiply-adds, of which a SIMD makes 128 a cycle (512 f16 FLOP a cycle and CU
 by AMD's figures; Mesa's compiler counts 32 too); hmma.16816 has half of them, of which a quarter of GA102's SM makes 64 with sums of 32 bits (NVIDIA's GA102
-whitepaper: 71 TFLOPS beside 35.6 of f32). Loads, stores, barriers, branches and scalar instructions are not counted. Drivers: RADV, NVK, Turnip; the others show
-no disassembly."""
+whitepaper: 71 TFLOPS beside 35.6 of f32). Loads, stores, barriers, branches and scalar instructions are not counted. Drivers: RADV, NVK, Turnip, PanVK from Valhall on;
+Bifrost's clauses are not read, the others show no disassembly."""
 
 import argparse
 import json
@@ -22,6 +22,7 @@ FORMS = {
     "Assembly": (r"(BB\d+):", r"(?:^\s*|::\s*)(v_\w+)", r"$.", r"v_(dual_)?(fma|fmac|mac|mad|pk_fma|dot2)", r"v_wmma", r"\s*s_c?branch_?(\w*) (BB\d+)"),
     "NAK assembly": (r"block(?:\.u)? \d+ ?(L\d+)?", r"^(?:@!?u?p\d+)?\s+(?!u)(?:\S+\s+=\s+)?([a-z][\w.]*)",
                      r"(ld|st|bar|membar|bra|bsync|bssy|bclear|nop|exit|warpsync)", r"ffma", r"hmma", r"(\S*\s+)bra (?:!?\w+ )?(L\d+)"),
+    "Valhall": (r"()\s*$", r"^\s+([A-Z][\w.]*)", r"(LOAD|STORE|LD_|ST_|LEA|ATOM|BRANCH|BARRIER|NOP)", r"FMA\.f32", r"$.", r"$."),
     "IR3 Assembly": (r"(l\d+:|.*\b(br|jump)\b)", r"^(?:\(\w+\) ?)*([a-z][\w.]*) ", r"(ld|st|bar|nop|br|jump|end|isam)", r"mad\.f32", r"$.", r"$."),
 }
 # A condition that is the same for the whole subgroup, by the line of its jump.
@@ -88,10 +89,17 @@ def count_keys(blocks, inner_turns):
     return slots, vector
 
 
+def form_of(representation):
+    """None: not read. RADV and PanVK call theirs by the same name."""
+    name = representation["name"]
+    if name == "Assembly" and not representation["text"].startswith("BB0:"):
+        name = "" if representation["text"].startswith("clause") else "Valhall"
+    return FORMS.get(name)
+
+
 def main_loop(shader):
     """(multiply-adds, vector arithmetic) of a linear, conv2d or attention shader that shows its code, in slots of its main loop; None of others."""
-    texts = [(text["text"], FORMS[text["name"]]) for executable in shader["executables"] for text in executable["representations"]
-             if text["name"] in FORMS]
+    texts = [(text["text"], form_of(text)) for executable in shader["executables"] for text in executable["representations"] if form_of(text)]
     if not texts or not re.match(r"(linear|conv2d)(?!_parts)|attention_(f|matrix)", shader["shader"]):
         return None
     blocks = blocks_of(*texts[0])
