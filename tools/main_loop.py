@@ -32,7 +32,7 @@ FORMS = {
 # A condition that is the same for the whole subgroup, by the line of its jump.
 UNIFORM = r"\s*(s_cbranch_scc|bra !?up)"
 MATRIX_SLOTS = 32
-ATTENTION_KEYS = 32  # of a block, shaders/interface/attention.h
+ATTENTION_KEYS = 32  # BR_ATTENTION_MATRIX_KEYS of shaders/ops/attention.h
 
 
 class Block:
