@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How much of the main loops of matrix products and convolutions is multiply-adds, from the drivers' own disassembly.
+"""How much of the main loops of matrix products, convolutions and attention is multiply-adds, from the drivers' own disassembly.
 
     tools/device-lab run radv-navi31 -- brume shaders --disassemble --json … > shaders.json
     tools/main_loop.py shaders.json
