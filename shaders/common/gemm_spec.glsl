@@ -73,6 +73,16 @@ bool gemm_is_gate(uint slot)
 }
 #endif
 
+// Which tile a workgroup makes: those along N follow one another; with BR_BROADCAST those along M, which read the same columns of w.
+#if BR_BROADCAST
+#define GEMM_TILES_M ((p.m + GEMM_BM - 1) / GEMM_BM)
+#define GEMM_M0(group) ((group) % GEMM_TILES_M * GEMM_BM)
+#define GEMM_N0(group) ((group) / GEMM_TILES_M * GEMM_BN)
+#else
+#define GEMM_M0(group) ((group) / p.tiles_n * GEMM_BM)
+#define GEMM_N0(group) ((group) % p.tiles_n * GEMM_BN)
+#endif
+
 const bool VEC = (FLAGS & 1) != 0;    // x and w are loaded in fours: depth and all first elements are multiples of 4
 // y is stored in fours, bias and residual loaded: N and all first elements are multiples of 4.
 const bool VEC_STORE = (FLAGS & 2) != 0 && GEMM_V == 4;

@@ -22,7 +22,7 @@ layout(set = 0, binding = BR_CONV2D_X) readonly buffer br_x { X_T x[]; };
 layout(set = 0, binding = BR_CONV2D_X) readonly buffer br_x4 { X_T4 x4[]; };
 layout(set = 0, binding = BR_CONV2D_W) readonly buffer br_w { W_T w[]; };
 layout(set = 0, binding = BR_CONV2D_W) readonly buffer br_w4 { W_T4 w4[]; };
-#if BR_LANES || BR_MATRIX
+#if BR_LANES || BR_MATRIX || BR_BROADCAST
 layout(set = 0, binding = BR_CONV2D_X) readonly buffer br_x8 { uvec4 x8[]; };
 layout(set = 0, binding = BR_CONV2D_W) readonly buffer br_w8 { uvec4 w8[]; };
 #endif
@@ -101,6 +101,8 @@ void gemm_store(uint m, uint n, vec4 v, vec4 gate)
 #elif !BR_PARTS
 #if BR_LANES
 #include "common/gemm_lanes.glsl"
+#elif BR_BROADCAST
+#include "common/gemm_broadcast.glsl"
 #else
 #include "common/gemm.glsl"
 #endif
@@ -117,6 +119,6 @@ void main()
 #else
     if (SPLIT)
         group = gemm_take_part(group, p.taps, (p.depth + KQ * 4 - 1) / (KQ * 4));
-    gemm_run(group / p.tiles_n * GEMM_BM, group % p.tiles_n * GEMM_BN, p.taps, p.depth);
+    gemm_run(GEMM_M0(group), GEMM_N0(group), p.taps, p.depth);
 #endif
 }

@@ -37,7 +37,7 @@ layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w { uint w[]; };
 layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w { W_T w[]; };
 layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w4 { W_T4 w4[]; };
 #endif
-#if BR_LANES || BR_MATRIX
+#if BR_LANES || BR_MATRIX || BR_BROADCAST
 layout(set = 0, binding = BR_LINEAR_X) readonly buffer br_x8 { uvec4 x8[]; };
 layout(set = 0, binding = BR_LINEAR_W) readonly buffer br_w8 { uvec4 w8[]; };
 #endif
@@ -134,6 +134,8 @@ void gemm_store(uint m, uint n, vec4 v, vec4 gate)
 #include "common/gemm_dot.glsl"
 #elif BR_LANES
 #include "common/gemm_lanes.glsl"
+#elif BR_BROADCAST
+#include "common/gemm_broadcast.glsl"
 #else
 #include "common/gemm.glsl"
 #endif
@@ -152,6 +154,6 @@ void main()
 #else
     if (SPLIT)
         group = gemm_take_part(group, 1, (p.k + KQ * 4 - 1) / (KQ * 4));
-    gemm_run(group / p.tiles_n * GEMM_BM, group % p.tiles_n * GEMM_BN, 1, p.k);
+    gemm_run(GEMM_M0(group), GEMM_N0(group), 1, p.k);
 #endif
 }

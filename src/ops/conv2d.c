@@ -201,7 +201,8 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
         tile = br_gemm_tile_choose(emitter->caps, m, (uint64_t)piece.channels, depth);
     uint64_t tiles_m = (m + br_gemm_tile_m(tile) - 1) / br_gemm_tile_m(tile);
     uint32_t tiles_n = (uint32_t)(((uint64_t)piece.channels + br_gemm_tile_n(tile) - 1) / br_gemm_tile_n(tile));
-    bool doubled = tile.lanes && attrs->height == 2 * shape->height && attrs->width == 2 * shape->width;
+    bool lanes = tile.form == BR_GEMM_LANES;
+    bool doubled = lanes && attrs->height == 2 * shape->height && attrs->width == 2 * shape->width;
     br_conv2d_push push = {
         .total = (uint32_t)(tiles_m * tiles_n),
         .tiles_n = tiles_n,
@@ -233,17 +234,20 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const conv
         .doubled = doubled,
     };
     uint32_t ends = push.n | push.y_stride | push.y_first | push.bias_first | push.bias_stride | push.residual_first;
-    if (tile.lanes && residual == BR_NONE)
+    if (lanes && residual == BR_NONE)
         push.residual_first = BR_ABSENT;
     br_gemm_tile_widen(&tile, x_f16 || w_f16, (uint64_t)shape->in_channels | x.skip | w.skip);
-    static const br_shader_id ids[2][2][2] = {
+    static const br_shader_id ids[BR_GEMM_FORMS][2][2] = {
         {{BR_SHADER_CONV2D_F32_F32, BR_SHADER_CONV2D_F32_F16}, {BR_SHADER_CONV2D_F16_F32, BR_SHADER_CONV2D_F16_F16}},
         {{BR_SHADER_CONV2D_LANES_F32_F32, BR_SHADER_CONV2D_LANES_F32_F16},
          {BR_SHADER_CONV2D_LANES_F16_F32, BR_SHADER_CONV2D_LANES_F16_F16}},
+        {{BR_SHADER_CONV2D_BROADCAST_F32_F32, BR_SHADER_CONV2D_BROADCAST_F32_F16},
+         {BR_SHADER_CONV2D_BROADCAST_F16_F32, BR_SHADER_CONV2D_BROADCAST_F16_F16}},
+        {{0}, {[1] = BR_SHADER_CONV2D_MATRIX_F16}},
     };
     static const br_shader_id unrolled[] = {BR_SHADER_CONV2D_UNROLLED_F32_F32};
     br_op_dispatch dispatch = {
-        .shader = tile.matrix ? BR_SHADER_CONV2D_MATRIX_F16 : ids[tile.lanes][x_f16][w_f16],
+        .shader = ids[tile.form][x_f16][w_f16],
         .push_size = sizeof push,
         .operand_count = BR_CONV2D_BINDINGS,
         .operands = {x.operand, w.operand, y.operand, bias_slice.operand, residual_slice.operand},

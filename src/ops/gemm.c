@@ -23,6 +23,7 @@ static_assert(BR_ACTIVATION_SILU == 1 && BR_ACTIVATION_GELU == 2 && BR_ACTIVATIO
 #define LARGE_TILE_MIN_GROUPS 128
 #define MEDIUM_TILE_MIN_GROUPS 48
 #define MALI_TILE_MIN_GROUPS 24 /* of 4 to 24 cores */
+#define BIFROST_INVOCATIONS 256 /* that a core holds */
 
 /* Where the outputs give fewer workgroups than these, the depth is divided, into parts of no less than PART_DEPTH: writing and reading each part's sums is 8
  * bytes an output, as much time as 160 products with 20 TFLOP/s and 500 GB/s if they leave the caches, which such small outputs mostly do not. */
@@ -74,9 +75,29 @@ bool br_gemm_wants_small_tiles(const br_vk_caps *caps)
     return caps->vendor_id == BR_VENDOR_ARM || caps->vendor_id == BR_VENDOR_IMAGINATION;
 }
 
-/* PanVK's compiler spills 50 values of the `medium` below and 23 of the `narrow`, none of these; on Bifrost 2 of 4 × 4 outputs an invocation. Mali's shared
- * memory is ordinary memory, of which PanVK gives every dispatch of a recording its own: a power of two for each of the workgroups that the cores hold at once.
- * On a G610 a dispatch of either of the first two gets 1.2 MiB; and a UNet has 300 of them. */
+/* Mali's shared memory is ordinary memory, of which PanVK gives every dispatch of a recording its own: a power of two for each of the workgroups that the cores
+ * hold at once; and each place in it that is not known while compiling costs four instructions. Not on Bifrost, whose loads add the base themselves. */
+static bool has_no_shared(const br_vk_caps *caps)
+{
+    return caps->vendor_id == BR_VENDOR_ARM && caps->max_invocations > BIFROST_INVOCATIONS;
+}
+
+/* 16 rows; of the columns that leave the fewest idle the most, for which x is loaded once. 80 invocations are for the multiples of 320 of Stable Diffusion. */
+static br_gemm_tile choose_broadcast(uint64_t n)
+{
+    static const br_gemm_tile choices[] = {
+        {.threads = 80, .threads_n = 80, .rows = 16, .columns = 2, .quads = 4, .form = BR_GEMM_BROADCAST}, /* 16 × 160, 1 KiB */
+        {.threads = 64, .threads_n = 64, .rows = 16, .columns = 2, .quads = 4, .form = BR_GEMM_BROADCAST}, /* 16 × 128, 1 KiB */
+        {.threads = 32, .threads_n = 32, .rows = 16, .columns = 2, .quads = 2, .form = BR_GEMM_BROADCAST}, /* 16 × 64, 0.5 KiB */
+    };
+    size_t best = 0;
+    for (size_t i = 1; i < sizeof choices / sizeof choices[0]; i++)
+        if (groups(choices[i], 1, n) * br_gemm_tile_n(choices[i]) < groups(choices[best], 1, n) * br_gemm_tile_n(choices[best]))
+            best = i;
+    return choices[best];
+}
+
+/* PanVK's compiler spills 50 values of the `medium` below and 23 of the `narrow`, none of these; on Bifrost 2 of 4 × 4 outputs an invocation. */
 static br_gemm_tile choose_small(const br_vk_caps *caps, uint64_t m, uint64_t n)
 {
     const br_gemm_tile square = {.threads = 256, .threads_n = 16, .rows = 4, .columns = 4, .quads = 2}; /* 64 × 64, 6 KiB */
@@ -84,8 +105,10 @@ static br_gemm_tile choose_small(const br_vk_caps *caps, uint64_t m, uint64_t n)
     const br_gemm_tile slim = {.threads = 64, .threads_n = 4, .rows = 2, .columns = 2, .quads = 2};     /* 32 × 8, 2 KiB */
     if (n <= br_gemm_tile_n(slim))
         return slim;
-    /* Bifrost's cores hold 256 invocations, so that one workgroup of `square` would have to wait for itself. */
-    return caps->max_invocations > 256 && groups(square, m, n) >= MALI_TILE_MIN_GROUPS ? square : flat;
+    if (has_no_shared(caps))
+        return choose_broadcast(n);
+    /* On Bifrost one workgroup of `square` would have to wait for itself. */
+    return caps->max_invocations > BIFROST_INVOCATIONS && groups(square, m, n) >= MALI_TILE_MIN_GROUPS ? square : flat;
 }
 
 /* 128 × 64: 15 KiB of shared memory, 64 sums an invocation. Large tiles are slow or worse on mobile GPUs. */
@@ -150,7 +173,7 @@ static br_gemm_tile choose(const br_vk_caps *caps, uint64_t m, uint64_t n, uint6
         uint32_t size = caps->subgroup_size;
         uint32_t columns = n < LANES_COLUMNS * size ? (uint32_t)((n + size - 1) / size) : LANES_COLUMNS;
         return (br_gemm_tile){
-            .threads = size, .threads_n = size, .rows = LANES_ROWS, .columns = columns, .quads = 1, .lanes = true};
+            .threads = size, .threads_n = size, .rows = LANES_ROWS, .columns = columns, .quads = 1, .form = BR_GEMM_LANES};
     }
     if (br_gemm_wants_small_tiles(caps))
         return choose_small(caps, m, n);
@@ -168,7 +191,7 @@ static br_gemm_tile choose(const br_vk_caps *caps, uint64_t m, uint64_t n, uint6
 
 void br_gemm_tile_widen(br_gemm_tile *tile, bool halves, uint64_t multiples)
 {
-    if (tile->lanes && halves && multiples % 8 == 0)
+    if (tile->form == BR_GEMM_LANES && halves && multiples % 8 == 0)
         tile->quads = 2;
 }
 
@@ -176,7 +199,7 @@ br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n,
 {
     br_gemm_tile tile = choose(caps, m, n, depth);
     tile.packed = mixes_f16(caps);
-    tile.parts = tile.lanes ? 1 : parts_of(caps, tile, m, n, depth);
+    tile.parts = tile.form == BR_GEMM_LANES ? 1 : parts_of(caps, tile, m, n, depth);
     return tile;
 }
 
@@ -220,7 +243,7 @@ bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, 
     };
     if (!caps->cooperative_matrix || !br_vk_chosen(caps->tuned.matrix[shape_of(m, n)], caps->prefer_matrix))
         return false;
-    br_gemm_tile tile = {.matrix = true, .shape = caps->matrix[0], .subgroup_asked = caps->subgroup_size_control};
+    br_gemm_tile tile = {.form = BR_GEMM_MATRIX, .shape = caps->matrix[0], .subgroup_asked = caps->subgroup_size_control};
     for (uint32_t i = 1; i < caps->matrix_count; i++)
         if (caps->matrix[i].m * caps->matrix[i].n > tile.shape.m * tile.shape.n)
             tile.shape = caps->matrix[i];
@@ -240,25 +263,25 @@ bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, 
 
 uint32_t br_gemm_depth_flag(br_gemm_tile tile, uint64_t depth, uint64_t multiples)
 {
-    bool whole = tile.matrix && depth % (4 * tile.quads) == 0 && multiples % 8 == 0 && tile.threads % (tile.quads / 2) == 0;
-    return whole ? FLAG_WHOLE_DEPTH : 0;
+    bool fits = tile.form == BR_GEMM_BROADCAST || (tile.form == BR_GEMM_MATRIX && tile.threads % (tile.quads / 2) == 0);
+    return fits && depth % (4 * tile.quads) == 0 && multiples % 8 == 0 ? FLAG_WHOLE_DEPTH : 0;
 }
 
 uint32_t br_gemm_tile_m(br_gemm_tile tile)
 {
-    return tile.matrix ? tile.threads / tile.subgroup / tile.threads_n * tile.rows * tile.shape.m
-                       : tile.threads / tile.threads_n * tile.rows;
+    return tile.form == BR_GEMM_MATRIX ? tile.threads / tile.subgroup / tile.threads_n * tile.rows * tile.shape.m
+                                       : tile.threads / tile.threads_n * tile.rows;
 }
 
 uint32_t br_gemm_tile_n(br_gemm_tile tile)
 {
-    return tile.threads_n * tile.columns * (tile.matrix ? tile.shape.n : 1);
+    return tile.threads_n * tile.columns * (tile.form == BR_GEMM_MATRIX ? tile.shape.n : 1);
 }
 
 void br_gemm_specialize(br_op_dispatch *dispatch, br_gemm_tile tile, uint32_t flags, br_gemm_epilogue epilogue)
 {
     /* Outputs of fewer than four columns an invocation are stored one by one: no reason for two pipelines. */
-    if (!tile.matrix && tile.columns / (epilogue.geglu ? 2 : 1) % 4 != 0)
+    if (tile.form != BR_GEMM_MATRIX && tile.columns / (epilogue.geglu ? 2 : 1) % 4 != 0)
         flags &= ~(uint32_t)BR_GEMM_VEC_STORE;
     const uint32_t spec[] = {tile.threads,
                              tile.threads_n,
@@ -272,7 +295,7 @@ void br_gemm_specialize(br_op_dispatch *dispatch, br_gemm_tile tile, uint32_t fl
     dispatch->spec_count = sizeof spec / sizeof spec[0];
     for (uint32_t i = 0; i < dispatch->spec_count; i++)
         dispatch->spec[i] = spec[i];
-    if (!tile.matrix)
+    if (tile.form != BR_GEMM_MATRIX)
         return;
     const uint32_t matrix[] = {tile.shape.m, tile.shape.n, tile.shape.k, tile.subgroup, tile.stages};
     for (uint32_t i = 0; i < sizeof matrix / sizeof matrix[0]; i++)
@@ -301,7 +324,7 @@ static bool is_whole(const br_gemm_launch *launch)
 {
     uint64_t slots = launch->n * (launch->epilogue.geglu ? 2 : 1), tile_m = br_gemm_tile_m(launch->tile);
     bool repeats = launch->epilogue.residual == BR_GEMM_RESIDUAL_NONE || launch->epilogue.residual == BR_GEMM_RESIDUAL_ROW;
-    return launch->tile.lanes && slots % br_gemm_tile_n(launch->tile) == 0 &&
+    return launch->tile.form == BR_GEMM_LANES && slots % br_gemm_tile_n(launch->tile) == 0 &&
            (launch->m % tile_m == 0 || (launch->m > tile_m && repeats));
 }
 
@@ -363,11 +386,12 @@ br_status br_gemm_emit(br_emitter *emitter, const br_op_dispatch *dispatch, cons
     memcpy(&total, dispatch->push, sizeof total);
     br_op_dispatch first = *dispatch, second = *dispatch;
     set_total(&first, emitter, (uint64_t)total * parts);
-    if (launch->tile.lanes && is_unrolled(emitter->caps, launch)) {
+    bool lanes = launch->tile.form == BR_GEMM_LANES;
+    if (lanes && is_unrolled(emitter->caps, launch)) {
         first.shader = launch->unrolled[geglu];
         return emit_specialized(emitter, &first, launch, launch->flags | FLAG_WHOLE, lanes_epilogue(launch->epilogue));
     }
-    if (launch->tile.lanes)
+    if (lanes)
         return emit_specialized(emitter, &first, launch, launch->flags | (is_whole(launch) ? FLAG_WHOLE : 0),
                                 lanes_epilogue(launch->epilogue));
     if (parts == 1)

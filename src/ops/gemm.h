@@ -4,17 +4,25 @@
 
 #include "ops/emit.h"
 
+/* The tile loops, shaders/common/gemm*.glsl. */
+typedef enum br_gemm_form {
+    BR_GEMM_TILES,
+    BR_GEMM_LANES,     /* for CPU devices */
+    BR_GEMM_BROADCAST, /* for GPUs without memory of their own to share */
+    BR_GEMM_MATRIX,    /* by matrix units */
+    BR_GEMM_FORMS
+} br_gemm_form;
+
 /* How one workgroup covers the output: threads / threads_n · rows rows and threads_n · columns columns. */
 typedef struct br_gemm_tile {
     uint32_t threads;
     uint32_t threads_n;     /* of them along N */
     uint32_t rows, columns; /* outputs of an invocation */
     uint32_t quads;         /* of k a step */
-    bool lanes;             /* the form for CPU devices, common/gemm_lanes.glsl */
-    bool packed;            /* PACKED of common/gemm_spec.glsl */
-    uint32_t parts;         /* that the depth is divided into, 1 at least; a workgroup each */
-    /* common/gemm_matrix.glsl: threads_n counts subgroups, rows and columns matrices of a subgroup. */
-    bool matrix;
+    br_gemm_form form;
+    bool packed;    /* PACKED of common/gemm_spec.glsl */
+    uint32_t parts; /* that the depth is divided into, 1 at least; a workgroup each */
+    /* Of BR_GEMM_MATRIX: threads_n counts subgroups, rows and columns matrices of a subgroup. */
     br_vk_matrix_shape shape;
     uint32_t subgroup, stages;
     bool subgroup_asked; /* its size is not the only one */
@@ -62,7 +70,7 @@ typedef struct br_gemm_epilogue {
 /* Bits of FLAGS of shaders/common/gemm_spec.glsl that an op knows of. */
 #define BR_GEMM_VEC_LOAD 1  /* depth and all first elements of x and w are multiples of 4 */
 #define BR_GEMM_VEC_STORE 2 /* N and all first elements of y, bias and residual are */
-/* WHOLE_DEPTH there, for matrix units: depth is a multiple of their step. `multiples`: depth and all first elements of x and w or'ed together. */
+/* WHOLE_DEPTH there, of BR_GEMM_MATRIX and BR_GEMM_BROADCAST: depth is a multiple of a step. `multiples`: depth and all first elements of x and w or'ed together. */
 uint32_t br_gemm_depth_flag(br_gemm_tile tile, uint64_t depth, uint64_t multiples);
 
 /* Fills the specialization constants of a dispatch, and its size of subgroups. Those that an op adds follow. */

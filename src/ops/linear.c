@@ -122,18 +122,22 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-typedef enum linear_form { FORM_TILES, FORM_ROWS, FORM_LANES, FORM_DOT, FORM_COUNT } linear_form;
+/* Those beside br_gemm_form. */
+enum { FORM_ROWS = BR_GEMM_FORMS, FORM_DOT, FORM_COUNT };
 
-/* Shader and its name by the storage of x and of the matrix. */
-static br_shader_id pick_shader(const br_graph *graph, const br_node *node, linear_form form)
+/* By the storage of x and of the matrix. */
+static br_shader_id pick_shader(const br_graph *graph, const br_node *node, int form)
 {
     static const br_shader_id ids[FORM_COUNT][2][3] = {
         {{BR_SHADER_LINEAR_F32_F32, BR_SHADER_LINEAR_F32_F16, BR_SHADER_LINEAR_F32_QUANT},
          {BR_SHADER_LINEAR_F16_F32, BR_SHADER_LINEAR_F16_F16, BR_SHADER_LINEAR_F16_QUANT}},
-        {{BR_SHADER_LINEAR_ROWS_F32_F32, BR_SHADER_LINEAR_ROWS_F32_F16, BR_SHADER_LINEAR_ROWS_F32_QUANT},
-         {BR_SHADER_LINEAR_ROWS_F16_F32, BR_SHADER_LINEAR_ROWS_F16_F16, BR_SHADER_LINEAR_ROWS_F16_QUANT}},
         {{BR_SHADER_LINEAR_LANES_F32_F32, BR_SHADER_LINEAR_LANES_F32_F16, BR_SHADER_LINEAR_LANES_F32_QUANT},
          {BR_SHADER_LINEAR_LANES_F16_F32, BR_SHADER_LINEAR_LANES_F16_F16, BR_SHADER_LINEAR_LANES_F16_QUANT}},
+        {{BR_SHADER_LINEAR_BROADCAST_F32_F32, BR_SHADER_LINEAR_BROADCAST_F32_F16, BR_SHADER_LINEAR_BROADCAST_F32_QUANT},
+         {BR_SHADER_LINEAR_BROADCAST_F16_F32, BR_SHADER_LINEAR_BROADCAST_F16_F16, BR_SHADER_LINEAR_BROADCAST_F16_QUANT}},
+        {{0}, {[1] = BR_SHADER_LINEAR_MATRIX_F16}},
+        {{BR_SHADER_LINEAR_ROWS_F32_F32, BR_SHADER_LINEAR_ROWS_F32_F16, BR_SHADER_LINEAR_ROWS_F32_QUANT},
+         {BR_SHADER_LINEAR_ROWS_F16_F32, BR_SHADER_LINEAR_ROWS_F16_F16, BR_SHADER_LINEAR_ROWS_F16_QUANT}},
         {{[2] = BR_SHADER_LINEAR_DOT_F32_QUANT}, {[2] = BR_SHADER_LINEAR_DOT_F16_QUANT}},
     };
     br_dtype weight = br_graph_dtype(graph, node->inputs[INPUT_WEIGHT]);
@@ -238,9 +242,10 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     push.bias_first = bias_slice.skip;
     push.residual_first = residual_slice.skip + (residual == BR_GEMM_RESIDUAL_ROW ? 0 : (uint32_t)piece.column);
     uint32_t ends = push.n | push.y_stride | push.y_first | push.bias_first | push.residual_first | (geglu ? push.gate : 0);
-    if (tile.lanes && bias == BR_NONE)
+    bool lanes = tile.form == BR_GEMM_LANES;
+    if (lanes && bias == BR_NONE)
         push.bias_first = BR_ABSENT;
-    if (tile.lanes && residual == BR_GEMM_RESIDUAL_NONE)
+    if (lanes && residual == BR_GEMM_RESIDUAL_NONE)
         push.residual_first = BR_ABSENT;
     /* The words of blocks are read one by one wherever they begin. */
     bool load = k % 4 == 0 && x_slice.skip % 4 == 0 && (blocks || (push.w_first % 4 == 0 && push.w_stride % 4 == 0));
@@ -249,12 +254,10 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     br_gemm_norm norm;
     bool normed = !geglu && br_gemm_takes_norm(emitter->caps, tile, flags, n) && take_norm(emitter, node, &push, &norm);
     br_op_dispatch dispatch = {
-        .shader = tile.matrix ? BR_SHADER_LINEAR_MATRIX_F16
-                              : pick_shader(emitter->graph, node,
-                                            few_rows     ? FORM_ROWS
-                                            : dot        ? FORM_DOT
-                                            : tile.lanes ? FORM_LANES
-                                                         : FORM_TILES),
+        .shader = pick_shader(emitter->graph, node,
+                              few_rows ? FORM_ROWS
+                              : dot    ? FORM_DOT
+                                       : (int)tile.form),
         .push_size = sizeof push,
         .operand_count = dot ? BR_LINEAR_X_SCALES + 1 : BR_LINEAR_BINDINGS,
         .operands = {x_slice.operand, w_slice.operand, y_slice.operand, bias_slice.operand, residual_slice.operand,
@@ -263,7 +266,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     };
     memcpy(dispatch.push, &push, sizeof push);
     br_gemm_epilogue epilogue = pass->epilogue;
-    epilogue.bias = epilogue.bias && !tile.lanes; /* which has it pushed */
+    epilogue.bias = epilogue.bias && !lanes; /* which has it pushed */
     bool y_f16 = br_graph_dtype(emitter->graph, x) == BR_F16;
     static const br_shader_id unrolled[] = {BR_SHADER_LINEAR_UNROLLED_F32_F32, BR_SHADER_LINEAR_UNROLLED_GEGLU_F32_F32};
     return br_gemm_emit(emitter, &dispatch,

@@ -49,10 +49,10 @@ class Ready(support.Case):
     """The lab itself, on machines where it was set up."""
 
     def ready(self):
-        """The stubbed devices of this architecture that are set up, with the sources as they are."""
+        """The stubbed devices that are set up, with the sources as they are; not those whose drivers take minutes under emulation."""
         listed = subprocess.run([TOOL, "list"], capture_output=True, text=True, check=True).stdout
         ready = [line.split()[0] for line in listed.splitlines() if " stubbed " in line and line.endswith(" ready")]
-        ready = [name for name in ready if not name.startswith(("panvk", "powervr"))]
+        ready = [name for name in ready if not name.startswith(("panvk-g72", "panvk-g52", "powervr"))]
         if not ready:
             self.skipTest("no roots here: run tools/device-lab setup")
         sources = [path for folder in ("src", "include", "shaders") for path in (support.SOURCE / folder).rglob("*") if path.is_file()]
@@ -70,12 +70,13 @@ class Ready(support.Case):
 
     def test_hot_loops_multiply(self):
         """Four fifths of the arithmetic of the main loops, where the driver shows it, are multiply-adds or the matrix units'."""
-        for name in set(self.ready()) & {"radv-navi31", "radv-navi21", "turnip-740", "nvk-ampere"}:
+        for name in set(self.ready()) & {"radv-navi31", "radv-navi21", "turnip-740", "nvk-ampere", "panvk-g610"}:
             with self.subTest(name):
                 report = self.shaders(name, "--disassemble")
                 hot = [shader for shader, share in zip(report["shaders"], device_matrix.work(report)) if share >= device_matrix.HOT]
                 loops = [(shader, main_loop.main_loop(shader)) for shader in hot]
-                loops = [(shader, slots) for shader, slots in loops if slots]
+                # On Mali attention's share is lower: each of its loads from shared memory takes four instructions (docs/performance.md).
+                loops = [(shader, slots) for shader, slots in loops if slots and (name, shader["shader"]) != ("panvk-g610", "attention_f16")]
                 self.assertGreater(len(loops), 4)
                 for shader, (mads, vector) in loops:
                     self.assertGreaterEqual(mads, 0.8 * vector, f"{shader['shader']} {shader['constants']}")
@@ -91,7 +92,7 @@ class Ready(support.Case):
         self.assertGreaterEqual(min(waves)[0], 8, min(waves))
 
     def test_hot_shaders_do_not_spill(self):
-        """On every stubbed driver that needs no emulation, by the driver's own statistics."""
+        """By the driver's own statistics."""
         for name in self.ready():
             with self.subTest(name):
                 report = self.shaders(name, "--stats")

@@ -244,11 +244,37 @@ static void test_gpu_tiles(void **state)
     check(&device, (conv2d_case){.shape = {1, 61, 59, 20, 65, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .residual = true}); /* medium */
     check(&device, (conv2d_case){.shape = {2, 11, 13, 19, 65, 3, 3, 2, 1, 1, 1, 1}, .bias = true});                   /* small */
     check(&device, (conv2d_case){.shape = upsampled((br_ref_conv2d_params){2, 7, 5, 19, 65, 3, 3, 1, 1, 1, 1, 1}, 13, 10)});
-    caps.vendor_id = BR_VENDOR_ARM;
+    caps.vendor_id = BR_VENDOR_IMAGINATION;
     check(&device, (conv2d_case){.shape = {1, 31, 29, 20, 113, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .residual = true}); /* square */
     check(&device, (conv2d_case){.shape = {1, 31, 29, 7, 3, 3, 3, 1, 1, 1, 1, 1}, .bias = true});                      /* slim */
+    caps.vendor_id = BR_VENDOR_ARM;
     caps.max_invocations = 256;
     check(&device, (conv2d_case){.shape = {1, 31, 29, 7, 65, 3, 3, 1, 1, 1, 1, 1}, .bias = true}); /* flat */
+}
+
+/* The form for Mali, on whatever device this is: channels that are whole steps, whose taps follow one another in the kernel, and that are not. */
+static void test_broadcast(void **state)
+{
+    br_test_device device = *(br_test_device *)*state;
+    br_vk_caps caps = *device.caps;
+    device.caps = &caps;
+    caps.type = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
+    caps.vendor_id = BR_VENDOR_ARM;
+    caps.max_invocations = 512;
+    assert_int_equal(br_gemm_tile_choose(&caps, 77, 37, 9 * 32).form, BR_GEMM_BROADCAST);
+    check(&device, (conv2d_case){.shape = {1, 11, 7, 32, 37, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .residual = true});
+    check(&device, (conv2d_case){.shape = {2, 9, 7, 19, 165, 3, 3, 2, 1, 1, 1, 1}, .bias_rows = true});
+    check(&device, (conv2d_case){.shape = upsampled((br_ref_conv2d_params){1, 7, 5, 16, 97, 3, 3, 1, 1, 1, 1, 1}, 13, 10)});
+    /* In two parts, which begin and end within a tap. */
+    assert_int_equal(br_gemm_tile_choose(&caps, 70, 37, 9 * 144).parts, 2);
+    check(&device, (conv2d_case){.shape = {2, 7, 5, 144, 37, 3, 3, 1, 1, 1, 1, 1}, .bias_rows = true, .residual = true});
+    for (int x = BR_F32; x <= BR_F16; x++)
+        for (int w = BR_F32; w <= BR_F16; w++)
+            for (int channels = 44; channels <= 48; channels += 4)
+                check(&device, (conv2d_case){.shape = {2, 5, 7, channels, 75, 3, 3, 1, 1, 1, 1, 1},
+                                             .bias = true,
+                                             .x_dtype = (br_dtype)x,
+                                             .w_dtype = (br_dtype)w});
 }
 
 /* Taps and channels that are divided among workgroups, so that a part begins and ends within a tap. */
@@ -378,11 +404,11 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),    cmocka_unit_test(test_activation),     cmocka_unit_test(test_strides),
-        cmocka_unit_test(test_storage),   cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_line_too_long),
-        cmocka_unit_test(test_errors),    cmocka_unit_test(test_gpu_tiles),      cmocka_unit_test(test_bias_columns),
-        cmocka_unit_test(test_upsampled), cmocka_unit_test(test_winograd),       cmocka_unit_test(test_matrix),
-        cmocka_unit_test(test_parts),     cmocka_unit_test(test_over_x),
+        cmocka_unit_test(test_shapes),       cmocka_unit_test(test_activation),     cmocka_unit_test(test_strides),
+        cmocka_unit_test(test_storage),      cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_line_too_long),
+        cmocka_unit_test(test_errors),       cmocka_unit_test(test_gpu_tiles),      cmocka_unit_test(test_broadcast),
+        cmocka_unit_test(test_bias_columns), cmocka_unit_test(test_upsampled),      cmocka_unit_test(test_winograd),
+        cmocka_unit_test(test_matrix),       cmocka_unit_test(test_parts),          cmocka_unit_test(test_over_x),
     };
     return cmocka_run_group_tests_name("ops/conv2d", tests, br_test_device_setup, br_test_device_teardown);
 }

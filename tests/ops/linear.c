@@ -263,12 +263,51 @@ static void test_gpu_tiles(void **state)
         check(&device, &(linear_case){.m = 89, .n = 116, .k = 92, .bias = true, .x_dtype = BR_F16, .w_dtype = (br_dtype)w});
         check(&device, &(linear_case){.m = 89, .n = 113, .k = 91, .residual = true, .x_dtype = (br_dtype)w, .w_dtype = BR_F16});
     }
-    caps.vendor_id = BR_VENDOR_ARM;
+    caps.vendor_id = BR_VENDOR_IMAGINATION;
     check(&device, &(linear_case){.m = 389, .n = 233, .k = 36, .bias = true}); /* square */
     check(&device, &(linear_case){.m = 389, .n = 233, .k = 11, .residual = true});
     check(&device, &(linear_case){.m = 389, .n = 3, .k = 92, .bias = true}); /* slim */
+    caps.vendor_id = BR_VENDOR_ARM;
     caps.max_invocations = 256;
     check(&device, &(linear_case){.m = 389, .n = 101, .k = 36, .bias = true}); /* flat */
+}
+
+/* The form for Mali, on whatever device this is: workgroups of 80, 64 and 32 invocations, depths that are whole steps and that are not, and parts of them. */
+static void test_broadcast(void **state)
+{
+    br_test_device device = *(br_test_device *)*state;
+    br_vk_caps caps = *device.caps;
+    device.caps = &caps;
+    caps.type = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
+    caps.vendor_id = BR_VENDOR_ARM;
+    caps.max_invocations = 512;
+    const linear_case cases[] = {
+        {.m = 89, .n = 113, .k = 13, .bias = true},
+        {.m = 131, .n = 161, .k = 36, .bias = true, .residual = true},
+        {.m = 37, .n = 64, .k = 40, .residual_row = true, .activation = BR_ACTIVATION_SILU},
+        {.m = 53, .n = 53, .k = 96, .bias = true, .geglu = true, .x_dtype = BR_F16, .w_dtype = BR_F16},
+        {.m = 29, .n = 67, .k = 36, .geglu = true},
+        {.m = 33, .n = 36, .k = 1088, .bias = true, .x_dtype = BR_F16, .w_dtype = BR_F16}, /* in two parts */
+        {.m = 17, .n = 43, .k = 1031, .residual = true},                                   /* likewise */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t columns = (uint64_t)(cases[i].geglu ? 2 * cases[i].n : cases[i].n);
+        br_gemm_tile tile = br_gemm_tile_choose(&caps, (uint64_t)cases[i].m, columns, (uint64_t)cases[i].k);
+        assert_int_equal(tile.form, BR_GEMM_BROADCAST);
+        assert_int_equal(tile.parts, cases[i].k > 1024 ? 2 : 1);
+        check(&device, &cases[i]);
+    }
+    for (int x = BR_F32; x <= BR_F16; x++)
+        for (int w = BR_F32; w <= BR_F16; w++) {
+            linear_case c = {.m = 43, .n = 307, .k = 48, .x_dtype = (br_dtype)x, .w_dtype = (br_dtype)w, .bias = true};
+            c.residual = x == w;
+            check(&device, &c);
+            c.k = 44;
+            check(&device, &c);
+        }
+    assert_int_equal(br_gemm_tile_n(br_gemm_tile_choose(&caps, 64, 640, 0)), 160);
+    assert_int_equal(br_gemm_tile_n(br_gemm_tile_choose(&caps, 64, 512, 0)), 128);
+    assert_int_equal(br_gemm_tile_n(br_gemm_tile_choose(&caps, 64, 192, 0)), 64);
 }
 
 /* Depths that are divided among workgroups, evenly and not, and every epilogue behind that. */
@@ -321,7 +360,7 @@ static void test_geglu(void **state)
     check(&device, &(linear_case){.m = 509, .n = 229, .k = 7, .geglu = true});                 /* medium */
     check(&device, &(linear_case){.m = 1, .n = 113, .k = 89, .geglu = true, .bias = true});
     check(&device, &(linear_case){.m = 7, .n = 67, .k = 260, .geglu = true});
-    caps.vendor_id = BR_VENDOR_ARM;
+    caps.vendor_id = BR_VENDOR_IMAGINATION;
     check(&device, &(linear_case){.m = 389, .n = 113, .k = 36, .geglu = true, .bias = true}); /* square */
     check(&device, &(linear_case){.m = 389, .n = 3, .k = 92, .geglu = true});                 /* slim */
 }
@@ -524,6 +563,7 @@ int main(void)
         cmocka_unit_test(test_residual_in_place),
         cmocka_unit_test(test_residual_overwritten),
         cmocka_unit_test(test_gpu_tiles),
+        cmocka_unit_test(test_broadcast),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_geglu),
