@@ -104,7 +104,7 @@ def form_of(representation):
 def main_loop(shader):
     """(multiply-adds, vector arithmetic) of a linear, conv2d or attention shader that shows its code, in slots of its main loop; None of others."""
     texts = [(text["text"], form_of(text)) for executable in shader["executables"] for text in executable["representations"] if form_of(text)]
-    if not texts or not re.match(r"(linear|conv2d)(?!_parts)|attention_(f|matrix)", shader["shader"]):
+    if not texts or not re.match(r"(linear|conv2d)(?!_parts)|attention_(f|broadcast|matrix)", shader["shader"]):
         return None
     blocks = blocks_of(*texts[0])
     if shader["shader"].startswith("attention_matrix"):

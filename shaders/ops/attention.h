@@ -1,6 +1,6 @@
 /* attention: y = softmax(scale · q kᵀ) v by heads, with the softmax kept up to date block by block of keys (Milakov and Gimelshein, arXiv 1805.02867;
- * Dao et al., arXiv 2205.14135). attention.comp is the form for GPUs, attention_matrix.comp the one for their matrix units,
- * attention_lanes.comp the one for CPU devices. */
+ * Dao et al., arXiv 2205.14135). attention.comp is the form for GPUs, attention_broadcast.comp the one for those without
+ * memory of their own to share, attention_matrix.comp the one for matrix units, attention_lanes.comp the one for CPU devices. */
 #ifndef BR_ATTENTION_H
 #define BR_ATTENTION_H
 

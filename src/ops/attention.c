@@ -16,8 +16,8 @@ typedef struct attention_attrs {
     bool causal;
 } attention_attrs;
 
-/* attention.comp, attention_lanes.comp, attention_matrix.comp */
-typedef enum attention_form { FORM_GPU, FORM_LANES, FORM_MATRIX } attention_form;
+/* attention.comp, attention_lanes.comp, attention_matrix.comp, attention_broadcast.comp */
+typedef enum attention_form { FORM_GPU, FORM_LANES, FORM_MATRIX, FORM_BROADCAST, FORM_COUNT } attention_form;
 
 /* How a workgroup covers the output. */
 typedef struct attention_tile {
@@ -25,7 +25,7 @@ typedef struct attention_tile {
     uint32_t threads, rows;
     uint32_t quads; /* of sums a row that an invocation holds */
     uint32_t rest;  /* sums of attention_lanes.comp beside its quads */
-    /* attention.comp: invocations along the columns, quads of q and k in shared memory, and whether a head is whole slabs of them */
+    /* attention.comp: invocations along the columns, quads of q and k in shared memory, and whether a head is whole slabs of them (attention_broadcast.comp: one) */
     uint32_t tx, slab;
     bool whole;
     uint32_t key_sets; /* keys of a block by tx, or by the lanes */
@@ -55,6 +55,10 @@ typedef struct attention_tile {
 #define LANES_QUADS_WIDE 16
 /* Below these operations it is cheaper to do the scores once more for every quad than to compile a pipeline that does several. */
 #define LANES_FEW_FLOPS 32000000
+/* attention_broadcast.comp: quads of q in shared memory, for heads of 40, 80 and 160 ten; rows of a workgroup, so that its sums fit in registers. */
+#define BROADCAST_ROWS 16
+#define BROADCAST_ROWS_FEW 8 /* beside a quad of columns an invocation */
+#define BROADCAST_THREADS_MAX 256
 /* attention_matrix.comp: narrower heads would be padding for the most part, and of wider ones q and the sums no longer fit in registers. */
 #define MATRIX_HEAD_MIN 32
 #define MATRIX_HEAD_MAX 128
@@ -276,6 +280,21 @@ static attention_tile choose_tile(const br_vk_caps *caps, uint64_t rows, uint64_
     return tile;
 }
 
+/* Heads that are whole slabs and not too wide, each invocation with one of the columns, or two. False: not for this head. */
+static bool choose_broadcast_tile(const br_vk_caps *caps, uint32_t head_width, bool vec, attention_tile *out_tile)
+{
+    uint32_t quads = head_width / 4, slab = quads % 10 == 0 ? 10 : quads % 16 == 0 ? 16 : 8;
+    bool wide = head_width > BROADCAST_THREADS_MAX; /* a quad of columns an invocation */
+    uint32_t threads = (uint32_t)padded(wide ? quads : head_width, BROADCAST_ROWS);
+    uint32_t rows = wide ? BROADCAST_ROWS_FEW : BROADCAST_ROWS;
+    uint64_t shared = (uint64_t)rows * slab * 16 + ((uint64_t)rows * threads + threads + rows) * sizeof(float);
+    if (!br_gemm_broadcasts(caps) || !vec || quads % slab != 0 || threads > BROADCAST_THREADS_MAX || shared > caps->max_shared)
+        return false;
+    *out_tile = (attention_tile){
+        .form = FORM_BROADCAST, .threads = threads, .rows = rows, .quads = wide, .slab = slab, .whole = quads == slab, .parts = 1};
+    return true;
+}
+
 /* Bytes of attention_matrix.comp. */
 static uint64_t matrix_shared(const attention_tile *tile)
 {
@@ -332,13 +351,16 @@ static bool choose_matrix_tile(const br_vk_caps *caps, uint64_t rows, uint64_t h
 /* Fills the shader, the specialization constants and the size of subgroups. */
 static void specialize(br_op_dispatch *dispatch, const attention_tile *tile, br_dtype dtype, bool vec, bool causal)
 {
-    static const br_shader_id ids[3][2] = {{BR_SHADER_ATTENTION_F32, BR_SHADER_ATTENTION_F16},
-                                           {BR_SHADER_ATTENTION_LANES_F32, BR_SHADER_ATTENTION_LANES_F16},
-                                           {0, BR_SHADER_ATTENTION_MATRIX_F16}};
-    static const uint32_t counts[3] = {8, 7, 10};
-    const uint32_t spec[3][6] = {{tile->tx, tile->key_sets, tile->slab, tile->whole},
-                                 {tile->rows, tile->key_sets, tile->rest},
-                                 {tile->shape.m, tile->shape.n, tile->shape.k, tile->subgroup, tile->keys_at_once, tile->padded}};
+    static const br_shader_id ids[FORM_COUNT][2] = {{BR_SHADER_ATTENTION_F32, BR_SHADER_ATTENTION_F16},
+                                                    {BR_SHADER_ATTENTION_LANES_F32, BR_SHADER_ATTENTION_LANES_F16},
+                                                    {0, BR_SHADER_ATTENTION_MATRIX_F16},
+                                                    {BR_SHADER_ATTENTION_BROADCAST_F32, BR_SHADER_ATTENTION_BROADCAST_F16}};
+    static const uint32_t counts[FORM_COUNT] = {8, 7, 10, 7};
+    const uint32_t spec[FORM_COUNT][6] = {
+        {tile->tx, tile->key_sets, tile->slab, tile->whole},
+        {tile->rows, tile->key_sets, tile->rest},
+        {tile->shape.m, tile->shape.n, tile->shape.k, tile->subgroup, tile->keys_at_once, tile->padded},
+        {tile->slab, tile->whole, tile->rows}};
     const uint32_t common[4] = {tile->threads, tile->quads, vec, causal};
     dispatch->shader = tile->unrolled ? unrolled_ids[tile->unrolled - 1]
                        : tile->reduce ? BR_SHADER_ATTENTION_REDUCE_F16
@@ -374,9 +396,10 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
                   choose_matrix_tile(emitter->caps, rows, (uint64_t)attrs->heads, head_width, &tile);
     if (vec && dtype == BR_F32 && br_gemm_unrolls(emitter->caps))
         tile = choose_unrolled_tile(head_width);
-    else if (!matrix)
-        tile = lanes ? choose_lanes_tile(emitter->caps, piece.rows, head_width, vec, work)
-                     : choose_tile(emitter->caps, piece.rows, keys, head_width, vec);
+    else if (!matrix && lanes)
+        tile = choose_lanes_tile(emitter->caps, piece.rows, head_width, vec, work);
+    else if (!matrix && !choose_broadcast_tile(emitter->caps, head_width, vec, &tile))
+        tile = choose_tile(emitter->caps, piece.rows, keys, head_width, vec);
     uint32_t row_blocks = (uint32_t)((piece.rows + tile.rows - 1) / tile.rows);
 
     br_attention_push push = {

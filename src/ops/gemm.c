@@ -77,7 +77,7 @@ bool br_gemm_wants_small_tiles(const br_vk_caps *caps)
 
 /* Mali's shared memory is ordinary memory, of which PanVK gives every dispatch of a recording its own: a power of two for each of the workgroups that the cores
  * hold at once; and each place in it that is not known while compiling costs four instructions. Not on Bifrost, whose loads add the base themselves. */
-static bool has_no_shared(const br_vk_caps *caps)
+bool br_gemm_broadcasts(const br_vk_caps *caps)
 {
     return caps->vendor_id == BR_VENDOR_ARM && caps->max_invocations > BIFROST_INVOCATIONS;
 }
@@ -105,7 +105,7 @@ static br_gemm_tile choose_small(const br_vk_caps *caps, uint64_t m, uint64_t n)
     const br_gemm_tile slim = {.threads = 64, .threads_n = 4, .rows = 2, .columns = 2, .quads = 2};     /* 32 × 8, 2 KiB */
     if (n <= br_gemm_tile_n(slim))
         return slim;
-    if (has_no_shared(caps))
+    if (br_gemm_broadcasts(caps))
         return choose_broadcast(n);
     /* On Bifrost one workgroup of `square` would have to wait for itself. */
     return caps->max_invocations > BIFROST_INVOCATIONS && groups(square, m, n) >= MALI_TILE_MIN_GROUPS ? square : flat;

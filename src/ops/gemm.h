@@ -34,6 +34,8 @@ bool br_gemm_has_lanes(const br_vk_caps *caps);
 bool br_gemm_unrolls(const br_vk_caps *caps);
 /* Whether an invocation has so few registers (Mali: 64) that a large tile spills, or the driver takes many times as long to compile one (PowerVR). */
 bool br_gemm_wants_small_tiles(const br_vk_caps *caps);
+/* Whether workgroups have no memory of their own to share, so that BR_GEMM_BROADCAST suits. */
+bool br_gemm_broadcasts(const br_vk_caps *caps);
 /* For m × n outputs. Fits every device that has 128 invocations and 16 KiB of shared memory. `depth`: the products of each, which may be divided; 0 where
  * they may not. */
 br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n, uint64_t depth);

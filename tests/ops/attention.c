@@ -275,6 +275,21 @@ static void test_gpu(void **state)
     check_shapes(&device);
 }
 
+/* The form for Mali, on whatever device this is: one slab and several, a column and four an invocation, the last keys one by one. */
+static void test_broadcast(void **state)
+{
+    br_test_device device = *(br_test_device *)*state;
+    br_vk_caps caps = *device.caps;
+    device.caps = &caps;
+    caps.type = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
+    caps.vendor_id = BR_VENDOR_ARM;
+    caps.max_invocations = 512;
+    check(&device, &(attention_case){.pictures = 2, .queries = 37, .keys = 77, .heads = 3, .head_width = 40});
+    check(&device, &(attention_case){.pictures = 1, .queries = 67, .keys = 67, .heads = 2, .head_width = 64, .causal = true});
+    check(&device, &(attention_case){.pictures = 1, .queries = 19, .keys = 173, .heads = 2, .head_width = 32, .dtype = BR_F16});
+    check(&device, &(attention_case){.pictures = 1, .queries = 13, .keys = 131, .heads = 1, .head_width = 288});
+}
+
 /* Matrix units, where there are any: heads that are and are not multiples of the matrices' sides, rows and keys that never are, columns of wider rows; the
  * softmax's maximum rising late, and scores so far apart that few weights count. Wider heads take lavapipe minutes to compile. */
 static void check_matrix(const br_test_device *real, bool reduce)
@@ -465,10 +480,10 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),  cmocka_unit_test(test_causal), cmocka_unit_test(test_storage),
-        cmocka_unit_test(test_columns), cmocka_unit_test(test_gpu),    cmocka_unit_test(test_scale),
-        cmocka_unit_test(test_matrix),  cmocka_unit_test(test_reduce), cmocka_unit_test(test_lowered_limits),
-        cmocka_unit_test(test_hard),    cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_shapes),         cmocka_unit_test(test_causal), cmocka_unit_test(test_storage),
+        cmocka_unit_test(test_columns),        cmocka_unit_test(test_gpu),    cmocka_unit_test(test_broadcast),
+        cmocka_unit_test(test_scale),          cmocka_unit_test(test_matrix), cmocka_unit_test(test_reduce),
+        cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_hard),   cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests_name("ops/attention", tests, br_test_device_setup, br_test_device_teardown);
 }
