@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ops/emit.h"
+#include "ops/gemm.h"
 #include "ops/op.h"
 #include "ref/attention.h"
 #include "support/op.h"
@@ -79,6 +80,8 @@ static void expect_form(br_graph *graph, const br_vk_caps *caps, bool matrix)
     br_shader_id shader = emitter.dispatches[0].shader;
     assert_int_equal(shader == BR_SHADER_ATTENTION_MATRIX_F16, matrix && !caps->prefer_reduce);
     assert_int_equal(shader == BR_SHADER_ATTENTION_REDUCE_F16, matrix && caps->prefer_reduce);
+    bool broadcast = shader == BR_SHADER_ATTENTION_BROADCAST_F32 || shader == BR_SHADER_ATTENTION_BROADCAST_F16;
+    assert_int_equal(broadcast, br_gemm_broadcasts(caps));
     br_emitter_finish(&emitter);
 }
 
@@ -285,6 +288,7 @@ static void test_broadcast(void **state)
     caps.vendor_id = BR_VENDOR_ARM;
     caps.max_invocations = 512;
     check(&device, &(attention_case){.pictures = 2, .queries = 37, .keys = 77, .heads = 3, .head_width = 40});
+    check(&device, &(attention_case){.pictures = 1, .queries = 17, .keys = 99, .heads = 2, .head_width = 80});
     check(&device, &(attention_case){.pictures = 1, .queries = 67, .keys = 67, .heads = 2, .head_width = 64, .causal = true});
     check(&device, &(attention_case){.pictures = 1, .queries = 19, .keys = 173, .heads = 2, .head_width = 32, .dtype = BR_F16});
     check(&device, &(attention_case){.pictures = 1, .queries = 13, .keys = 131, .heads = 1, .head_width = 288});
