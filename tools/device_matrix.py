@@ -58,7 +58,7 @@ def check(lab, device, run_on, args):
         if code == 0:
             del entry["error"]
             if words[-1] == "--json" or "--json" in words:
-                entry["json"] = json.loads(out)
+                entry["json"] = main_loop.read_report(out)
                 count_main_loops(entry["json"].get("shaders", []))
         results[name] = entry
         said = "timed out" if code is None else "ok" if code == 0 else f"failed with {code}: {entry['error']}"

@@ -3,15 +3,13 @@
 
     tools/device-lab run radv-navi31 -- brume shaders --disassemble --json … > shaders.json
     tools/main_loop.py shaders.json
-    AGX_MESA_DEBUG=shaders MESA_SHADER_CACHE_DISABLE=true tools/device-lab run honeykrisp-m1 -- brume shaders … > shaders.txt
-    tools/main_loop.py shaders.txt
 
 The main loop is the block with the most multiply-adds; of attention that of the scores, and with matrix units all blocks of the loop over the keys but those that
 a condition which is the same for the whole subgroup jumps over (the last keys' mask; maxima that rise). Counted are vector instructions in slots of issue: one each
 (two in a VOPD pair of RDNA 3), 32 for a matrix instruction. v_wmma of RDNA 3 has 16³ multiply-adds, of which a SIMD makes 128 a cycle (512 f16 FLOP a cycle and CU
 by AMD's figures; Mesa's compiler counts 32 too); hmma.16816 has half of them, of which a quarter of GA102's SM makes 64 with sums of 32 bits (NVIDIA's GA102
 whitepaper: 71 TFLOPS beside 35.6 of f32). Loads, stores, barriers, branches and scalar instructions are not counted. Drivers: RADV, NVK, Turnip, PanVK from Valhall on,
-and Honeykrisp, which shows its code in no statistics but prints it. Bifrost's clauses are not read, the others show no disassembly."""
+and Honeykrisp, which prints its code before the report (tools/device-lab asks for that). Bifrost's clauses are not read, the others show no disassembly."""
 
 import argparse
 import json
@@ -112,32 +110,35 @@ def main_loop(shader):
     return count(blocks)
 
 
-def print_loop(slots, said):
-    print(f"{slots[0]:5} / {slots[1]:5} = {slots[0] / max(slots[1], 1):.3f}  {said}")
+def printed_code(text):
+    """Of a pipeline as Honeykrisp prints it: its constants in their order, and its blocks after registers were allotted."""
+    constants = [int(word, 16) for word in re.findall(r"(?m)^spec\[\d+\] = (0x\w+)", text)]
+    blocks = [block for block in re.split(r"(?m)^(?=block\d+ \{)", text) if re.match(r"block", block) and "$r" in block]
+    return constants, "".join(blocks)
 
 
-def print_agx(text):
-    """Of what Honeykrisp prints of each shader the constants, in their order, and the loop after registers were allotted."""
-    for printed in text.split("shader: MESA_SHADER_COMPUTE")[1:]:
-        blocks = [block for block in re.split(r"(?m)^(?=block\d+ \{)", printed) if re.match(r"block", block) and "$r" in block]
-        if blocks:
-            print_loop(count(blocks_of("".join(blocks), FORMS["AGX"])), " ".join(str(int(word, 16)) for word in re.findall(r"(?m)^spec\[\d+\] = (0x\w+)", printed)))
+def read_report(text):
+    """What a command printed as JSON. What the device lab says may follow it; before it may be the code of a report of shaders, in its order."""
+    start = re.search(r"(?m)^\{$", text).start()
+    report = json.loads(text[start:text.rindex("}") + 1])
+    for shader, printed in zip(report.get("shaders", []), text[:start].split("shader: MESA_SHADER_COMPUTE")[1:]):
+        constants, code = printed_code(printed)
+        if constants != [int(value) for value in shader["constants"].values()]:
+            raise ValueError(f"{shader['shader']}: the code printed is of a pipeline with the constants {constants}")
+        shader["executables"][0]["representations"].append({"name": "AGX", "text": code})
+    return report
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", help="what brume shaders --disassemble --json printed, more may follow it; or what Honeykrisp did")
-    text = open(parser.parse_args().file, encoding="utf-8").read()
-    if text.startswith("shader: "):
-        print_agx(text)
-        return 0
-    shaders = json.loads(text[:text.rindex("}") + 1])["shaders"]
+    parser.add_argument("file", help="what brume shaders --disassemble --json printed")
+    shaders = read_report(open(parser.parse_args().file, encoding="utf-8").read())["shaders"]
     everything = sum(sum(shader["flops"].values()) for shader in shaders)
     for shader in shaders:
         if slots := main_loop(shader):
             said = " ".join(f"{key}={value}" for key, value in shader["constants"].items()).replace("local_size_x", "X")
             share = 100 * sum(shader["flops"].values()) / everything
-            print_loop(slots, f"{share:6.2f} %  {shader['shader']}  {said}")
+            print(f"{slots[0]:5} / {slots[1]:5} = {slots[0] / max(slots[1], 1):.3f}  {share:6.2f} %  {shader['shader']}  {said}")
     return 0
 
 

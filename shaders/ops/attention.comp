@@ -1,16 +1,17 @@
 #version 450
 // A workgroup takes 4 · TY rows of one head and walks over its keys in blocks of KEYS. An invocation owns rows 4·ty .. 4·ty + 3: of the scores the keys tx,
-// tx + TX, …, KEY_SETS of them, of the output QUADS quads of columns, TX apart. q and k pass through shared memory in slabs of SLAB quads, v in slabs of V_KEYS
+// tx + TX, …, KEY_SETS of them, of the output QUADS quads of columns, TX apart. q and k pass through shared memory in slabs of SLAB units, v in slabs of V_KEYS
 // keys and TX quads, so any head width fits; heads wider than QUADS · TX quads are split among `parts` workgroups that each repeat the scores. That keeps the
 // sums in registers. Rows, keys and quads of v past the last one repeat it: those rows and quads are not stored, and what those keys score is not seen.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "common/attention.glsl"
 
-layout(constant_id = 4) const uint TX = 16;       // a divisor of the workgroup
-layout(constant_id = 5) const uint KEY_SETS = 2;  // 1, 2 or 4
-layout(constant_id = 6) const uint SLAB = 8;      // quads of q and k
-layout(constant_id = 7) const bool WHOLE = false; // VEC, and a head's width is whole slabs
+layout(constant_id = 4) const uint TX = 16;        // a divisor of the workgroup
+layout(constant_id = 5) const uint KEY_SETS = 2;   // 1, 2 or 4
+layout(constant_id = 6) const uint SLAB = 8;       // units of q and k: see common/attention_slab.glsl
+layout(constant_id = 7) const bool WHOLE = false;  // VEC, and a head's width is whole slabs
+layout(constant_id = 8) const bool PACKED = false; // WHOLE, and q and k are halves that stay packed until they are multiplied; first elements and strides are multiples of 8
 const uint TY = gl_WorkGroupSize.x / TX;
 const uint ROWS = 4 * TY;
 const uint KEYS = KEY_SETS * TX;
@@ -39,18 +40,23 @@ void multiply_q_k(head_place at, uint key0)
     find_rows(at, key0);
     [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
         scores[c] = vec4(0.0);
-    for (uint quad0 = 0; quad0 * 4 < p.head_width; quad0 += SLAB) {
+    for (uint quad0 = 0; quad0 * 4 < p.head_width; quad0 += SLAB * UNIT_QUADS) {
         barrier();
         load_slab(quad0);
         barrier();
         [[unroll]] for (uint i = 0; i < SLAB; i++) {
-            vec4 key[KEY_SETS];
+            uvec4 keys[KEY_SETS];
             [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
-                key[c] = slab[(ROWS + tx + c * TX) * STRIDE + i];
+                keys[c] = slab[(ROWS + tx + c * TX) * STRIDE + i];
             [[unroll]] for (uint r = 0; r < 4; r++) {
-                vec4 a = slab[(ty * 4 + r) * STRIDE + i];
-                [[unroll]] for (uint c = 0; c < KEY_SETS; c++)
-                    scores[c][r] = scores[c][r] + a.x * key[c].x + a.y * key[c].y + a.z * key[c].z + a.w * key[c].w; // dot costs an addition more
+                uvec4 row = slab[(ty * 4 + r) * STRIDE + i];
+                [[unroll]] for (uint j = 0; j < UNIT_QUADS; j++) {
+                    vec4 a = unit_quad(row, j);
+                    [[unroll]] for (uint c = 0; c < KEY_SETS; c++) {
+                        vec4 key = unit_quad(keys[c], j);
+                        scores[c][r] = scores[c][r] + a.x * key.x + a.y * key.y + a.z * key.z + a.w * key.w; // dot costs an addition more
+                    }
+                }
             }
         }
     }
@@ -61,7 +67,7 @@ uint share_rows(vec4 value)
 {
     uint lid = gl_LocalInvocationIndex, first = lid / TX * R_STRIDE;
     barrier();
-    slab[first + lid % TX] = value;
+    slab[first + lid % TX] = floatBitsToUint(value);
     barrier();
     return first;
 }
@@ -70,7 +76,7 @@ vec4 row_maximum(vec4 value)
 {
     uint first = share_rows(value);
     for (uint i = 0; i < TX; i++)
-        value = max(value, slab[first + i]);
+        value = max(value, uintBitsToFloat(slab[first + i]));
     return value;
 }
 
@@ -79,7 +85,7 @@ vec4 row_sum(vec4 value)
     uint first = share_rows(value);
     vec4 sum = vec4(0.0);
     for (uint i = 0; i < TX; i++)
-        sum += slab[first + i];
+        sum += uintBitsToFloat(slab[first + i]);
     return sum;
 }
 
@@ -94,14 +100,14 @@ void add_weighted_quad(head_place at, uint key0, uint quad0, vec4 decay, uint c)
         barrier();
         for (uint i = ty; i < V_KEYS; i += TY) {
             uint key = min(key0 + from + i, p.keys - 1);
-            slab[i * TX + tx] = load_v(at.v_row + key * p.v_stride, quad, quad * 4);
+            slab[i * TX + tx] = floatBitsToUint(load_v(at.v_row + key * p.v_stride, quad, quad * 4));
         }
         barrier();
         // All keys at once cost Honeykrisp registers, then spills; four hide the loop. Adreno has no product of 32 bits for places.
         uint weight_at = from * P_STRIDE + ty, value_at = tx;
         [[dont_unroll]] for (uint first = 0; first < V_KEYS; first += 4, weight_at += 4 * P_STRIDE, value_at += 4 * TX)
             [[unroll]] for (uint i = 0; i < 4; i++) {
-                vec4 w = weights[weight_at + i * P_STRIDE], value = slab[value_at + i * TX];
+                vec4 w = weights[weight_at + i * P_STRIDE], value = uintBitsToFloat(slab[value_at + i * TX]);
                 [[unroll]] for (uint r = 0; r < 4; r++)
                     sums[c * 4 + r] += w[r] * value;
             }

@@ -174,7 +174,7 @@ static br_status search_shape(search *it, int shape)
         return NULL;
     br_gemm_tile usual = br_gemm_tile_choose(&caps, m, n, k);
     caps.tuned.matrix[shape] = BR_VK_OFF;
-    for (int tile = 0; tile < BR_GEMM_TILES; tile++) {
+    for (int tile = 0; tile < BR_GEMM_TILE_COUNT; tile++) {
         caps.tuned.tile[shape] = (uint8_t)(tile + 1);
         br_gemm_tile candidate = br_gemm_tile_choose(&caps, m, n, k);
         BR_TRY(try_candidate(it, &caps,

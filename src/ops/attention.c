@@ -25,9 +25,10 @@ typedef struct attention_tile {
     uint32_t threads, rows;
     uint32_t quads; /* of sums a row that an invocation holds */
     uint32_t rest;  /* sums of attention_lanes.comp beside its quads */
-    /* attention.comp: invocations along the columns, quads of q and k in shared memory, and whether a head is whole slabs of them (attention_broadcast.comp: one) */
+    /* attention.comp: invocations along the columns, units of q and k in shared memory, whether a head is whole slabs of them, and whether they are halves;
+     * attention_broadcast.comp: quads, and whether a head is one slab */
     uint32_t tx, slab;
-    bool whole;
+    bool whole, packed;
     uint32_t key_sets; /* keys of a block by tx, or by the lanes */
     int unrolled;      /* 1 + index of unrolled_quads, or 0 */
     uint32_t parts;    /* workgroups among which a head's columns are split, each of which repeats the scores */
@@ -249,22 +250,34 @@ static uint64_t gpu_shared(const attention_tile *tile)
     return ((slab > v ? slab : v) + keys * (tile->rows / 4 + 1)) * 16;
 }
 
-/* Heads of 40, 80 and 160 are 10, 20 and 40 quads: slabs of 5 and ten invocations along the columns have no padding there, 8 and sixteen do for the others. */
-static attention_tile choose_tile(const br_vk_caps *caps, uint64_t rows, uint64_t keys, uint32_t head_width, bool vec)
+/* Units of q and k in shared memory: heads of 40, 80 and 160 are 10, 20 and 40 quads, or 5, 10 and 20 of two: slabs of 5 have no padding there, 8 do for the others. */
+static void choose_slab(attention_tile *tile, uint32_t quads, bool packed)
 {
-    attention_tile tile = {.threads = GPU_THREADS, .rows = 32, .tx = 16, .slab = 8};
-    const attention_tile ten = {.threads = 120, .rows = 48, .tx = 10, .slab = 5};
+    uint32_t units = packed ? quads / 2 : quads;
+    tile->slab = padded(units, 5) < padded(units, 8) ? 5 : 8;
+    tile->packed = packed;
+    tile->whole = units % tile->slab == 0;
+}
+
+/* Ten invocations along the columns have no padding for the same heads. */
+static attention_tile choose_tile(const br_vk_caps *caps, uint64_t rows, uint64_t keys, uint32_t head_width, bool vec, bool packed)
+{
+    attention_tile tile = {.threads = GPU_THREADS, .rows = 32, .tx = 16};
+    const attention_tile ten = {.threads = 120, .rows = 48, .tx = 10};
     uint32_t quads = (head_width + 3) / 4;
     bool few_registers = br_gemm_wants_small_tiles(caps);
     if (!few_registers && head_width > GPU_WIDE_HEAD && caps->max_invocations >= GPU_WIDE_THREADS) {
         tile.threads = GPU_WIDE_THREADS;
         tile.tx = 32;
     }
-    if (padded(quads, ten.slab) < padded(quads, tile.slab))
-        tile.slab = ten.slab;
+    choose_slab(&tile, quads, packed);
+    if (packed && !tile.whole)
+        choose_slab(&tile, quads, false);
+    tile.whole = tile.whole && vec;
+    uint64_t of_scores = padded(quads, tile.packed ? tile.slab * 2 : tile.slab);
     /* 120 invocations leave 8 of 128 idle. */
-    uint64_t work = 15 * padded(rows, tile.rows) * (padded(quads, tile.slab) + padded(quads, tile.tx));
-    if (16 * padded(rows, ten.rows) * (padded(quads, tile.slab) + padded(quads, ten.tx)) < work) {
+    uint64_t work = 15 * padded(rows, tile.rows) * (of_scores + padded(quads, tile.tx));
+    if (16 * padded(rows, ten.rows) * (of_scores + padded(quads, ten.tx)) < work) {
         tile.threads = ten.threads;
         tile.rows = ten.rows;
         tile.tx = ten.tx;
@@ -276,7 +289,6 @@ static attention_tile choose_tile(const br_vk_caps *caps, uint64_t rows, uint64_
     if (few_registers || 2 * gpu_shared(&tile) > caps->max_shared || (last && last <= block / 2 && keys <= 256))
         tile.key_sets /= 2;
     split_columns(&tile, (quads + tile.tx - 1) / tile.tx, few_registers ? 1 : GPU_QUADS_MAX);
-    tile.whole = vec && quads % tile.slab == 0;
     return tile;
 }
 
@@ -355,9 +367,9 @@ static void specialize(br_op_dispatch *dispatch, const attention_tile *tile, br_
                                                     {BR_SHADER_ATTENTION_LANES_F32, BR_SHADER_ATTENTION_LANES_F16},
                                                     {0, BR_SHADER_ATTENTION_MATRIX_F16},
                                                     {BR_SHADER_ATTENTION_BROADCAST_F32, BR_SHADER_ATTENTION_BROADCAST_F16}};
-    static const uint32_t counts[FORM_COUNT] = {8, 7, 10, 7};
+    static const uint32_t counts[FORM_COUNT] = {9, 7, 10, 7};
     const uint32_t spec[FORM_COUNT][6] = {
-        {tile->tx, tile->key_sets, tile->slab, tile->whole},
+        {tile->tx, tile->key_sets, tile->slab, tile->whole, tile->packed},
         {tile->rows, tile->key_sets, tile->rest},
         {tile->shape.m, tile->shape.n, tile->shape.k, tile->subgroup, tile->keys_at_once, tile->padded},
         {tile->slab, tile->whole, tile->rows}};
@@ -391,15 +403,16 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, attention_
     br_dtype dtype = br_graph_dtype(graph, node->outputs[0]);
     uint64_t work = flops(attrs, piece, keys);
     attention_tile tile;
-    bool matrix = dtype == BR_F16 && vec && head_width % 8 == 0 && rows_aligned(&k, 8) && keys >= BR_ATTENTION_MATRIX_KEYS &&
-                  attrs->scale >= MATRIX_SCALE_MIN &&
+    bool halves = dtype == BR_F16 && vec && head_width % 8 == 0 && rows_aligned(&k, 8);
+    bool packed = halves && rows_aligned(&q, 8) && br_gemm_mixes_f16(emitter->caps);
+    bool matrix = halves && keys >= BR_ATTENTION_MATRIX_KEYS && attrs->scale >= MATRIX_SCALE_MIN &&
                   choose_matrix_tile(emitter->caps, rows, (uint64_t)attrs->heads, head_width, &tile);
     if (vec && dtype == BR_F32 && br_gemm_unrolls(emitter->caps))
         tile = choose_unrolled_tile(head_width);
     else if (!matrix && lanes)
         tile = choose_lanes_tile(emitter->caps, piece.rows, head_width, vec, work);
     else if (!matrix && !choose_broadcast_tile(emitter->caps, head_width, vec, &tile))
-        tile = choose_tile(emitter->caps, piece.rows, keys, head_width, vec);
+        tile = choose_tile(emitter->caps, piece.rows, keys, head_width, vec, packed);
     uint32_t row_blocks = (uint32_t)((piece.rows + tile.rows - 1) / tile.rows);
 
     br_attention_push push = {

@@ -61,10 +61,7 @@ bool br_gemm_unrolls(const br_vk_caps *caps)
     return br_gemm_has_lanes(caps) && caps->subgroup_size == 4 && strncmp(caps->name, "SwiftShader", 11) == 0;
 }
 
-/* PACKED of shaders/common/gemm_spec.glsl: whether a multiply-add takes numbers of 16 bits as they are (v_fma_mix_f32; Apple's operands of 16 bits), so that
- * nothing is spent on unpacking what takes half of the shared memory and of its reads. Elsewhere a conversion is an instruction, or a slow one. AMD's chips with
- * matrix units (RDNA 3) do two v_fmac_f32 at a time, but no two v_fma_mix_f32; those before RDNA have no such instruction, or one that needs more registers. */
-static bool mixes_f16(const br_vk_caps *caps)
+bool br_gemm_mixes_f16(const br_vk_caps *caps)
 {
     bool apple = strncmp(caps->name, "Apple", 5) == 0; /* Honeykrisp's vendor is Mesa */
     return apple || (caps->vendor_id == BR_VENDOR_AMD && !caps->cooperative_matrix && caps->subgroup_min < 64);
@@ -112,7 +109,7 @@ static br_gemm_tile choose_small(const br_vk_caps *caps, uint64_t m, uint64_t n)
 }
 
 /* 128 × 64: 15 KiB of shared memory, 64 sums an invocation. Large tiles are slow or worse on mobile GPUs. */
-static const br_gemm_tile tiles[BR_GEMM_TILES] = {
+static const br_gemm_tile tiles[BR_GEMM_TILE_COUNT] = {
     {.threads = 128, .threads_n = 8, .rows = 8, .columns = 8, .quads = 4},
     {.threads = 128, .threads_n = 16, .rows = 8, .columns = 4, .quads = 4}, /* 64 × 64, 10 KiB */
     {.threads = 64, .threads_n = 8, .rows = 4, .columns = 4, .quads = 4},   /* 32 × 32, 5 KiB */
@@ -120,12 +117,13 @@ static const br_gemm_tile tiles[BR_GEMM_TILES] = {
 /* 128 × 8, 6.5 KiB. What is loaded ahead of a step of 4 quads spills on M1. */
 static const br_gemm_tile narrow = {.threads = 64, .threads_n = 4, .rows = 8, .columns = 2, .quads = 2};
 
-static_assert(BR_GEMM_TILES == BR_VK_TUNED_TILES && BR_GEMM_SHAPE_SMALL + 1 == BR_VK_TUNED_SHAPES, "kept on disk by vk/tuning");
+static_assert(BR_GEMM_TILE_COUNT == BR_VK_TUNED_TILES && BR_GEMM_SHAPE_SMALL + 1 == BR_VK_TUNED_SHAPES,
+              "kept on disk by vk/tuning");
 
 const char *br_gemm_tile_name(int index)
 {
-    static const char *const names[BR_GEMM_TILES] = {"128x64", "64x64", "32x32"};
-    return index >= 0 && index < BR_GEMM_TILES ? names[index] : NULL;
+    static const char *const names[BR_GEMM_TILE_COUNT] = {"128x64", "64x64", "32x32"};
+    return index >= 0 && index < BR_GEMM_TILE_COUNT ? names[index] : NULL;
 }
 
 static uint64_t groups_wanted(const br_vk_caps *caps)
@@ -198,7 +196,7 @@ void br_gemm_tile_widen(br_gemm_tile *tile, bool halves, uint64_t multiples)
 br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n, uint64_t depth)
 {
     br_gemm_tile tile = choose(caps, m, n, depth);
-    tile.packed = mixes_f16(caps);
+    tile.packed = br_gemm_mixes_f16(caps);
     tile.parts = tile.form == BR_GEMM_LANES ? 1 : parts_of(caps, tile, m, n, depth);
     return tile;
 }

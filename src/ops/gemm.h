@@ -20,7 +20,7 @@ typedef struct br_gemm_tile {
     uint32_t rows, columns; /* outputs of an invocation */
     uint32_t quads;         /* of k a step */
     br_gemm_form form;
-    bool packed;    /* PACKED of common/gemm_spec.glsl */
+    bool packed;    /* br_gemm_mixes_f16; PACKED of common/gemm_spec.glsl */
     uint32_t parts; /* that the depth is divided into, 1 at least; a workgroup each */
     /* Of BR_GEMM_MATRIX: threads_n counts subgroups, rows and columns matrices of a subgroup. */
     br_vk_matrix_shape shape;
@@ -34,6 +34,10 @@ bool br_gemm_has_lanes(const br_vk_caps *caps);
 bool br_gemm_unrolls(const br_vk_caps *caps);
 /* Whether an invocation has so few registers (Mali: 64) that a large tile spills, or the driver takes many times as long to compile one (PowerVR). */
 bool br_gemm_wants_small_tiles(const br_vk_caps *caps);
+/* Whether a multiply-add takes numbers of 16 bits as they are (v_fma_mix_f32; Apple's operands of 16 bits), so that nothing is spent on unpacking what takes half of
+ * the shared memory and of its reads. Elsewhere a conversion is an instruction, or a slow one. AMD's chips with matrix units (RDNA 3) do two v_fmac_f32 at a time,
+ * but no two v_fma_mix_f32; those before RDNA have no such instruction, or one that needs more registers. */
+bool br_gemm_mixes_f16(const br_vk_caps *caps);
 /* Whether workgroups have no memory of their own to share, so that BR_GEMM_BROADCAST suits. */
 bool br_gemm_broadcasts(const br_vk_caps *caps);
 /* For m × n outputs. Fits every device that has 128 invocations and 16 KiB of shared memory. `depth`: the products of each, which may be divided; 0 where
@@ -49,7 +53,7 @@ bool br_gemm_tile_choose_matrix(const br_vk_caps *caps, uint64_t m, uint64_t n, 
 typedef enum br_gemm_shape { BR_GEMM_SHAPE_LARGE, BR_GEMM_SHAPE_MEDIUM, BR_GEMM_SHAPE_SMALL } br_gemm_shape;
 /* False: nothing is chosen by measuring there, as on CPU devices, on Mali and PowerVR and for very narrow outputs. */
 bool br_gemm_shape_of(const br_vk_caps *caps, uint64_t m, uint64_t n, br_gemm_shape *out_shape);
-#define BR_GEMM_TILES 3
+#define BR_GEMM_TILE_COUNT 3
 const char *br_gemm_tile_name(int index);
 uint32_t br_gemm_tile_m(br_gemm_tile tile);
 uint32_t br_gemm_tile_n(br_gemm_tile tile);

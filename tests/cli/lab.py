@@ -66,11 +66,11 @@ class Ready(support.Case):
         result = subprocess.run([TOOL, "run", name, "--", "brume", "shaders", "--arch", "sd15", "--size", "512x512", what, "--json"],
                                 capture_output=True, text=True, timeout=support.TIMEOUT, check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
-        return support.json.loads(result.stdout[:result.stdout.rindex("}") + 1])
+        return main_loop.read_report(result.stdout)
 
     def test_hot_loops_multiply(self):
         """Four fifths of the arithmetic of the main loops, where the driver shows it, are multiply-adds or the matrix units'."""
-        for name in set(self.ready()) & {"radv-navi31", "radv-navi21", "turnip-740", "nvk-ampere", "panvk-g610"}:
+        for name in set(self.ready()) & {"radv-navi31", "radv-navi21", "turnip-740", "nvk-ampere", "honeykrisp-m1", "panvk-g610"}:
             with self.subTest(name):
                 report = self.shaders(name, "--disassemble")
                 hot = [shader for shader, share in zip(report["shaders"], device_matrix.work(report)) if share >= device_matrix.HOT]

@@ -19,6 +19,8 @@
 #define TOLERANCE_F16 (0x1p-11 + 1e-5)
 #define TOLERANCE_MATRIX (1.5 * 0x1p-11)
 
+#define SPEC_PACKED 8 /* constant_id of attention.comp */
+
 typedef struct attention_case {
     int pictures, queries, keys, heads, head_width;
     bool causal;
@@ -28,6 +30,7 @@ typedef struct attention_case {
     int q_row, k_row, v_row; /* columns of a row of q, k and v; 0: those of all heads and no more */
     int q_column, k_column, v_column;
     bool matrix;    /* the form for matrix units, which multiplies weights of 16 bits */
+    bool packed;    /* q and k in shared memory as they are */
     bool one_value; /* q, k and v are columns of one value, of q_row columns; only where there are as many queries as keys */
 } attention_case;
 
@@ -71,17 +74,18 @@ static void expect_reference(const attention_case *c, const float *const inputs[
     free(q), free(k), free(v), free(expected);
 }
 
-/* Whether the device takes the form for matrix units, and which of the two. */
-static void expect_form(br_graph *graph, const br_vk_caps *caps, bool matrix)
+/* Whether the device takes the form that the case is for. */
+static void expect_form(br_graph *graph, const br_vk_caps *caps, const attention_case *c)
 {
     br_emitter emitter;
     br_emitter_init(&emitter, graph, caps);
     assert_status_ok(br_emitter_run(&emitter));
     br_shader_id shader = emitter.dispatches[0].shader;
-    assert_int_equal(shader == BR_SHADER_ATTENTION_MATRIX_F16, matrix && !caps->prefer_reduce);
-    assert_int_equal(shader == BR_SHADER_ATTENTION_REDUCE_F16, matrix && caps->prefer_reduce);
+    assert_int_equal(shader == BR_SHADER_ATTENTION_MATRIX_F16, c->matrix && !caps->prefer_reduce);
+    assert_int_equal(shader == BR_SHADER_ATTENTION_REDUCE_F16, c->matrix && caps->prefer_reduce);
     bool broadcast = shader == BR_SHADER_ATTENTION_BROADCAST_F32 || shader == BR_SHADER_ATTENTION_BROADCAST_F16;
     assert_int_equal(broadcast, br_gemm_broadcasts(caps));
+    assert_int_equal(shader == BR_SHADER_ATTENTION_F16 && emitter.dispatches[0].spec[SPEC_PACKED], c->packed);
     br_emitter_finish(&emitter);
 }
 
@@ -115,7 +119,7 @@ static void check(br_test_device *device, const attention_case *c)
     params.v = c->one_value ? params.q : br_graph_input(&graph, "v", c->dtype, br_shape_of(c->pictures, c->keys, v_row));
     br_value out = br_op_attention(&graph, "attn", &params);
     br_graph_output(&graph, out, "y");
-    expect_form(&graph, device->caps, c->matrix);
+    expect_form(&graph, device->caps, c);
     br_test_tensor inputs[] = {{params.q, q}, {params.k, k}, {params.v, v}}, output = {out, y};
     assert_status_ok(br_test_run(&(br_test_run_params){device, &graph, inputs, c->one_value ? 1 : 3, &output, 1, 0}));
     expect_reference(c, (const float *const[]){q, c->one_value ? q : k, c->one_value ? q : v}, y);
@@ -278,18 +282,55 @@ static void test_gpu(void **state)
     check_shapes(&device);
 }
 
-/* The form for Mali, on whatever device this is: one slab and several, a column and four an invocation, the last keys one by one. */
-static void test_broadcast(void **state)
+/* Halves that stay packed, as on Apple's devices and AMD's without matrix units: slabs of 5 and of 8 units, one and several, workgroups of 120, 128 and 256; and what
+ * cannot be loaded eight at a time, or is no whole slabs. */
+static void test_packed(void **state)
 {
     br_test_device device = *(br_test_device *)*state;
     br_vk_caps caps = *device.caps;
     device.caps = &caps;
     caps.type = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
-    caps.vendor_id = BR_VENDOR_ARM;
-    caps.max_invocations = 512;
+    caps.cooperative_matrix = false;
+    strcpy(caps.name, "Apple M1");
+    const attention_case cases[] = {
+        {.pictures = 2, .queries = 37, .keys = 77, .heads = 3, .head_width = 40, .packed = true},
+        {.pictures = 1, .queries = 67, .keys = 99, .heads = 2, .head_width = 80, .packed = true},
+        {.pictures = 1, .queries = 13, .keys = 131, .heads = 2, .head_width = 160, .packed = true},
+        {.pictures = 2, .queries = 67, .keys = 67, .heads = 2, .head_width = 64, .causal = true, .packed = true},
+        {.pictures = 1, .queries = 37, .keys = 41, .heads = 1, .head_width = 512, .packed = true},
+        {.pictures = 1,
+         .queries = 71,
+         .keys = 71,
+         .heads = 2,
+         .head_width = 80,
+         .q_row = 496,
+         .k_row = 496,
+         .v_row = 496,
+         .q_column = 8,
+         .k_column = 168,
+         .v_column = 332,
+         .one_value = true,
+         .packed = true},
+        {.pictures = 1, .queries = 37, .keys = 41, .heads = 2, .head_width = 40, .q_row = 84, .q_column = 4},
+        {.pictures = 1, .queries = 37, .keys = 41, .heads = 2, .head_width = 40, .k_row = 84},
+        {.pictures = 1, .queries = 37, .keys = 41, .heads = 1, .head_width = 96},
+        {.pictures = 1, .queries = 37, .keys = 41, .heads = 1, .head_width = 36},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        attention_case c = cases[i];
+        c.dtype = BR_F16;
+        check(&device, &c);
+    }
+}
+
+/* The form for Mali, on whatever device this is: one slab and several, a column and four an invocation, the last keys one by one. Heads of 64 take
+ * lavapipe a minute to compile. */
+static void test_broadcast(void **state)
+{
+    br_vk_caps caps;
+    br_test_device device = br_test_device_as_mali(*state, &caps);
     check(&device, &(attention_case){.pictures = 2, .queries = 37, .keys = 77, .heads = 3, .head_width = 40});
-    check(&device, &(attention_case){.pictures = 1, .queries = 17, .keys = 99, .heads = 2, .head_width = 80});
-    check(&device, &(attention_case){.pictures = 1, .queries = 67, .keys = 67, .heads = 2, .head_width = 64, .causal = true});
+    check(&device, &(attention_case){.pictures = 1, .queries = 67, .keys = 67, .heads = 2, .head_width = 32, .causal = true});
     check(&device, &(attention_case){.pictures = 1, .queries = 19, .keys = 173, .heads = 2, .head_width = 32, .dtype = BR_F16});
     check(&device, &(attention_case){.pictures = 1, .queries = 13, .keys = 131, .heads = 1, .head_width = 288});
 }
@@ -484,10 +525,19 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),         cmocka_unit_test(test_causal), cmocka_unit_test(test_storage),
-        cmocka_unit_test(test_columns),        cmocka_unit_test(test_gpu),    cmocka_unit_test(test_broadcast),
-        cmocka_unit_test(test_scale),          cmocka_unit_test(test_matrix), cmocka_unit_test(test_reduce),
-        cmocka_unit_test(test_lowered_limits), cmocka_unit_test(test_hard),   cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_causal),
+        cmocka_unit_test(test_storage),
+        cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_gpu),
+        cmocka_unit_test(test_packed),
+        cmocka_unit_test(test_broadcast),
+        cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_matrix),
+        cmocka_unit_test(test_reduce),
+        cmocka_unit_test(test_lowered_limits),
+        cmocka_unit_test(test_hard),
+        cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests_name("ops/attention", tests, br_test_device_setup, br_test_device_teardown);
 }

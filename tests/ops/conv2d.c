@@ -255,12 +255,8 @@ static void test_gpu_tiles(void **state)
 /* The form for Mali, on whatever device this is: channels that are whole steps, whose taps follow one another in the kernel, and that are not. */
 static void test_broadcast(void **state)
 {
-    br_test_device device = *(br_test_device *)*state;
-    br_vk_caps caps = *device.caps;
-    device.caps = &caps;
-    caps.type = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
-    caps.vendor_id = BR_VENDOR_ARM;
-    caps.max_invocations = 512;
+    br_vk_caps caps;
+    br_test_device device = br_test_device_as_mali(*state, &caps);
     assert_int_equal(br_gemm_tile_choose(&caps, 77, 37, 9 * 32).form, BR_GEMM_BROADCAST);
     check(&device, (conv2d_case){.shape = {1, 11, 7, 32, 37, 3, 3, 1, 1, 1, 1, 1}, .bias = true, .residual = true});
     check(&device, (conv2d_case){.shape = {2, 9, 7, 19, 165, 3, 3, 2, 1, 1, 1, 1}, .bias_rows = true});

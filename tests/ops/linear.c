@@ -275,12 +275,8 @@ static void test_gpu_tiles(void **state)
 /* The form for Mali, on whatever device this is: workgroups of 80, 64 and 32 invocations, depths that are whole steps and that are not, and parts of them. */
 static void test_broadcast(void **state)
 {
-    br_test_device device = *(br_test_device *)*state;
-    br_vk_caps caps = *device.caps;
-    device.caps = &caps;
-    caps.type = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
-    caps.vendor_id = BR_VENDOR_ARM;
-    caps.max_invocations = 512;
+    br_vk_caps caps;
+    br_test_device device = br_test_device_as_mali(*state, &caps);
     const linear_case cases[] = {
         {.m = 89, .n = 113, .k = 13, .bias = true},
         {.m = 131, .n = 161, .k = 36, .bias = true, .residual = true},

@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "exec/repack.h"
+#include "ops/gemm.h"
 #include "ref/embedding.h"
 #include "ref/linear.h"
 #include "support/case.h"
 #include "support/matrix.h"
-#include "vk/vendor.h"
 
 static const br_dtype types[] = {BR_Q4_0, BR_Q4_1, BR_Q5_0, BR_Q5_1, BR_Q8_0, BR_Q2_K, BR_Q3_K, BR_Q4_K, BR_Q5_K, BR_Q6_K};
 #define TYPE_COUNT (sizeof types / sizeof types[0])
@@ -116,11 +116,9 @@ static void test_gpu_tiles(void **state)
     check_linear(&devices->gpu, &(quant_case){BR_Q4_0, BR_F32, 1031, 1009, 32}); /* large */
     check_linear(&devices->gpu, &(quant_case){BR_Q5_1, BR_F32, 509, 449, 96});   /* medium */
     check_linear(&devices->gpu, &(quant_case){BR_Q8_0, BR_F32, 389, 3, 160});    /* narrow */
-    br_test_device mali = devices->gpu;
-    br_vk_caps caps = *mali.caps;
-    mali.caps = &caps;
-    caps.vendor_id = BR_VENDOR_ARM;
-    caps.max_invocations = 512;
+    br_vk_caps caps;
+    br_test_device mali = br_test_device_as_mali(&devices->gpu, &caps);
+    assert_int_equal(br_gemm_tile_choose(&caps, 43, 37, 96).form, BR_GEMM_BROADCAST);
     check_some(&mali, 43, 37, 2, BR_F32);
     check_some(&mali, 43, 131, 1, BR_F16);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vk/vendor.h"
+
 br_test_device *br_test_device_open(const br_vk_device_params *params)
 {
     br_test_device *test = calloc(1, sizeof *test);
@@ -42,6 +44,17 @@ void br_test_device_close(br_test_device *test)
 {
     if (test)
         assert_int_equal(close_and_count(test), 0);
+}
+
+br_test_device br_test_device_as_mali(const br_test_device *test, br_vk_caps *caps)
+{
+    *caps = *test->caps;
+    caps->type = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
+    caps->vendor_id = BR_VENDOR_ARM;
+    caps->max_invocations = 512; /* on Bifrost no more than 384 */
+    br_test_device mali = *test;
+    mali.caps = caps;
+    return mali;
 }
 
 bool br_test_device_is_slow(const br_test_device *test)

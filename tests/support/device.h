@@ -17,6 +17,9 @@ br_test_device *br_test_device_open(const br_vk_device_params *params);
 /* Fails the test when anything was reported since the instance was created. Takes NULL. */
 void br_test_device_close(br_test_device *test);
 
+/* The same device with the caps, in *caps, of a Mali since Valhall, so that ops choose its forms. */
+br_test_device br_test_device_as_mali(const br_test_device *test, br_vk_caps *caps);
+
 /* SwiftShader, which takes seconds for a step of the small model. */
 bool br_test_device_is_slow(const br_test_device *test);
 /* The folder, for br_test_path, of the model to show what holds for any of them: the small one, on a slow device a tiny one that has the same sizes of
