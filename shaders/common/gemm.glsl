@@ -3,7 +3,7 @@
 // Before including it, a shader includes common/gemm_spec.glsl, declares the buffers x, x4, w, w4 and defines
 //     uint gemm_x_row(uint m, uint tap)   element of x where the depth values of row m begin, GEMM_ZERO where they count as zeros
 //     uint gemm_w_row(uint slot, uint tap)   likewise in w, of the slot of a column
-// and includes common/gemm_parts.glsl.
+// and includes common/gemm_load.glsl and common/gemm_parts.glsl.
 //
 // A workgroup makes a tile of GEMM_BM × GEMM_BN outputs, an invocation TM × TN of them, interleaved: rows ty + r·WY, slots of columns tx + c·WX
 // (gemm_column of gemm_spec.glsl), so that neighbouring invocations read neighbouring rows of the shared tile. Shared rows hold KQ quads of k and one of
@@ -78,15 +78,17 @@ void gemm_fetch(uint k, uint depth)
         gemm_w_next[i] = gemm_load_w(gemm_w_at[i], k + (gl_LocalInvocationIndex + i * THREADS) % KQ * 4, depth);
 }
 
-void gemm_share()
+// What was loaded for the step that begins at k.
+void gemm_share(uint k, uint depth)
 {
     [[unroll]] for (uint i = 0; i < GEMM_X_PASSES; i++) {
         uint at = gl_LocalInvocationIndex + i * THREADS, to = at / KQ * GEMM_STRIDE + at % KQ;
         if (GEMM_BM * KQ % THREADS == 0 || at < GEMM_BM * KQ) {
+            vec4 quad = GEMM_NORM(gemm_x_next[i], at / KQ, k + at % KQ * 4, depth);
             if (GEMM_X_PACKED)
-                gemm_x_bits[to] = gemm_pack(gemm_x_next[i]);
+                gemm_x_bits[to] = gemm_pack(quad);
             else
-                gemm_x_tile[to] = gemm_x_next[i];
+                gemm_x_tile[to] = quad;
         }
     }
     [[unroll]] for (uint i = 0; i < GEMM_W_PASSES; i++) {
@@ -133,7 +135,7 @@ void gemm_tile(uint m0, uint n0, uint taps, uint depth)
     bool more = true;
     while (more) {
         barrier();
-        gemm_share();
+        gemm_share(k, depth);
         barrier();
         k += KQ * 4;
         if (k >= depth) {

@@ -92,8 +92,10 @@ void gemm_tile(uint m0, uint n0, uint taps, uint depth)
     bool more = true;
     while (more) {
         barrier();
-        if (GEMM_X_QUAD < TM * KQ)
-            gemm_x_tile[GEMM_X_QUAD] = gemm_load_x(gemm_x_at, k + GEMM_X_QUAD % KQ * 4, depth);
+        if (GEMM_X_QUAD < TM * KQ) {
+            uint quad_k = k + GEMM_X_QUAD % KQ * 4;
+            gemm_x_tile[GEMM_X_QUAD] = GEMM_NORM(gemm_load_x(gemm_x_at, quad_k, depth), GEMM_X_QUAD / KQ, quad_k, depth);
+        }
         barrier();
         gemm_multiply(k, depth);
         k += KQ * 4;

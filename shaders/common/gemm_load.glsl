@@ -33,4 +33,9 @@ vec4 gemm_load_w(uint row, uint k, uint depth)
 GEMM_LOAD(gemm_load_w, w)
 #endif
 
+// What a quad of x becomes on its way into shared memory, of row `row` of the tile: nothing else unless the op defines that.
+#ifndef GEMM_NORM
+#define GEMM_NORM(quad, row, k, depth) quad
+#endif
+
 #endif

@@ -13,6 +13,10 @@
 #define BR_LINEAR_RESIDUAL 4 /* X_T as y, or f32 [n] */
 #define BR_LINEAR_BINDINGS 5
 #define BR_LINEAR_X_SCALES 5 /* vec2 [m, k / 32], integer dot products only */
+/* Of which the layer norm is multiplied (common/gemm_norm.glsl). */
+#define BR_LINEAR_X_GAMMA 5 /* f32 [k] */
+#define BR_LINEAR_X_BETA 6  /* f32 [k] */
+#define BR_LINEAR_NORMED_BINDINGS 7
 /* The second stage with the layer norm of its result: y's rows are n elements long. */
 #define BR_LINEAR_GAMMA 1  /* f32 [n], in the place of w */
 #define BR_LINEAR_BETA 5   /* f32 [n] */
@@ -38,7 +42,7 @@ BR_PUSH(br_linear_push,
     uint w_columns;
     uint scales_first; /* pairs of x_scales */
     uint parts;        /* of k, each a workgroup's: common/gemm_parts.glsl */
-    float eps;         /* of the layer norm */
+    float eps;         /* of the layer norm of x, or of the second stage's */
 )
 
 #endif

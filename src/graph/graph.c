@@ -276,20 +276,59 @@ br_status br_graph_add_output(br_graph *graph, int node, const char *name, br_dt
     return NULL;
 }
 
+static void remove_node(br_graph *graph, int index)
+{
+    br_node *node = &graph->nodes[index];
+    graph->node_count--;
+    memmove(node, node + 1, (size_t)(graph->node_count - index) * sizeof *node);
+    for (br_value i = 0; i < graph->value_count; i++)
+        if (graph->values[i].producer >= index)
+            graph->values[i].producer--;
+}
+
+static void append_inputs(br_node *into, const br_node *from, int first_input)
+{
+    assert(into->input_count + from->input_count - first_input <= BR_NODE_INPUT_MAX);
+    for (int i = first_input; i < from->input_count; i++)
+        into->inputs[into->input_count++] = from->inputs[i];
+}
+
 void br_graph_merge_next(br_graph *graph, int node, int first_input)
 {
     br_node *into = &graph->nodes[node], *next = into + 1;
-    assert(node + 1 < graph->node_count && into->input_count + next->input_count - first_input <= BR_NODE_INPUT_MAX &&
-           into->output_count + next->output_count <= BR_NODE_OUTPUT_MAX);
-    for (int i = first_input; i < next->input_count; i++)
-        into->inputs[into->input_count++] = next->inputs[i];
+    assert(node + 1 < graph->node_count && into->output_count + next->output_count <= BR_NODE_OUTPUT_MAX);
+    append_inputs(into, next, first_input);
     for (int i = 0; i < next->output_count; i++)
         into->outputs[into->output_count++] = next->outputs[i];
-    graph->node_count--;
-    memmove(next, next + 1, (size_t)(graph->node_count - node - 1) * sizeof *next);
-    for (br_value i = 0; i < graph->value_count; i++)
-        if (graph->values[i].producer > node)
-            graph->values[i].producer--;
+    remove_node(graph, node + 1);
+}
+
+void br_graph_merge_previous(br_graph *graph, int node, int input)
+{
+    assert(node > 0 && node < graph->node_count);
+    br_node *into = &graph->nodes[node], *previous = into - 1;
+    graph->values[into->inputs[input]].producer = -1;
+    into->inputs[input] = previous->inputs[0];
+    append_inputs(into, previous, 1);
+    remove_node(graph, node - 1);
+}
+
+bool br_graph_reads_alone(const br_graph *graph, int node, br_value value)
+{
+    br_value root = br_graph_root(graph, value);
+    if (graph->values[root].kind != BR_VALUE_TEMP)
+        return false;
+    int reads = 0;
+    for (int n = 0; n < graph->node_count; n++)
+        for (int i = 0; i < graph->nodes[n].input_count; i++) {
+            br_value read = graph->nodes[n].inputs[i];
+            if (read == BR_NONE || br_graph_root(graph, read) != root)
+                continue;
+            if (n != node)
+                return false;
+            reads++;
+        }
+    return reads == 1;
 }
 
 static br_status verify_node(const br_graph *graph, int index)

@@ -125,6 +125,11 @@ BR_MUST_CHECK br_status br_graph_add_output(br_graph *graph, int node, const cha
 /* Makes the node behind `node` a part of it, for a device that does both at once: its inputs from number `first_input` on and its outputs come after the node's
  * own, for which there must be room. Nodes behind them move up by one. */
 void br_graph_merge_next(br_graph *graph, int node, int first_input);
+/* Makes the node before `node` a part of it, likewise: of input number `input`, which that node makes and no other reads, remains that node's input 0, and its
+ * further inputs come after the node's own, for which there must be room. `node` and those behind it move up by one. */
+void br_graph_merge_previous(br_graph *graph, int node, int input);
+/* Whether `node` reads the value, or a view of it, and no other node does; false for what leaves the program or stays in it. */
+bool br_graph_reads_alone(const br_graph *graph, int node, br_value value);
 
 /* Reading. `value` must be valid. */
 const br_value_info *br_graph_value(const br_graph *graph, br_value value);

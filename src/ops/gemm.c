@@ -34,6 +34,11 @@ static_assert(BR_ACTIVATION_SILU == 1 && BR_ACTIVATION_GELU == 2 && BR_ACTIVATIO
 #define PARTS_THREADS 64
 #define NORM_QUADS_MAX 8 /* of an invocation, in registers, where a layer norm is made along with it */
 
+/* A layer norm before a product takes some 5 µs to start and end, and as a part of it two more readings of x by every workgroup: less where all of them are at work at once, and
+ * where an invocation loads no more than so many elements each time. */
+#define NORMED_GROUPS 2 /* times DISCRETE_GROUPS or INTEGRATED_GROUPS */
+#define NORMED_ELEMENTS 160
+
 /* Values of k a step of the matrix units' tiles, and the size of subgroup that they are made for: devices with a choice have 32 among it. */
 #define MATRIX_DEPTH 32
 #define MATRIX_SUBGROUP 32
@@ -199,6 +204,14 @@ br_gemm_tile br_gemm_tile_choose(const br_vk_caps *caps, uint64_t m, uint64_t n,
     tile.packed = br_gemm_mixes_f16(caps);
     tile.parts = tile.form == BR_GEMM_LANES ? 1 : parts_of(caps, tile, m, n, depth);
     return tile;
+}
+
+bool br_gemm_norms_x(const br_vk_caps *caps, br_gemm_tile tile, uint64_t m, uint64_t n, uint64_t depth)
+{
+    bool loads_quads = tile.form == BR_GEMM_TILES || tile.form == BR_GEMM_BROADCAST;
+    return loads_quads && tile.parts == 1 && depth % 4 == 0 && br_gemm_tile_m(tile) <= tile.threads &&
+           depth * br_gemm_tile_m(tile) <= (uint64_t)NORMED_ELEMENTS * tile.threads &&
+           groups(tile, m, n) <= NORMED_GROUPS * groups_wanted(caps) && caps->max_storage_buffers >= BR_LINEAR_NORMED_BINDINGS;
 }
 
 /* What a workgroup of subgroups covers with matrix units. */

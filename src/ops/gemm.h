@@ -108,6 +108,10 @@ typedef struct br_gemm_launch {
  * the dispatch that adds the parts up. */
 BR_MUST_CHECK br_status br_gemm_emit(br_emitter *emitter, const br_op_dispatch *dispatch, const br_gemm_launch *launch);
 
+/* Whether workgroups of the tile are so few, and their rows of x so short, that they norm x themselves (shaders/common/gemm_norm.glsl) in less time than a dispatch
+ * of its own takes. */
+bool br_gemm_norms_x(const br_vk_caps *caps, br_gemm_tile tile, uint64_t m, uint64_t n, uint64_t depth);
+
 /* An operand for a binding that the specialization leaves unread: bindings cannot be left out. */
 br_operand br_gemm_unused(const br_emitter *emitter, br_value value);
 

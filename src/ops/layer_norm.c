@@ -83,6 +83,8 @@ static br_status emit_rows(br_emitter *emitter, const br_node *node, const br_sl
 
 br_status br_emit_layer_norm(br_emitter *emitter, const br_node *node)
 {
+    if (br_linear_takes_norm(emitter))
+        return br_emit_linear_of_norm(emitter, ((const br_layer_norm_attrs *)node->attrs)->eps);
     br_shape shape = br_graph_shape(emitter->graph, node->outputs[0]);
     uint64_t width = (uint64_t)br_shape_last(shape);
     br_slices slices;

@@ -25,14 +25,24 @@ enum { INPUT_X, INPUT_WEIGHT, INPUT_BIAS, INPUT_RESIDUAL, INPUT_COUNT };
 #define CPU_ROWS_TEAM 1
 #define CPU_ROWS_THREADS 16
 
+/* Where matrix units would multiply otherwise, a product that norms x itself has no more multiplications than these, some 3 µs of ordinary arithmetic. */
+#define NORMED_PRODUCTS_MAX ((uint64_t)1 << 25)
+
 /* Numbers of a matrix of blocks that at least one scale is for, or two words of bits: parts of its rows begin and end there. */
 #define BLOCK_COLUMNS 32
+
+/* The layer norm of x, where that is what the matrix is multiplied with. */
+typedef struct linear_norm {
+    br_value gamma, beta;
+    float eps;
+} linear_norm;
 
 /* A product with consecutive rows of the matrix, one for each column of y (with GEGLU two). */
 typedef struct linear_pass {
     uint64_t w_row; /* of the matrix and of the bias, for y's column 0 */
     br_gemm_epilogue epilogue;
     br_value residual;
+    const linear_norm *norm; /* or NULL */
 } linear_pass;
 
 /* What one dispatch makes of y. */
@@ -144,6 +154,18 @@ static br_shader_id pick_shader(const br_graph *graph, const br_node *node, int 
     return ids[form][br_graph_dtype(graph, node->inputs[INPUT_X]) == BR_F16][weight == BR_F32 ? 0 : weight == BR_F16 ? 1 : 2];
 }
 
+/* Of the layer norm of x, by the same. */
+static br_shader_id pick_normed_shader(const br_graph *graph, const br_node *node, br_gemm_form form)
+{
+    static const br_shader_id ids[2][3] = {
+        {BR_SHADER_LINEAR_NORMED_F32_F32, BR_SHADER_LINEAR_NORMED_F32_F16, BR_SHADER_LINEAR_NORMED_F16_F16},
+        {BR_SHADER_LINEAR_NORMED_BROADCAST_F32_F32, BR_SHADER_LINEAR_NORMED_BROADCAST_F32_F16,
+         BR_SHADER_LINEAR_NORMED_BROADCAST_F16_F16}};
+    bool x_f16 = br_graph_dtype(graph, node->inputs[INPUT_X]) == BR_F16;
+    bool w_f16 = br_graph_dtype(graph, node->inputs[INPUT_WEIGHT]) == BR_F16;
+    return ids[form == BR_GEMM_BROADCAST][x_f16 + w_f16];
+}
+
 /* The numbers of one dispatch for the shader, but for those that the slices' starts give. */
 static br_linear_push shape_push(const br_emitter *emitter, const br_node *node, const linear_piece *piece)
 {
@@ -208,7 +230,8 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     else if (residual != BR_GEMM_RESIDUAL_NONE)
         residual_slice = br_slice_make(emitter, pass->residual, first, count, BR_VK_READ);
 
-    bool few_rows = !dot && piece.rows <= ROWS_MAX, cpu = emitter->caps->type == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    bool few_rows = !dot && piece.rows <= ROWS_MAX, normed_x = pass->norm != NULL,
+         cpu = emitter->caps->type == VK_PHYSICAL_DEVICE_TYPE_CPU;
     uint64_t products = geglu ? 2 * piece.columns : piece.columns; /* columns of the product */
     /* Cut products have work for all cores anyway, GEGLU's in two passes among them: a node has room for the sums of one. */
     bool whole = piece.rows == (uint64_t)br_shape_rows(br_graph_shape(emitter->graph, x)) && piece.columns == n &&
@@ -222,7 +245,7 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
                               .parts = 1};
     else if (dot)
         tile = br_linear_dot_tile(emitter->caps, piece.rows, products);
-    else if (!f16 || !br_gemm_tile_choose_matrix(emitter->caps, piece.rows, products, depth, &tile))
+    else if (normed_x || !f16 || !br_gemm_tile_choose_matrix(emitter->caps, piece.rows, products, depth, &tile))
         tile = br_gemm_tile_choose(emitter->caps, piece.rows, products, depth);
     if (geglu)
         tile.columns += tile.columns % 2;
@@ -254,16 +277,25 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     br_gemm_norm norm;
     bool normed = !geglu && br_gemm_takes_norm(emitter->caps, tile, flags, n) && take_norm(emitter, node, &push, &norm);
     br_op_dispatch dispatch = {
-        .shader = pick_shader(emitter->graph, node,
-                              few_rows ? FORM_ROWS
-                              : dot    ? FORM_DOT
-                                       : (int)tile.form),
+        .shader = normed_x ? pick_normed_shader(emitter->graph, node, tile.form)
+                           : pick_shader(emitter->graph, node,
+                                         few_rows ? FORM_ROWS
+                                         : dot    ? FORM_DOT
+                                                  : (int)tile.form),
         .push_size = sizeof push,
-        .operand_count = dot ? BR_LINEAR_X_SCALES + 1 : BR_LINEAR_BINDINGS,
+        .operand_count = dot        ? BR_LINEAR_X_SCALES + 1
+                         : normed_x ? BR_LINEAR_NORMED_BINDINGS
+                                    : BR_LINEAR_BINDINGS,
         .operands = {x_slice.operand, w_slice.operand, y_slice.operand, bias_slice.operand, residual_slice.operand,
                      scales_slice.operand},
         .flops = piece.rows * (products * (2 * k + (bias != BR_NONE)) + (geglu || pass->residual != BR_NONE ? piece.columns : 0)),
     };
+    if (normed_x) {
+        push.eps = pass->norm->eps;
+        dispatch.operands[BR_LINEAR_X_GAMMA] = br_emit_whole(emitter, pass->norm->gamma, BR_VK_READ);
+        dispatch.operands[BR_LINEAR_X_BETA] = br_emit_whole(emitter, pass->norm->beta, BR_VK_READ);
+        dispatch.flops += BR_LAYER_NORM_FLOPS * piece.rows * k;
+    }
     memcpy(dispatch.push, &push, sizeof push);
     br_gemm_epilogue epilogue = pass->epilogue;
     epilogue.bias = epilogue.bias && !lanes; /* which has it pushed */
@@ -319,22 +351,69 @@ static bool fits(const br_emitter *emitter, br_value value)
     return value == BR_NONE || (uint64_t)br_graph_bytes(emitter->graph, value) <= emitter->caps->max_storage_range;
 }
 
+static linear_pass whole_pass(const br_node *node)
+{
+    const linear_attrs *attrs = node->attrs;
+    return (linear_pass){
+        .w_row = (uint64_t)attrs->weight_row,
+        .epilogue = {.activation = attrs->activation,
+                     .bias = node->inputs[INPUT_BIAS] != BR_NONE,
+                     .residual = attrs->residual,
+                     .geglu = attrs->geglu},
+        .residual = node->inputs[INPUT_RESIDUAL],
+    };
+}
+
+bool br_linear_takes_norm(const br_emitter *emitter)
+{
+    const br_graph *graph = emitter->graph;
+    const br_node *norm = &graph->nodes[emitter->node], *node = norm + 1;
+    br_value x = norm->inputs[BR_LAYER_NORM_INPUT_X], normed = norm->outputs[0];
+    if (emitter->node + 1 >= graph->node_count || node->op != BR_OP_linear || node->inputs[INPUT_X] != normed)
+        return false;
+    const linear_attrs *attrs = node->attrs;
+    br_dtype x_dtype = br_graph_dtype(graph, x), w_dtype = br_graph_dtype(graph, node->inputs[INPUT_WEIGHT]);
+    br_value residual = node->inputs[INPUT_RESIDUAL];
+    /* x is read while others write, so it must not be what y may be written over. */
+    if ((w_dtype != BR_F16 && (w_dtype != BR_F32 || x_dtype != BR_F32)) ||
+        (residual != BR_NONE && br_graph_root(graph, residual) == br_graph_root(graph, x)))
+        return false;
+    const br_value operands[] = {x, node->inputs[INPUT_WEIGHT], node->inputs[INPUT_BIAS], residual, node->outputs[0]};
+    for (size_t i = 0; i < sizeof operands / sizeof operands[0]; i++)
+        if (!fits(emitter, operands[i]))
+            return false;
+    uint64_t m = (uint64_t)br_shape_rows(br_graph_shape(graph, x)), k = (uint64_t)br_shape_last(br_graph_shape(graph, x));
+    uint64_t products = (uint64_t)br_shape_last(br_graph_shape(graph, node->outputs[0])) * (attrs->geglu ? 2 : 1);
+    br_gemm_tile matrix;
+    bool units = x_dtype == BR_F16 && w_dtype == BR_F16 && br_gemm_tile_choose_matrix(emitter->caps, m, products, k, &matrix);
+    return m > ROWS_MAX && (!units || m * products * k <= NORMED_PRODUCTS_MAX) &&
+           br_gemm_norms_x(emitter->caps, br_gemm_tile_choose(emitter->caps, m, products, k), m, products, k) &&
+           br_graph_reads_alone(graph, emitter->node + 1, normed);
+}
+
+br_status br_emit_linear_of_norm(br_emitter *emitter, float eps)
+{
+    br_graph_merge_previous(emitter->graph, emitter->node + 1, INPUT_X);
+    const br_node *node = &emitter->graph->nodes[emitter->node];
+    const linear_norm norm = {.gamma = node->inputs[INPUT_COUNT], .beta = node->inputs[INPUT_COUNT + 1], .eps = eps};
+    linear_pass pass = whole_pass(node);
+    pass.norm = &norm;
+    return emit_pass(emitter, node, &pass);
+}
+
 br_status br_emit_linear(br_emitter *emitter, const br_node *node)
 {
     const linear_attrs *attrs = node->attrs;
     br_value weight = node->inputs[INPUT_WEIGHT], bias = node->inputs[INPUT_BIAS];
     br_gemm_epilogue plain = {.bias = bias != BR_NONE};
-    linear_pass pass = {(uint64_t)attrs->weight_row, plain, node->inputs[INPUT_RESIDUAL]};
-    pass.epilogue.activation = attrs->activation;
-    pass.epilogue.residual = attrs->residual;
-    pass.epilogue.geglu = attrs->geglu;
+    linear_pass pass = whole_pass(node);
     BR_TRY(br_linear_dot_pack(emitter, ROWS_MAX));
     if (!attrs->geglu || (fits(emitter, weight) && fits(emitter, bias)))
         return emit_pass(emitter, node, &pass);
 
     /* One binding does not reach from a value's row to its gate's: y holds the gates, then each becomes value · gate. */
-    linear_pass gates = {(uint64_t)br_shape_last(br_graph_shape(emitter->graph, node->outputs[0])), plain, BR_NONE};
-    linear_pass values = {0, plain, node->outputs[0]};
+    linear_pass gates = {(uint64_t)br_shape_last(br_graph_shape(emitter->graph, node->outputs[0])), plain, BR_NONE, NULL};
+    linear_pass values = {0, plain, node->outputs[0], NULL};
     gates.epilogue.activation = BR_ACTIVATION_GELU;
     values.epilogue.residual = BR_GEMM_RESIDUAL_GATE;
     BR_TRY(emit_pass(emitter, node, &gates));
