@@ -31,11 +31,10 @@ void gemm_norm_find(uint m0, uint depth)
 {
     uint row = gl_LocalInvocationIndex / NORM_TEAM, lane = gl_LocalInvocationIndex % NORM_TEAM;
     uint at = row < GEMM_BM ? gemm_x_row(m0 + row, 0) : GEMM_ZERO, quads = at == GEMM_ZERO ? 0 : depth / 4;
-    float near = quads > 0 ? gemm_load_x(at, 0, depth).x : 0.0; // long sums of elements with a large mean would lose what tells them apart
     vec4 sum = vec4(0.0);
     for (uint quad = lane; quad < quads; quad += NORM_TEAM)
-        sum += gemm_load_x(at, quad * 4, depth) - near;
-    float mean = near + norm_team_sum(dot(sum, vec4(1.0))) / float(depth);
+        sum += gemm_load_x(at, quad * 4, depth); // 40 of them at the most: with a large mean a longer sum would lose what tells its elements apart
+    float mean = norm_team_sum(dot(sum, vec4(1.0))) / float(depth);
     sum = vec4(0.0);
     for (uint quad = lane; quad < quads; quad += NORM_TEAM) {
         vec4 distance = gemm_load_x(at, quad * 4, depth) - mean;

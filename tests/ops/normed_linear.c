@@ -22,6 +22,7 @@ typedef struct normed_case {
     residual_kind residual;
     br_activation activation;
     float mean;
+    bool constant;   /* x, which leaves nothing but beta */
     bool read_twice; /* the norm, by another node */
     bool apart;      /* two dispatches at least */
 } normed_case;
@@ -47,7 +48,7 @@ static void build(normed_graph *it, const normed_case *c)
                                          : BR_NONE;
     float *x = br_test_case_data(test, it->x);
     for (int64_t i = 0; i < c->m * c->k; i++)
-        x[i] += c->mean;
+        x[i] = c->constant ? 512 : x[i] + c->mean;
     br_value normed = br_op_layer_norm(&test->graph, "norm",
                                        &(br_layer_norm_params){.x = it->x, .gamma = it->gamma, .beta = it->beta, .eps = EPS});
     it->y = br_op_linear(&test->graph, "linear",
@@ -124,7 +125,7 @@ static const normed_case cases[] = {
     {.m = 77, .n = 97, .k = 128, .bias = true, .w_dtype = BR_F16},
     {.m = 77, .n = 68, .k = 160, .bias = true, .dtype = BR_F16, .w_dtype = BR_F16},
     {.m = 45, .n = 36, .k = 76, .geglu = true, .dtype = BR_F16, .w_dtype = BR_F16},
-    {.m = 33, .n = 40, .k = 128, .bias = true, .mean = 1000},
+    {.m = 33, .n = 40, .k = 320, .bias = true, .mean = 1000},
     /* What is not made along. */
     {.m = 37, .n = 44, .k = 62, .bias = true, .apart = true},                       /* rows are no quads */
     {.m = 7, .n = 44, .k = 64, .apart = true},                                      /* few rows */
@@ -158,6 +159,8 @@ static void packed(void **state)
     assert_true(br_gemm_tile_choose(&caps, 77, 68, 160).packed);
     check(&device, &(normed_case){.m = 77, .n = 68, .k = 160, .bias = true, .dtype = BR_F16, .w_dtype = BR_F16});
     check(&device, &(normed_case){.m = 45, .n = 36, .k = 76, .geglu = true, .dtype = BR_F16, .w_dtype = BR_F16});
+    /* Beside it the zeros past the end would be out of a half's range. */
+    check(&device, &(normed_case){.m = 45, .n = 36, .k = 76, .constant = true, .dtype = BR_F16, .w_dtype = BR_F16});
 }
 
 /* The form for Mali: workgroups of 80, 64 and 32. */
