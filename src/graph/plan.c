@@ -109,7 +109,9 @@ static void make_blocks(const br_graph *graph, const br_plan *plan, plan_work *w
     }
 }
 
-/* Two orders in which blocks are placed, neither of which is the better one for all programs. */
+/* Two orders in which blocks are placed, neither of which is the better one for all programs; from them better ones are looked for, so many times. */
+#define PROMOTIONS_MAX 64
+
 static bool larger_first(const plan_block *a, const plan_block *b)
 {
     return a->size > b->size;
@@ -179,9 +181,8 @@ static int64_t place_blocks(plan_work *work)
 }
 
 /* Every value where this order puts it, unless there is a plan already that takes no more. */
-static void place_values(bool (*goes_before)(const plan_block *a, const plan_block *b), br_plan *plan, plan_work *work)
+static void place_values(br_plan *plan, plan_work *work)
 {
-    sort_blocks(work, goes_before);
     int64_t arena_bytes = place_blocks(work);
     if (plan->arena_bytes > 0 && plan->arena_bytes <= arena_bytes)
         return;
@@ -189,6 +190,34 @@ static void place_values(bool (*goes_before)(const plan_block *a, const plan_blo
     for (int i = 0; i < plan->value_count; i++)
         if (work->block_of[i] >= 0)
             plan->offsets[i] = work->blocks[work->block_of[i]].offset + work->behind[i];
+}
+
+/* Lets the block that ends last be placed first. */
+static void promote_last(plan_work *work)
+{
+    int last = 0;
+    int64_t end = 0;
+    for (int i = 0; i < work->block_count; i++) {
+        const plan_block *block = &work->blocks[work->order[i]];
+        if (block->offset + block->size > end) {
+            end = block->offset + block->size;
+            last = i;
+        }
+    }
+    int index = work->order[last];
+    memmove(work->order + 1, work->order, (size_t)last * sizeof *work->order);
+    work->order[0] = index;
+}
+
+/* From one order on, until the plan takes as little as any can. */
+static void place_from(bool (*goes_before)(const plan_block *a, const plan_block *b), br_plan *plan, plan_work *work)
+{
+    sort_blocks(work, goes_before);
+    place_values(plan, work);
+    for (int i = 0; i < PROMOTIONS_MAX && plan->arena_bytes > plan->lower_bound_bytes; i++) {
+        promote_last(work);
+        place_values(plan, work);
+    }
 }
 
 static void find_lower_bound(const br_graph *graph, br_plan *plan, const plan_work *work)
@@ -224,9 +253,9 @@ br_status br_plan_init(const br_graph *graph, int64_t alignment, br_plan *out_pl
         find_lifetimes(graph, &plan);
         make_blocks(graph, &plan, &work);
         find_lower_bound(graph, &plan, &work);
-        place_values(larger_first, &plan, &work);
+        place_from(larger_first, &plan, &work);
         if (plan.arena_bytes > plan.lower_bound_bytes)
-            place_values(longer_first, &plan, &work);
+            place_from(longer_first, &plan, &work);
     }
     free(work.blocks);
     free(work.block_of);

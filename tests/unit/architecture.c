@@ -179,11 +179,38 @@ static void test_named(void **state)
     assert_null(model);
 }
 
+/* Steps of all sizes take as little as their values do where most are alive. Divided depths leave small pictures many short-lived values. */
+static void test_tight(void **state)
+{
+    (void)state;
+    static const VkPhysicalDeviceType types[] = {VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU};
+    static const int sides[] = {8, 16, 24, 32, 41, 56, 96};
+    br_model *model;
+    assert_status_ok(br_model_load_architecture("sd15", &(br_log){0}, &model));
+    for (int f32 = 0; f32 < 2; f32++)
+        for (int type = 0; type < 2; type++)
+            for (size_t i = 0; i < 2 * sizeof sides / sizeof sides[0]; i++) {
+                br_pipeline_dtypes dtypes;
+                br_pipeline_programs programs;
+                br_vk_caps caps = device((uint64_t)4 << 30, 64 << 10, 1024);
+                caps.type = types[type];
+                assert_status_ok(br_pipeline_choose_dtypes(model, &caps, f32 ? BR_PRECISION_F32 : BR_PRECISION_F16, &dtypes));
+                br_picture_size size = {.height = sides[i / 2], .width = sides[i / 2], .batch = i % 2 ? 3 : 1, .copies = 2};
+                assert_status_ok(br_pipeline_plan(model, &caps, &dtypes, &size, &programs));
+                const br_plan *step = &programs.denoise->plan;
+                if (step->arena_bytes != step->lower_bound_bytes)
+                    fail_msg("a step of %d pictures of %d × %d: an arena of %lld bytes, %lld would do", (int)size.batch,
+                             sides[i / 2], sides[i / 2], (long long)step->arena_bytes, (long long)step->lower_bound_bytes);
+                br_pipeline_programs_finish(&programs);
+            }
+    br_model_unload(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_minimum_device), cmocka_unit_test(test_small_ranges), cmocka_unit_test(test_large_device),
-        cmocka_unit_test(test_cpu_device),     cmocka_unit_test(test_named),
+        cmocka_unit_test(test_cpu_device),     cmocka_unit_test(test_named),        cmocka_unit_test(test_tight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
