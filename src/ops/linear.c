@@ -133,7 +133,7 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 }
 
 /* Those beside br_gemm_form. */
-enum { FORM_ROWS = BR_GEMM_FORMS, FORM_DOT, FORM_COUNT };
+enum { FORM_ROWS = BR_GEMM_FORMS, FORM_DOT, FORM_NORMED, FORM_NORMED_BROADCAST, FORM_COUNT };
 
 /* By the storage of x and of the matrix. */
 static br_shader_id pick_shader(const br_graph *graph, const br_node *node, int form)
@@ -149,21 +149,12 @@ static br_shader_id pick_shader(const br_graph *graph, const br_node *node, int 
         {{BR_SHADER_LINEAR_ROWS_F32_F32, BR_SHADER_LINEAR_ROWS_F32_F16, BR_SHADER_LINEAR_ROWS_F32_QUANT},
          {BR_SHADER_LINEAR_ROWS_F16_F32, BR_SHADER_LINEAR_ROWS_F16_F16, BR_SHADER_LINEAR_ROWS_F16_QUANT}},
         {{[2] = BR_SHADER_LINEAR_DOT_F32_QUANT}, {[2] = BR_SHADER_LINEAR_DOT_F16_QUANT}},
+        {{BR_SHADER_LINEAR_NORMED_F32_F32, BR_SHADER_LINEAR_NORMED_F32_F16}, {[1] = BR_SHADER_LINEAR_NORMED_F16_F16}},
+        {{BR_SHADER_LINEAR_NORMED_BROADCAST_F32_F32, BR_SHADER_LINEAR_NORMED_BROADCAST_F32_F16},
+         {[1] = BR_SHADER_LINEAR_NORMED_BROADCAST_F16_F16}},
     };
     br_dtype weight = br_graph_dtype(graph, node->inputs[INPUT_WEIGHT]);
     return ids[form][br_graph_dtype(graph, node->inputs[INPUT_X]) == BR_F16][weight == BR_F32 ? 0 : weight == BR_F16 ? 1 : 2];
-}
-
-/* Of the layer norm of x, by the same. */
-static br_shader_id pick_normed_shader(const br_graph *graph, const br_node *node, br_gemm_form form)
-{
-    static const br_shader_id ids[2][3] = {
-        {BR_SHADER_LINEAR_NORMED_F32_F32, BR_SHADER_LINEAR_NORMED_F32_F16, BR_SHADER_LINEAR_NORMED_F16_F16},
-        {BR_SHADER_LINEAR_NORMED_BROADCAST_F32_F32, BR_SHADER_LINEAR_NORMED_BROADCAST_F32_F16,
-         BR_SHADER_LINEAR_NORMED_BROADCAST_F16_F16}};
-    bool x_f16 = br_graph_dtype(graph, node->inputs[INPUT_X]) == BR_F16;
-    bool w_f16 = br_graph_dtype(graph, node->inputs[INPUT_WEIGHT]) == BR_F16;
-    return ids[form == BR_GEMM_BROADCAST][x_f16 + w_f16];
 }
 
 /* The numbers of one dispatch for the shader, but for those that the slices' starts give. */
@@ -202,68 +193,108 @@ static bool take_norm(br_emitter *emitter, const br_node *node, br_linear_push *
     return true;
 }
 
-static br_status emit_piece(br_emitter *emitter, const br_node *node, const linear_pass *pass, linear_piece piece)
-{
-    br_value x = node->inputs[INPUT_X], weight = node->inputs[INPUT_WEIGHT], bias = node->inputs[INPUT_BIAS];
-    br_dtype w_dtype = br_graph_dtype(emitter->graph, weight);
-    br_linear_push push = shape_push(emitter, node, &piece);
-    uint64_t k = push.k, n = push.y_stride, first = piece.row * n, count = piece.rows * n, w_row = pass->w_row + piece.column;
-    br_gemm_residual residual = pass->epilogue.residual;
-    bool f16 = w_dtype == BR_F16 && br_graph_dtype(emitter->graph, x) == BR_F16;
-    bool geglu = pass->epilogue.geglu, blocks = br_dtype_block(w_dtype) > 1;
-    uint64_t w_rows = geglu ? push.gate + piece.columns : piece.columns;
+/* The operands of one dispatch. */
+typedef struct linear_slices {
+    br_slice x, scales, w, y, bias, residual; /* scales: of an x packed for integer dot products */
+} linear_slices;
 
+static linear_slices make_slices(br_emitter *emitter, const br_node *node, const linear_pass *pass, const linear_piece *piece,
+                                 const br_linear_push *push)
+{
+    br_value x = node->inputs[INPUT_X], bias = node->inputs[INPUT_BIAS];
     br_linear_packed packed = br_linear_dot_packed(node);
     bool dot = packed.q != BR_NONE;
-    uint64_t x_row = dot ? k / 4 : k;
-    br_slice x_slice = br_slice_make(emitter, dot ? packed.q : x, piece.row * x_row, piece.rows * x_row, BR_VK_READ);
-    br_slice scales_slice = {0};
+    uint64_t k = push->k, x_row = dot ? k / 4 : k, y_first = piece->row * push->y_stride, y_count = piece->rows * push->y_stride;
+    uint64_t w_row = pass->w_row + piece->column, w_rows = pass->epilogue.geglu ? push->gate + piece->columns : piece->columns;
+    linear_slices slices = {
+        .x = br_slice_make(emitter, dot ? packed.q : x, piece->row * x_row, piece->rows * x_row, BR_VK_READ),
+        .w = br_slice_make(emitter, node->inputs[INPUT_WEIGHT], w_row * push->w_columns, w_rows * push->w_columns, BR_VK_READ),
+        .y = br_slice_make(emitter, node->outputs[0], y_first, y_count, BR_VK_WRITE),
+        .bias = {.operand = br_gemm_unused(emitter, x)},
+        .residual = {.operand = br_gemm_unused(emitter, x)},
+    };
     if (dot)
-        scales_slice = br_slice_make(emitter, packed.scales, piece.row * (k / 16), piece.rows * (k / 16), BR_VK_READ);
-    br_slice w_slice = br_slice_make(emitter, weight, w_row * push.w_columns, w_rows * push.w_columns, BR_VK_READ);
-    br_slice y_slice = br_slice_make(emitter, node->outputs[0], first, count, BR_VK_WRITE);
-    br_slice bias_slice = {.operand = br_gemm_unused(emitter, x)}, residual_slice = bias_slice;
+        slices.scales = br_slice_make(emitter, packed.scales, piece->row * (k / 16), piece->rows * (k / 16), BR_VK_READ);
     if (bias != BR_NONE)
-        bias_slice = br_slice_make(emitter, bias, w_row, w_rows, BR_VK_READ);
-    if (residual == BR_GEMM_RESIDUAL_ROW)
-        residual_slice = br_slice_make(emitter, pass->residual, piece.column, piece.columns, BR_VK_READ);
-    else if (residual != BR_GEMM_RESIDUAL_NONE)
-        residual_slice = br_slice_make(emitter, pass->residual, first, count, BR_VK_READ);
+        slices.bias = br_slice_make(emitter, bias, w_row, w_rows, BR_VK_READ);
+    if (pass->epilogue.residual == BR_GEMM_RESIDUAL_ROW)
+        slices.residual = br_slice_make(emitter, pass->residual, piece->column, piece->columns, BR_VK_READ);
+    else if (pass->epilogue.residual != BR_GEMM_RESIDUAL_NONE)
+        slices.residual = br_slice_make(emitter, pass->residual, y_first, y_count, BR_VK_READ);
+    return slices;
+}
 
-    bool few_rows = !dot && piece.rows <= ROWS_MAX, normed_x = pass->norm != NULL,
-         cpu = emitter->caps->type == VK_PHYSICAL_DEVICE_TYPE_CPU;
-    uint64_t products = geglu ? 2 * piece.columns : piece.columns; /* columns of the product */
-    /* Cut products have work for all cores anyway, GEGLU's in two passes among them: a node has room for the sums of one. */
-    bool whole = piece.rows == (uint64_t)br_shape_rows(br_graph_shape(emitter->graph, x)) && piece.columns == n &&
-                 geglu == ((const linear_attrs *)node->attrs)->geglu;
-    uint64_t depth = whole ? k : 0;
-    br_gemm_tile tile;
-    if (few_rows)
-        tile = (br_gemm_tile){.threads = cpu ? CPU_ROWS_THREADS : ROWS_THREADS,
+/* `products`: columns of the product, with GEGLU twice those of y. */
+static br_gemm_tile choose_tile(const br_emitter *emitter, const br_node *node, const linear_pass *pass, const linear_piece *piece,
+                                uint64_t products, int *out_form)
+{
+    const br_graph *graph = emitter->graph;
+    const br_vk_caps *caps = emitter->caps;
+    br_value x = node->inputs[INPUT_X];
+    bool cpu = caps->type == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    bool f16 = br_graph_dtype(graph, node->inputs[INPUT_WEIGHT]) == BR_F16 && br_graph_dtype(graph, x) == BR_F16;
+    if (br_linear_dot_packed(node).q != BR_NONE) {
+        *out_form = FORM_DOT;
+        return br_linear_dot_tile(caps, piece->rows, products);
+    }
+    if (piece->rows <= ROWS_MAX) {
+        *out_form = FORM_ROWS;
+        return (br_gemm_tile){.threads = cpu ? CPU_ROWS_THREADS : ROWS_THREADS,
                               .threads_n = cpu ? CPU_ROWS_TEAM : ROWS_TEAM,
-                              .rows = push.m,
+                              .rows = (uint32_t)piece->rows,
                               .parts = 1};
-    else if (dot)
-        tile = br_linear_dot_tile(emitter->caps, piece.rows, products);
-    else if (normed_x || !f16 || !br_gemm_tile_choose_matrix(emitter->caps, piece.rows, products, depth, &tile))
-        tile = br_gemm_tile_choose(emitter->caps, piece.rows, products, depth);
+    }
+    /* Cut products have work for all cores anyway, GEGLU's in two passes among them: a node has room for the sums of one. */
+    bool whole = piece->rows == (uint64_t)br_shape_rows(br_graph_shape(graph, x)) &&
+                 piece->columns == (uint64_t)br_shape_last(br_graph_shape(graph, node->outputs[0])) &&
+                 pass->epilogue.geglu == ((const linear_attrs *)node->attrs)->geglu;
+    uint64_t depth = whole ? (uint64_t)br_shape_last(br_graph_shape(graph, x)) : 0;
+    br_gemm_tile tile;
+    if (pass->norm || !f16 || !br_gemm_tile_choose_matrix(caps, piece->rows, products, depth, &tile))
+        tile = br_gemm_tile_choose(caps, piece->rows, products, depth);
+    *out_form = !pass->norm ? (int)tile.form : tile.form == BR_GEMM_BROADCAST ? FORM_NORMED_BROADCAST : FORM_NORMED;
+    return tile;
+}
+
+/* Adds the layer norm of x. */
+static void norm_x(const br_emitter *emitter, const linear_norm *norm, br_linear_push *push, br_op_dispatch *dispatch)
+{
+    push->eps = norm->eps;
+    dispatch->operand_count = BR_LINEAR_NORMED_BINDINGS;
+    dispatch->operands[BR_LINEAR_X_GAMMA] = br_emit_whole(emitter, norm->gamma, BR_VK_READ);
+    dispatch->operands[BR_LINEAR_X_BETA] = br_emit_whole(emitter, norm->beta, BR_VK_READ);
+    dispatch->flops += BR_LAYER_NORM_FLOPS * (uint64_t)push->m * push->k;
+}
+
+static br_status emit_piece(br_emitter *emitter, const br_node *node, const linear_pass *pass, linear_piece piece)
+{
+    br_value x = node->inputs[INPUT_X], bias = node->inputs[INPUT_BIAS];
+    br_dtype x_dtype = br_graph_dtype(emitter->graph, x), w_dtype = br_graph_dtype(emitter->graph, node->inputs[INPUT_WEIGHT]);
+    br_linear_push push = shape_push(emitter, node, &piece);
+    linear_slices slices = make_slices(emitter, node, pass, &piece, &push);
+    br_gemm_residual residual = pass->epilogue.residual;
+    bool geglu = pass->epilogue.geglu, blocks = br_dtype_block(w_dtype) > 1;
+    uint64_t k = push.k, n = push.y_stride, products = geglu ? 2 * piece.columns : piece.columns;
+    int form;
+    br_gemm_tile tile = choose_tile(emitter, node, pass, &piece, products, &form);
+    bool few_rows = form == FORM_ROWS, dot = form == FORM_DOT;
     if (geglu)
         tile.columns += tile.columns % 2;
     if (!few_rows && !dot && !blocks)
-        br_gemm_tile_widen(&tile, w_dtype == BR_F16 || br_graph_dtype(emitter->graph, x) == BR_F16,
-                           k | x_slice.skip | w_slice.skip | push.w_column | push.w_columns);
+        br_gemm_tile_widen(&tile, w_dtype == BR_F16 || x_dtype == BR_F16,
+                           k | slices.x.skip | slices.w.skip | push.w_column | push.w_columns);
     uint64_t tile_n = few_rows ? tile.threads / tile.threads_n * (geglu ? 2 : 1) : br_gemm_tile_n(tile);
     uint64_t tiles_m = few_rows ? 1 : (piece.rows + br_gemm_tile_m(tile) - 1) / br_gemm_tile_m(tile);
 
     push.tiles_n = (uint32_t)((products + tile_n - 1) / tile_n);
     push.total = (uint32_t)tiles_m * push.tiles_n;
     push.parts = tile.parts;
-    push.x_first = x_slice.skip / (dot ? 4 : 1);
-    push.scales_first = scales_slice.skip / 2;
-    push.w_first = w_slice.skip + (blocks ? 0 : push.w_column);
-    push.y_first = y_slice.skip + (uint32_t)piece.column;
-    push.bias_first = bias_slice.skip;
-    push.residual_first = residual_slice.skip + (residual == BR_GEMM_RESIDUAL_ROW ? 0 : (uint32_t)piece.column);
+    push.x_first = slices.x.skip / (dot ? 4 : 1);
+    push.scales_first = slices.scales.skip / 2;
+    push.w_first = slices.w.skip + (blocks ? 0 : push.w_column);
+    push.y_first = slices.y.skip + (uint32_t)piece.column;
+    push.bias_first = slices.bias.skip;
+    push.residual_first = slices.residual.skip + (residual == BR_GEMM_RESIDUAL_ROW ? 0 : (uint32_t)piece.column);
     uint32_t ends = push.n | push.y_stride | push.y_first | push.bias_first | push.residual_first | (geglu ? push.gate : 0);
     bool lanes = tile.form == BR_GEMM_LANES;
     if (lanes && bias == BR_NONE)
@@ -271,35 +302,24 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
     if (lanes && residual == BR_GEMM_RESIDUAL_NONE)
         push.residual_first = BR_ABSENT;
     /* The words of blocks are read one by one wherever they begin. */
-    bool load = k % 4 == 0 && x_slice.skip % 4 == 0 && (blocks || (push.w_first % 4 == 0 && push.w_stride % 4 == 0));
+    bool load = k % 4 == 0 && slices.x.skip % 4 == 0 && (blocks || (push.w_first % 4 == 0 && push.w_stride % 4 == 0));
     uint32_t flags = (load ? BR_GEMM_VEC_LOAD : 0) | (ends % 4 == 0 ? BR_GEMM_VEC_STORE : 0) |
-                     br_gemm_depth_flag(tile, k, k | x_slice.skip | push.w_first | push.w_stride);
+                     br_gemm_depth_flag(tile, k, k | slices.x.skip | push.w_first | push.w_stride);
     br_gemm_norm norm;
     bool normed = !geglu && br_gemm_takes_norm(emitter->caps, tile, flags, n) && take_norm(emitter, node, &push, &norm);
     br_op_dispatch dispatch = {
-        .shader = normed_x ? pick_normed_shader(emitter->graph, node, tile.form)
-                           : pick_shader(emitter->graph, node,
-                                         few_rows ? FORM_ROWS
-                                         : dot    ? FORM_DOT
-                                                  : (int)tile.form),
+        .shader = pick_shader(emitter->graph, node, form),
         .push_size = sizeof push,
-        .operand_count = dot        ? BR_LINEAR_X_SCALES + 1
-                         : normed_x ? BR_LINEAR_NORMED_BINDINGS
-                                    : BR_LINEAR_BINDINGS,
-        .operands = {x_slice.operand, w_slice.operand, y_slice.operand, bias_slice.operand, residual_slice.operand,
-                     scales_slice.operand},
+        .operand_count = dot ? BR_LINEAR_X_SCALES + 1 : BR_LINEAR_BINDINGS,
+        .operands = {slices.x.operand, slices.w.operand, slices.y.operand, slices.bias.operand, slices.residual.operand,
+                     slices.scales.operand},
         .flops = piece.rows * (products * (2 * k + (bias != BR_NONE)) + (geglu || pass->residual != BR_NONE ? piece.columns : 0)),
     };
-    if (normed_x) {
-        push.eps = pass->norm->eps;
-        dispatch.operands[BR_LINEAR_X_GAMMA] = br_emit_whole(emitter, pass->norm->gamma, BR_VK_READ);
-        dispatch.operands[BR_LINEAR_X_BETA] = br_emit_whole(emitter, pass->norm->beta, BR_VK_READ);
-        dispatch.flops += BR_LAYER_NORM_FLOPS * piece.rows * k;
-    }
+    if (pass->norm)
+        norm_x(emitter, pass->norm, &push, &dispatch);
     memcpy(dispatch.push, &push, sizeof push);
     br_gemm_epilogue epilogue = pass->epilogue;
     epilogue.bias = epilogue.bias && !lanes; /* which has it pushed */
-    bool y_f16 = br_graph_dtype(emitter->graph, x) == BR_F16;
     static const br_shader_id unrolled[] = {BR_SHADER_LINEAR_UNROLLED_F32_F32, BR_SHADER_LINEAR_UNROLLED_GEGLU_F32_F32};
     return br_gemm_emit(emitter, &dispatch,
                         &(br_gemm_launch){.tile = tile,
@@ -310,8 +330,8 @@ static br_status emit_piece(br_emitter *emitter, const br_node *node, const line
                                           .op_spec_count = blocks,
                                           .op_spec = blocks ? br_quant_kind(w_dtype) : 0,
                                           .norm = normed ? &norm : NULL,
-                                          .parts = y_f16 ? BR_SHADER_LINEAR_PARTS_F16 : BR_SHADER_LINEAR_PARTS_F32,
-                                          .unrolled = !y_f16 && w_dtype == BR_F32 ? unrolled : NULL});
+                                          .parts = x_dtype == BR_F16 ? BR_SHADER_LINEAR_PARTS_F16 : BR_SHADER_LINEAR_PARTS_F32,
+                                          .unrolled = x_dtype == BR_F32 && w_dtype == BR_F32 ? unrolled : NULL});
 }
 
 static br_status emit_pass(br_emitter *emitter, const br_node *node, const linear_pass *pass)
