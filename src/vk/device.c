@@ -30,6 +30,8 @@ static void apply_params(br_vk_device *device, const br_vk_device_params *params
     }
     if (params->no_f16)
         caps->f16_storage = caps->f16_arithmetic = caps->cooperative_matrix = false;
+    if (params->discrete_gpu)
+        caps->type = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
     caps->side_queue = caps->side_queue || params->share_queue;
     device->dot_told = params->integer_dot != BR_VK_AUTO;
     if (device->dot_told)

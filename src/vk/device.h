@@ -150,6 +150,7 @@ typedef struct br_vk_device_params {
         capture_representations; /* keep for vk/executable.h what the compiler says, where the device can; no cache then */
     bool share_queue;            /* pretend that there is a second queue: its work goes to the first */
     bool force_bar;              /* pretend that the host writes device memory but should not read it (resizable BAR) */
+    bool discrete_gpu;           /* pretend to be one: ops take the forms for GPUs */
 } br_vk_device_params;
 
 BR_MUST_CHECK br_status br_vk_device_create(const br_vk_device_params *params, br_vk_device **out_device);

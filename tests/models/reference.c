@@ -212,6 +212,25 @@ static void test_matrix(void **state)
     br_test_device_close(device);
 }
 
+/* As on a GPU, for one of the samples: the tiles and attention of GPUs, layer norms in the products behind them. */
+static void test_gpu_forms(void **state)
+{
+    (void)state;
+    if (br_test_device_is_slow(shared.device) || !shared.device->caps->f16_storage) {
+        print_message("%s is too slow for the forms for GPUs, or has no 16-bit storage\n", shared.device->caps->name);
+        skip();
+    }
+    br_test_device *device = br_test_device_open(&(br_vk_device_params){.discrete_gpu = true, .matrix_units = BR_VK_OFF});
+    br_pipeline *pipeline;
+    assert_status_ok(br_pipeline_open(device->device, shared.model, BR_PRECISION_F16, &pipeline));
+    check_sample(pipeline, json_array_get(json_object_get(shared.manifest, "samples"), 0), &f16_tolerance);
+    assert_int_equal(dispatches_of(&pipeline->denoise, BR_SHADER_LINEAR_NORMED_F16_F16), 21);
+    assert_int_equal(dispatches_of(&pipeline->denoise, BR_SHADER_LAYER_NORM_F16), 0);
+    assert_true(dispatches_of(&pipeline->denoise, BR_SHADER_CONV2D_F16_F16) > 20);
+    br_pipeline_close(pipeline);
+    br_test_device_close(device);
+}
+
 /* The decoder alone, from the reference's latents. */
 static void test_decoder(void **state)
 {
@@ -280,8 +299,8 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_f32),     cmocka_unit_test(test_f16),     cmocka_unit_test(test_matrix),
-        cmocka_unit_test(test_decoder), cmocka_unit_test(test_encoder),
+        cmocka_unit_test(test_f32),       cmocka_unit_test(test_f16),     cmocka_unit_test(test_matrix),
+        cmocka_unit_test(test_gpu_forms), cmocka_unit_test(test_decoder), cmocka_unit_test(test_encoder),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
