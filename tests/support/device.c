@@ -51,7 +51,7 @@ br_test_device br_test_device_as_mali(const br_test_device *test, br_vk_caps *ca
     *caps = *test->caps;
     caps->type = VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU;
     caps->vendor_id = BR_VENDOR_ARM;
-    caps->max_invocations = 512; /* on Bifrost no more than 384 */
+    caps->max_invocations = 512; /* more than Bifrost has */
     br_test_device mali = *test;
     mali.caps = caps;
     return mali;
