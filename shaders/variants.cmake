@@ -31,9 +31,9 @@ br_shader(linear_parts_norm_f16 ops/linear.comp BR_PARTS=1 BR_NORM=1 X_F16=1)
 # Of the layer norm of x, see common/gemm_norm.glsl
 foreach(FORM normed normed_broadcast)
   string(COMPARE EQUAL ${FORM} normed_broadcast BROADCAST)
-  br_shader(linear_${FORM}_f32_f32 ops/linear.comp BR_NORMED=1 BR_BROADCAST=${BROADCAST} X_F16=0 W_F16=0)
-  br_shader(linear_${FORM}_f32_f16 ops/linear.comp BR_NORMED=1 BR_BROADCAST=${BROADCAST} X_F16=0 W_F16=1)
-  br_shader(linear_${FORM}_f16_f16 ops/linear.comp BR_NORMED=1 BR_BROADCAST=${BROADCAST} X_F16=1 W_F16=1)
+  br_shader(linear_${FORM}_f32_f32 ops/linear.comp BR_NORM_X=1 BR_BROADCAST=${BROADCAST} X_F16=0 W_F16=0)
+  br_shader(linear_${FORM}_f32_f16 ops/linear.comp BR_NORM_X=1 BR_BROADCAST=${BROADCAST} X_F16=0 W_F16=1)
+  br_shader(linear_${FORM}_f16_f16 ops/linear.comp BR_NORM_X=1 BR_BROADCAST=${BROADCAST} X_F16=1 W_F16=1)
 endforeach()
 # For matrix units, see common/gemm_matrix.glsl
 foreach(OP linear conv2d)

@@ -1,4 +1,4 @@
-// The layer norm of x by the workgroups that multiply it (BR_NORMED), for products so small that a dispatch of its own takes longer than reading the rows again: a
+// The layer norm of x by the workgroups that multiply it (BR_NORM_X), for products so small that a dispatch of its own takes longer than reading the rows again: a
 // workgroup finds mean and deviation of its rows, and norms each quad of x on its way into shared memory. Mean first, then the distances from it, as
 // ops/layer_norm.comp. Needs gemm_load_x and GEMM_BM; depth is a multiple of 4, and there are as many invocations as rows at least.
 #ifndef BR_GEMM_NORM_GLSL

@@ -76,7 +76,7 @@ float first_sum(uint slot)
 }
 #endif
 
-#if BR_NORMED
+#if BR_NORM_X
 #define GEMM_NORM(quad, row, k, depth) gemm_norm(quad, row, k, depth)
 vec4 gemm_norm(vec4 quad, uint row, uint k, uint depth);
 #endif
@@ -144,7 +144,7 @@ void gemm_store(uint m, uint n, vec4 v, vec4 gate)
 #include "common/gemm.glsl"
 #endif
 #include "common/gemm_run.glsl"
-#if BR_NORMED
+#if BR_NORM_X
 #include "common/gemm_norm.glsl"
 #endif
 #endif
@@ -161,7 +161,7 @@ void main()
 #else
     if (SPLIT)
         group = gemm_take_part(group, 1, (p.k + KQ * 4 - 1) / (KQ * 4));
-#if BR_NORMED
+#if BR_NORM_X
     gemm_norm_find(GEMM_M0(group), p.k);
 #endif
     gemm_run(GEMM_M0(group), GEMM_N0(group), 1, p.k);

@@ -16,7 +16,7 @@
 /* Of which the layer norm is multiplied (common/gemm_norm.glsl). */
 #define BR_LINEAR_X_GAMMA 5 /* f32 [k] */
 #define BR_LINEAR_X_BETA 6  /* f32 [k] */
-#define BR_LINEAR_NORMED_BINDINGS 7
+#define BR_LINEAR_NORM_X_BINDINGS 7
 /* The second stage with the layer norm of its result: y's rows are n elements long. */
 #define BR_LINEAR_GAMMA 1  /* f32 [n], in the place of w */
 #define BR_LINEAR_BETA 5   /* f32 [n] */

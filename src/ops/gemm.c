@@ -211,7 +211,7 @@ bool br_gemm_norms_x(const br_vk_caps *caps, br_gemm_tile tile, uint64_t m, uint
     bool loads_quads = tile.form == BR_GEMM_TILES || tile.form == BR_GEMM_BROADCAST;
     return loads_quads && tile.parts == 1 && depth % 4 == 0 && br_gemm_tile_m(tile) <= tile.threads &&
            depth * br_gemm_tile_m(tile) <= (uint64_t)NORMED_ELEMENTS * tile.threads &&
-           groups(tile, m, n) <= NORMED_GROUPS * groups_wanted(caps) && caps->max_storage_buffers >= BR_LINEAR_NORMED_BINDINGS;
+           groups(tile, m, n) <= NORMED_GROUPS * groups_wanted(caps) && caps->max_storage_buffers >= BR_LINEAR_NORM_X_BINDINGS;
 }
 
 /* What a workgroup of subgroups covers with matrix units. */

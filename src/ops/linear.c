@@ -260,7 +260,7 @@ static br_gemm_tile choose_tile(const br_emitter *emitter, const br_node *node, 
 static void norm_x(const br_emitter *emitter, const linear_norm *norm, br_linear_push *push, br_op_dispatch *dispatch)
 {
     push->eps = norm->eps;
-    dispatch->operand_count = BR_LINEAR_NORMED_BINDINGS;
+    dispatch->operand_count = BR_LINEAR_NORM_X_BINDINGS;
     dispatch->operands[BR_LINEAR_X_GAMMA] = br_emit_whole(emitter, norm->gamma, BR_VK_READ);
     dispatch->operands[BR_LINEAR_X_BETA] = br_emit_whole(emitter, norm->beta, BR_VK_READ);
     dispatch->flops += BR_LAYER_NORM_FLOPS * (uint64_t)push->m * push->k;

@@ -119,14 +119,14 @@ static void test_deep_scopes_are_refused(void **state)
     br_graph_finish(&graph);
 }
 
-/* norm → product → add, of which the device makes the first two at once. */
+/* first → norm → product → add, of which the device makes the two in the middle at once. */
 static void test_nodes_are_merged(void **state)
 {
     (void)state;
     br_graph graph;
     br_graph_init(&graph);
-    br_value x = br_graph_input(&graph, "x", BR_F16, br_shape_of(1, 13, 7)),
-             gamma = br_graph_input(&graph, "gamma", BR_F32, br_shape_of(7));
+    br_value in = br_graph_input(&graph, "in", BR_F16, br_shape_of(1, 13, 7)), x = node(&graph, "first", in);
+    br_value gamma = br_graph_input(&graph, "gamma", BR_F32, br_shape_of(7));
     br_value weight = br_graph_weight(&graph, "weight", BR_F16, br_shape_of(7, 7), BR_WEIGHT_PLAIN);
     br_node_params params = {.name = "norm",
                              .input_count = 2,
@@ -139,28 +139,28 @@ static void test_nodes_are_merged(void **state)
     params.inputs[0] = br_graph_view(&graph, normed, br_shape_of(13, 7));
     params.inputs[1] = weight;
     br_value product = br_graph_node(&graph, &params), sum = node(&graph, "add", product);
-    assert_true(br_graph_reads_alone(&graph, 1, normed));
-    assert_false(br_graph_reads_alone(&graph, 2, normed));
-    assert_false(br_graph_reads_alone(&graph, 0, x)); /* comes from outside */
+    assert_true(br_graph_reads_alone(&graph, 2, normed));
+    assert_false(br_graph_reads_alone(&graph, 3, normed));
+    assert_false(br_graph_reads_alone(&graph, 0, in)); /* comes from outside */
 
-    br_graph_merge_previous(&graph, 1, 0);
-    assert_int_equal(graph.node_count, 2);
-    const br_node *merged = &graph.nodes[0];
+    br_graph_merge_previous(&graph, 2, 0);
+    assert_int_equal(graph.node_count, 3);
+    const br_node *merged = &graph.nodes[1];
     assert_string_equal(merged->name, "product");
     assert_int_equal(merged->input_count, 3);
     assert_int_equal(merged->inputs[0], x);
     assert_int_equal(merged->inputs[1], weight);
     assert_int_equal(merged->inputs[2], gamma);
-    assert_int_equal(br_graph_value(&graph, product)->producer, 0);
-    assert_int_equal(br_graph_value(&graph, sum)->producer, 1);
+    assert_int_equal(br_graph_value(&graph, product)->producer, 1);
+    assert_int_equal(br_graph_value(&graph, sum)->producer, 2);
     assert_int_equal(br_graph_value(&graph, normed)->producer, -1);
     assert_status_ok(br_graph_verify(&graph));
 
     br_value more = node(&graph, "more", product);
-    assert_false(br_graph_reads_alone(&graph, 1, product));
+    assert_false(br_graph_reads_alone(&graph, 2, product));
     br_graph_output(&graph, more, "more");
     node(&graph, "last", more);
-    assert_false(br_graph_reads_alone(&graph, 3, more)); /* leaves the program */
+    assert_false(br_graph_reads_alone(&graph, 4, more)); /* leaves the program */
     br_graph_finish(&graph);
 }
 
