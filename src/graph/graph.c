@@ -307,7 +307,9 @@ void br_graph_merge_previous(br_graph *graph, int node, int input)
 {
     assert(node > 0 && node < graph->node_count);
     br_node *into = &graph->nodes[node], *previous = into - 1;
-    graph->values[into->inputs[input]].producer = -1;
+    for (br_value i = 0; i < graph->value_count; i++)
+        if (graph->values[i].producer == node - 1)
+            graph->values[i].producer = -1; /* views of it too */
     into->inputs[input] = previous->inputs[0];
     append_inputs(into, previous, 1);
     remove_node(graph, node - 1);
